@@ -1,0 +1,238 @@
+package cachemodes
+
+import "math"
+
+// buffer is one GPU buffer, wherever it is.
+type buffer struct {
+	size      int64
+	requested int64
+	key       KeyID
+	bucket    int32 // in its usage's cache; meaningless for usages without one
+	session   int32
+	usage     Usage
+	mode      ModeID // under which it was acquired
+	state     State
+	doomed    bool // pending, and to be destroyed rather than settled
+	why       Reason
+}
+
+// bucket is the free list of one size, and what has been lost of it.
+type bucket struct {
+	size int64
+	key  KeyID
+	free []BufID // last in, first out
+	cap  int32   // of the policy in force
+	why  Reason  // cap is 0
+	// waiting counts pending buffers that are not doomed; owed is how many
+	// misses they explain since the last time they were looked at.
+	waiting, owed int32
+	// lost counts, by reason, the buffers given up which no miss has been
+	// explained by yet.
+	lost [NumReasons]int32
+}
+
+// cache is the mechanism: free lists by size for one usage, under the policy
+// in force. Which buffers exist is the Manager's to know.
+type cache struct {
+	usage   Usage
+	setting Setting
+	policy  Policy
+	learner Learner // policy, if it learns
+	reuse   When
+	discard When
+
+	buckets []bucket
+	bySize  map[int64]int32
+	// byRequest remembers the bucket of a requested size under the policy in
+	// force: Key answers the same question the same way.
+	byRequest map[int64]int32
+	pending   []BufID
+	submits   int // since the last refresh
+}
+
+func (m *Manager) initCache(u Usage, s Setting) {
+	c := &m.caches[u]
+	*c = cache{usage: u, bySize: map[int64]int32{}, byRequest: map[int64]int32{}}
+	c.adopt(s)
+}
+
+// adopt puts a setting in force for the requests to come.
+func (c *cache) adopt(s Setting) {
+	c.setting = s
+	c.policy = modes[s.Mode].policy(s.Params)
+	c.learner, _ = c.policy.(Learner)
+	c.reuse, c.discard = c.policy.Reuse(), c.policy.Discard()
+	clear(c.byRequest)
+}
+
+// bucketFor is the bucket that serves requests of n bytes.
+func (m *Manager) bucketFor(c *cache, n int64) int32 {
+	if i, ok := c.byRequest[n]; ok {
+		return i
+	}
+	i := m.bucketOf(c, c.policy.Key(n))
+	c.byRequest[n] = i
+	return i
+}
+
+// bucketOf is the bucket of buffers of a size.
+func (m *Manager) bucketOf(c *cache, size int64) int32 {
+	if i, ok := c.bySize[size]; ok {
+		return i
+	}
+	i := int32(len(c.buckets))
+	b := bucket{size: size, key: KeyID(m.numKeys)}
+	m.numKeys++
+	c.buckets = append(c.buckets, b)
+	c.bySize[size] = i
+	c.limit(&c.buckets[i])
+	return i
+}
+
+// limit asks the policy anew how many free buffers of a bucket it keeps.
+func (c *cache) limit(b *bucket) {
+	n, why := c.policy.Cap(b.size)
+	b.cap, b.why = int32(min(n, math.MaxInt32)), why
+}
+
+// missReason explains a request that found no free buffer; see Reason.
+func (b *bucket) missReason() Reason {
+	if b.cap == 0 && b.why == AboveTable {
+		if b.lost[AboveTable] > 0 {
+			b.lost[AboveTable]--
+		}
+		return AboveTable
+	}
+	for why := CapFull; int(why) < NumReasons; why++ {
+		if b.lost[why] > 0 {
+			b.lost[why]--
+			return why
+		}
+	}
+	if b.waiting > b.owed {
+		b.owed++
+		return StillPending
+	}
+	return Cold
+}
+
+// lose notes that a buffer that could have served is given up.
+func (b *bucket) lose(why Reason) {
+	if b.owed > b.waiting {
+		b.owed--
+		return
+	}
+	b.lost[why]++
+}
+
+// notKept is why a bucket does not take another free buffer.
+func (b *bucket) notKept() Reason {
+	if b.cap > 0 {
+		return CapFull
+	}
+	return b.why
+}
+
+// releaseTo takes a buffer back from its holder.
+func (m *Manager) releaseTo(c *cache, id BufID, b *buffer) {
+	bk := &c.buckets[b.bucket]
+	switch {
+	case c.reuse != AtOnce && bk.cap > 0: // whether it is kept is decided then
+		b.state = Pending
+		bk.waiting++
+		c.pending = append(c.pending, id)
+		m.emit(id, b, Pend, NoReason)
+		b.session = NoSession
+		return
+	case len(bk.free) < int(bk.cap):
+		b.state = Cached
+		bk.free = append(bk.free, id)
+		m.emit(id, b, Keep, NoReason)
+		b.session = NoSession
+		return
+	}
+	why := bk.notKept()
+	bk.lose(why)
+	if c.discard == AtOnce {
+		m.destroy(id, b, why)
+		return
+	}
+	b.state, b.doomed, b.why = Pending, true, why
+	c.pending = append(c.pending, id)
+	m.emit(id, b, Pend, why)
+	b.session = NoSession
+}
+
+// look goes through the pending buffers at a moment: those doomed or waiting
+// for it are destroyed or settled, in the order of their release.
+func (m *Manager) look(c *cache, at When) {
+	rest := c.pending[:0]
+	for _, id := range c.pending {
+		b := &m.bufs[id]
+		bk := &c.buckets[b.bucket]
+		switch {
+		case b.doomed && c.discard <= at:
+			m.destroy(id, b, b.why)
+		case !b.doomed && c.reuse <= at:
+			bk.waiting--
+			if len(bk.free) < int(bk.cap) {
+				b.state = Cached
+				bk.free = append(bk.free, id)
+				bk.owed = min(bk.owed, bk.waiting)
+				m.emit(id, b, Settle, NoReason)
+				continue
+			}
+			why := bk.notKept()
+			bk.lose(why)
+			m.destroy(id, b, why)
+		default:
+			rest = append(rest, id)
+		}
+	}
+	c.pending = rest
+}
+
+// reconsider applies the policy in force to what is in the cache: free buffers
+// that it would not have kept, or can never hand out, are destroyed. The
+// reason is the policy's own, unless another mode was chosen.
+func (m *Manager) reconsider(c *cache, switched bool) {
+	for i := range c.buckets {
+		bk := &c.buckets[i]
+		c.limit(bk)
+		keep, why := min(len(bk.free), int(bk.cap)), bk.notKept()
+		if c.policy.Key(bk.size) != bk.size {
+			keep, why = 0, DroppedKey
+		}
+		if switched {
+			why = Switched
+		}
+		// The oldest go first: the most recently used are likelier to be warm.
+		gone := bk.free[:len(bk.free)-keep]
+		for _, id := range gone {
+			bk.lose(why)
+			m.destroy(id, &m.bufs[id], why)
+		}
+		if len(gone) > 0 {
+			bk.free = append(bk.free[:0], bk.free[len(gone):]...)
+		}
+	}
+}
+
+// pardon makes every pending buffer undecided again: the policy that doomed it
+// is no longer in force.
+func (m *Manager) pardon(c *cache) {
+	for _, id := range c.pending {
+		b := &m.bufs[id]
+		if !b.doomed {
+			continue
+		}
+		bk := &c.buckets[b.bucket]
+		bk.waiting++
+		if bk.lost[b.why] > 0 {
+			bk.lost[b.why]--
+		} else { // a miss was explained by it already
+			bk.owed++
+		}
+		b.doomed, b.why = false, NoReason
+	}
+}

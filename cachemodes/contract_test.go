@@ -1,0 +1,235 @@
+package cachemodes
+
+import (
+	"fmt"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// shadow is an independent record of every buffer, built from events alone.
+type shadow struct {
+	state map[BufID]State
+	size  map[BufID]int64
+	usage map[BufID]Usage
+	asked map[BufID]int64
+
+	created, destroyed, hits, requests int64
+	misses                             [NumReasons]int64
+}
+
+func newShadow() *shadow {
+	return &shadow{state: map[BufID]State{}, size: map[BufID]int64{}, usage: map[BufID]Usage{}, asked: map[BufID]int64{}}
+}
+
+// follow checks that an event is possible and applies it.
+func (s *shadow) follow(t *rapid.T, e *Event) {
+	want := func(ok bool, format string, args ...any) {
+		if !ok {
+			t.Fatalf("%v of buffer %d (%s %d): %s", e.Kind, e.Buf, e.Usage, e.Size, fmt.Sprintf(format, args...))
+		}
+	}
+	now := s.state[e.Buf]
+	switch e.Kind {
+	case Create:
+		want(now == Gone, "it exists already, %s", now)
+		want(e.Size >= e.Requested, "smaller than the %d requested", e.Requested)
+		want(e.Why != NoReason, "a miss without a reason")
+		s.size[e.Buf], s.usage[e.Buf], s.asked[e.Buf] = e.Size, e.Usage, e.Requested
+		s.state[e.Buf] = InUse
+		s.created++
+		s.requests++
+		s.misses[e.Why]++
+		return
+	case Hit:
+		want(now == Cached, "it is %s", now)
+		want(e.Size >= e.Requested, "smaller than the %d requested", e.Requested)
+		s.asked[e.Buf] = e.Requested
+		s.state[e.Buf] = InUse
+		s.hits++
+		s.requests++
+	case Keep, Pend:
+		want(now == InUse, "it is %s", now)
+		want(e.Requested == s.asked[e.Buf], "it was asked for as %d, not %d", s.asked[e.Buf], e.Requested)
+		s.state[e.Buf] = map[Kind]State{Keep: Cached, Pend: Pending}[e.Kind]
+	case Settle:
+		want(now == Pending, "it is %s", now)
+		s.state[e.Buf] = Cached
+	case Destroy:
+		want(now == e.From && now != Gone, "it is %s, not %s", now, e.From)
+		want(e.Why != NoReason, "destroyed without a reason")
+		delete(s.state, e.Buf)
+		s.destroyed++
+	case Fail:
+		want(now == InUse, "it is %s", now)
+		delete(s.state, e.Buf)
+		s.created--
+		s.requests--
+	default:
+		return
+	}
+	want(s.size[e.Buf] == e.Size && s.usage[e.Buf] == e.Usage, "it is a %s buffer of %d", s.usage[e.Buf], s.size[e.Buf])
+}
+
+// TestContract is what every mode must keep, and every switch between modes,
+// on any sequence of calls.
+func TestContract(t *testing.T) {
+	for _, m := range Modes() {
+		t.Run(m.Name, func(t *testing.T) {
+			rapid.Check(t, func(t *rapid.T) { contract(t, []ModeID{m.ID}) })
+		})
+	}
+	t.Run("switching", func(t *testing.T) {
+		all := make([]ModeID, numModes)
+		for i := range all {
+			all[i] = ModeID(i)
+		}
+		rapid.Check(t, func(t *rapid.T) { contract(t, all) })
+	})
+}
+
+func contract(t *rapid.T, ids []ModeID) {
+	params := func() Params {
+		p := DefaultParams()
+		p.Table = Table{{64, rapid.IntRange(0, 3).Draw(t, "cap")}, {256, 2}, {1024, rapid.IntRange(0, 2).Draw(t, "cap")}}
+		p.RefreshEvery = rapid.IntRange(1, 3).Draw(t, "refresh window")
+		p.AdjustEvery = rapid.IntRange(1, 3).Draw(t, "adjust interval")
+		p.History = rapid.IntRange(1, 3).Draw(t, "history")
+		return p
+	}
+	setting := func() Setting { return Setting{rapid.SampledFrom(ids).Draw(t, "mode"), params()} }
+	var cfg Config
+	for u := range cfg {
+		cfg[u] = setting()
+	}
+	m, s := NewManager(cfg), newShadow()
+	var out []BufID
+	follow := func(events []Event) {
+		for i := range events {
+			s.follow(t, &events[i])
+		}
+	}
+	t.Repeat(map[string]func(*rapid.T){
+		"request": func(t *rapid.T) {
+			usage := Usage(rapid.IntRange(0, NumUsages-1).Draw(t, "usage"))
+			n := rapid.Int64Range(1, 1500).Draw(t, "bytes")
+			id, events := m.Request(int32(rapid.IntRange(0, 2).Draw(t, "session")), usage, n)
+			follow(events)
+			last := events[len(events)-1]
+			if last.Buf != id || last.Kind != Hit && last.Kind != Create {
+				t.Fatalf("a request for %d answers with %v of %d", n, last.Kind, last.Buf)
+			}
+			out = append(out, id)
+		},
+		"release": func(t *rapid.T) {
+			if len(out) == 0 {
+				t.Skip("nothing is out")
+			}
+			i := rapid.IntRange(0, len(out)-1).Draw(t, "which")
+			id := out[i]
+			out = append(out[:i], out[i+1:]...)
+			follow(m.Release(id))
+		},
+		"refuse": func(t *rapid.T) {
+			n := rapid.Int64Range(1, 1500).Draw(t, "bytes")
+			id, events := m.Request(0, Storage, n)
+			follow(events)
+			if events[len(events)-1].Kind == Create {
+				follow(m.Fail(id))
+			} else {
+				out = append(out, id)
+			}
+		},
+		"submit":          func(t *rapid.T) { follow(m.Refresh(0)) },
+		"run start":       func(t *rapid.T) { follow(m.RunStart(int32(rapid.IntRange(0, 2).Draw(t, "session")))) },
+		"run end":         func(t *rapid.T) { follow(m.RunEnd(int32(rapid.IntRange(0, 2).Draw(t, "session")))) },
+		"session release": func(t *rapid.T) { follow(m.SessionRelease(int32(rapid.IntRange(0, 2).Draw(t, "session")))) },
+		"switch": func(t *rapid.T) {
+			events, err := m.Set(Usage(rapid.IntRange(0, NumCaches-1).Draw(t, "usage")), setting())
+			if err != nil {
+				t.Fatal(err)
+			}
+			follow(events)
+		},
+		"ask": func(t *rapid.T) { // questions have no side effects
+			before, _ := m.Audit()
+			for u := range NumCaches {
+				c := &m.caches[u]
+				n := rapid.Int64Range(1, 1500).Draw(t, "bytes")
+				key := c.policy.Key(n)
+				if key < n || c.policy.Key(key) != key || c.policy.Key(n) != key {
+					t.Fatalf("%s: key of %d is %d, key of that %d", c.setting.Mode, n, key, c.policy.Key(key))
+				}
+				m.Keys(Usage(u), nil)
+			}
+			if after, _ := m.Audit(); after != before {
+				t.Fatal("asking changed what is kept")
+			}
+		},
+		"": func(t *rapid.T) {
+			audit, err := m.Audit()
+			if err != nil {
+				t.Fatal(err)
+			}
+			var exist int64
+			for _, n := range audit.Count {
+				exist += n.InUse + n.Pending + n.Cached
+			}
+			if exist != int64(len(s.state)) || exist != s.created-s.destroyed {
+				t.Fatalf("%d buffers exist; events say %d: created %d, destroyed %d", exist, len(s.state), s.created, s.destroyed)
+			}
+		},
+	})
+	for _, id := range out {
+		follow(m.Release(id))
+	}
+	follow(m.Drain())
+	if len(s.state) > 0 {
+		t.Fatalf("%d buffers are left after everything was released and drained", len(s.state))
+	}
+}
+
+// TestParseTable holds the text form of a table to its meaning.
+func TestParseTable(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		keys := rapid.SliceOfNDistinct(rapid.Int64Range(1, 1<<30), 1, 40, rapid.ID[int64]).Draw(t, "keys")
+		var text string
+		for _, k := range keys {
+			text += fmt.Sprintf("%d:%d,", k*16, rapid.IntRange(0, 500).Draw(t, "cap"))
+		}
+		table, err := ParseTable(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := ParseTable(table.String())
+		if err != nil || table.String() != again.String() || len(table) != len(keys) {
+			t.Fatalf("%v read again is %v (%v)", table, again, err)
+		}
+		n := rapid.Int64Range(1, 1<<35).Draw(t, "n")
+		want := len(table)
+		for i := len(table) - 1; i >= 0 && table[i].Key >= n; i-- {
+			want = i
+		}
+		if got := table.find(n); got != want {
+			t.Fatalf("find(%d) = %d, want %d", n, got, want)
+		}
+	})
+	for text, want := range map[string]string{
+		"":                   "the table has no buckets",
+		"64":                 `bucket "64": want key:cap, both whole numbers, as in 4194304:20`,
+		"x:1":                `bucket "x:1": the key is not a whole number of bytes`,
+		"64:y":               `bucket "64:y": the cap is not a whole number`,
+		"64:1 64:2":          "bucket key 64 stands twice in the table",
+		"65:1":               "bucket key 65: want a positive multiple of 16 (ORT's rule) below 2^53",
+		"-64:1":              "bucket key -64: want a positive multiple of 16 (ORT's rule) below 2^53",
+		"64:-1":              "bucket key 64: cap -1 is not between 0 and 2147483647",
+		"9007199254740992:1": "bucket key 9007199254740992: want a positive multiple of 16 (ORT's rule) below 2^53",
+	} {
+		if _, err := ParseTable(text); err == nil || err.Error() != want {
+			t.Errorf("ParseTable(%q): %v, want %s", text, err, want)
+		}
+	}
+	if err := DefaultParams().Validate(); err != nil {
+		t.Errorf("the default parameters are not valid: %v", err)
+	}
+}

@@ -1,0 +1,113 @@
+package cachemodes
+
+// BufID names a buffer while it exists: a small number, used again after the
+// buffer's destruction, so that devices and books can index slices with it.
+type BufID int32
+
+// KeyID names a (usage, size) pair for the life of a Manager: 0, 1, 2, ... in
+// the order in which sizes were first seen. NoKey is that of buffers which
+// bypass the caches.
+type KeyID int32
+
+// NoKey is the KeyID of buffers that no cache serves.
+const NoKey KeyID = -1
+
+// NoSession is the Event.Session of events that belong to no session.
+const NoSession int32 = -1
+
+// Kind says what happened.
+type Kind uint8
+
+// The kinds of event. The first group moves a buffer, the second changes what
+// a cache would do with the next one.
+const (
+	Hit     Kind = iota // cached -> in use
+	Create              // -> in use: a new buffer is made
+	Keep                // in use -> cached: released and usable at once
+	Pend                // in use -> pending: released, not usable before a refresh or run end
+	Settle              // pending -> cached
+	Destroy             // From -> gone
+	Fail                // a Create that the device refused; the buffer never was
+
+	KeyBorn    // a learning mode made Size a key
+	KeyDropped // an adjustment took Size from the keys
+	Adjust     // a learning mode renewed its keys
+	Switch     // the mode of a usage, or its parameters, changed
+	Refresh    // pending buffers of all usages were looked at
+
+	// NumKinds is how many kinds there are.
+	NumKinds = int(Refresh) + 1
+)
+
+var kindNames = [NumKinds]string{"hit", "create", "keep", "pend", "settle", "destroy", "fail", "key born", "key dropped", "adjust", "switch", "refresh"}
+
+func (k Kind) String() string { return kindNames[k] }
+
+// State is where a buffer is.
+type State uint8
+
+// The states of a buffer.
+const (
+	Gone State = iota
+	InUse
+	Pending
+	Cached
+)
+
+var stateNames = [...]string{"gone", "in use", "pending", "cached"}
+
+func (s State) String() string { return stateNames[s] }
+
+// Reason says why a request was a miss, or why a buffer was not kept.
+//
+// A miss is explained by one buffer that would have served it: each buffer
+// given up for a reason explains one later miss of its size, after which the
+// new buffer stands in its place. So the misses of a reason are exactly those
+// that would have been hits had nothing been given up for that reason; a miss
+// with no such buffer is Cold.
+type Reason uint8
+
+// The reasons. Only misses are Cold or StillPending.
+const (
+	NoReason     Reason = iota
+	Cold                // no buffer of this size is missing: demand is at a new high
+	CapFull             // its bucket was at its cap when a buffer came back
+	AboveTable          // larger than the largest key: never cached
+	DroppedKey          // its size was no longer a key, or never was one
+	StillPending        // a buffer of this size is released but not usable yet
+	NoCache             // the mode keeps nothing
+	Switched            // given up when the mode or its parameters were changed
+	Bypass              // weights, staging and the application's buffers meet no cache
+
+	// NumReasons is how many reasons there are.
+	NumReasons = int(Bypass) + 1
+)
+
+var reasonNames = [NumReasons]string{"none", "cold", "cap_full", "above_table", "key_dropped", "pending", "no_cache", "switched", "bypass"}
+
+// String is the name that JSON uses.
+func (r Reason) String() string { return reasonNames[r] }
+
+// Event is one thing that happened to a buffer or a cache.
+type Event struct {
+	// Size is the size of the buffer in bytes, or the key.
+	Size int64
+	// Requested is the bytes its holder asked for (Hit, Create, Fail), or had
+	// asked for (Keep, Pend, and Destroy from in use). On Switch and Adjust it
+	// is 0.
+	Requested int64
+	Buf       BufID
+	Key       KeyID
+	// Session is the holder's, or the one whose run caused an Adjust;
+	// NoSession for buffers in a cache.
+	Session int32
+	Kind    Kind
+	Usage   Usage
+	// Mode is the one that the buffer was acquired under (booking a release to
+	// today's mode would falsify both); on Switch, the new mode.
+	Mode ModeID
+	// Why a Create was a miss; why a Pend or a Destroy was not kept.
+	Why Reason
+	// From is the state that a Destroy left.
+	From State
+}
