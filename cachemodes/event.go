@@ -88,6 +88,22 @@ var reasonNames = [NumReasons]string{"none", "cold", "cap_full", "above_table", 
 // String is the name that JSON uses.
 func (r Reason) String() string { return reasonNames[r] }
 
+var reasonTexts = [NumReasons]string{
+	"it was served from the cache",
+	"more buffers of its size are wanted at once than ever before",
+	"its bucket was at its cap when a buffer of its size came back",
+	"it is larger than the largest key, and such buffers are never kept",
+	"its size is not, or no longer, a key",
+	"a buffer of its size is released but not usable before the next refresh or run end",
+	"the mode keeps nothing",
+	"a buffer of its size was given up when the mode was changed",
+	"weights, staging and the application's buffers meet no cache",
+}
+
+// Explain says, in words that follow "because", why a request of this reason
+// was not served from the cache.
+func (r Reason) Explain() string { return reasonTexts[r] }
+
 // Event is one thing that happened to a buffer or a cache.
 type Event struct {
 	// Size is the size of the buffer in bytes, or the key.

@@ -1,0 +1,165 @@
+package probe
+
+import (
+	"fmt"
+	"math/bits"
+
+	"bucketscope/cachemodes"
+)
+
+// Books are the figures of one usage, or of all that is held together. All
+// sizes are bytes. Held is in use + pending + cached: what the policy costs.
+type Books struct {
+	Requests, Hits         int64
+	Creates, CreateBytes   int64
+	Destroys, DestroyBytes int64
+	Fails                  int64 // creates that the device refused
+	Misses                 [cachemodes.NumReasons]int64
+	InUseCount, InUse      int64
+	PendingCount, Pending  int64
+	CachedCount, Cached    int64
+	Requested              int64 // what the holders of the buffers in use asked for
+	PeakHeld               int64
+	Floor                  int64 // peak of Requested: no policy with a buffer per request holds less
+	PeakPadding            int64
+	mean                   mean
+}
+
+// Held is what exists: in use, pending and cached.
+func (b *Books) Held() int64 { return b.InUse + b.Pending + b.Cached }
+
+// Padding is what the keys add to what was asked for, of buffers in use.
+func (b *Books) Padding() int64 { return b.InUse - b.Requested }
+
+// HitRate is hits per request, 0 to 1; 0 before the first.
+func (b *Books) HitRate() float64 {
+	if b.Requests == 0 {
+		return 0
+	}
+	return float64(b.Hits) / float64(b.Requests)
+}
+
+// AvgHeld is the mean of held bytes over request and release events; 0 before
+// the first.
+func (b *Books) AvgHeld() int64 { return b.mean.value() }
+
+// mean sums held bytes in 128 bits: petabytes over months stay exact.
+type mean struct{ n, hi, lo uint64 }
+
+func (m *mean) add(held int64) {
+	m.n++
+	var carry uint64
+	m.lo, carry = bits.Add64(m.lo, uint64(held), 0)
+	m.hi += carry
+}
+
+// since is the mean of what was added after an earlier state.
+func (m mean) since(then mean) mean {
+	lo, borrow := bits.Sub64(m.lo, then.lo, 0)
+	return mean{m.n - then.n, m.hi - then.hi - borrow, lo}
+}
+
+func (m mean) value() int64 {
+	if m.n == 0 {
+		return 0
+	}
+	q, _ := bits.Div64(m.hi, m.lo, m.n)
+	return int64(q)
+}
+
+// apply books one event of a buffer. It answers nothing for events that move
+// none.
+func (b *Books) apply(e *cachemodes.Event) {
+	switch e.Kind {
+	case cachemodes.Hit:
+		b.Requests++
+		b.Hits++
+		b.CachedCount--
+		b.Cached -= e.Size
+		b.take(e)
+	case cachemodes.Create:
+		b.Requests++
+		b.Creates++
+		b.CreateBytes += e.Size
+		b.Misses[e.Why]++
+		b.take(e)
+		b.PeakHeld = max(b.PeakHeld, b.Held())
+	case cachemodes.Keep:
+		b.give(e)
+		b.CachedCount++
+		b.Cached += e.Size
+	case cachemodes.Pend:
+		b.give(e)
+		b.PendingCount++
+		b.Pending += e.Size
+	case cachemodes.Settle:
+		b.PendingCount--
+		b.Pending -= e.Size
+		b.CachedCount++
+		b.Cached += e.Size
+		return
+	case cachemodes.Destroy:
+		b.Destroys++
+		b.DestroyBytes += e.Size
+		switch e.From {
+		case cachemodes.InUse:
+			b.give(e)
+		case cachemodes.Pending:
+			b.PendingCount--
+			b.Pending -= e.Size
+			return
+		case cachemodes.Cached:
+			b.CachedCount--
+			b.Cached -= e.Size
+			return
+		}
+	case cachemodes.Fail:
+		b.Fails++
+		return
+	default:
+		return
+	}
+	b.mean.add(b.Held())
+}
+
+// take books a buffer handed out.
+func (b *Books) take(e *cachemodes.Event) {
+	b.InUseCount++
+	b.InUse += e.Size
+	b.Requested += e.Requested
+	b.Floor = max(b.Floor, b.Requested)
+	b.PeakPadding = max(b.PeakPadding, b.Padding())
+}
+
+// give books a buffer given back.
+func (b *Books) give(e *cachemodes.Event) {
+	b.InUseCount--
+	b.InUse -= e.Size
+	b.Requested -= e.Requested
+}
+
+// check tells where the books do not balance.
+func (b *Books) check(name string) error {
+	var misses int64
+	for _, n := range b.Misses {
+		misses += n
+	}
+	switch {
+	case b.Creates != b.InUseCount+b.PendingCount+b.CachedCount+b.Destroys:
+		return fmt.Errorf("%s: created %d != in use %d + pending %d + cached %d + destroyed %d",
+			name, b.Creates, b.InUseCount, b.PendingCount, b.CachedCount, b.Destroys)
+	case b.CreateBytes != b.Held()+b.DestroyBytes:
+		return fmt.Errorf("%s: created %d bytes != held %d + destroyed %d", name, b.CreateBytes, b.Held(), b.DestroyBytes)
+	case b.Requests != b.Hits+b.Creates:
+		return fmt.Errorf("%s: requests %d != hits %d + creates %d", name, b.Requests, b.Hits, b.Creates)
+	case misses != b.Creates:
+		return fmt.Errorf("%s: misses with a reason %d != creates %d", name, misses, b.Creates)
+	case b.InUse < 0 || b.Pending < 0 || b.Cached < 0 || b.InUseCount < 0 || b.PendingCount < 0 || b.CachedCount < 0:
+		return fmt.Errorf("%s: negative: in use %d, pending %d, cached %d", name, b.InUse, b.Pending, b.Cached)
+	case b.Padding() < 0:
+		return fmt.Errorf("%s: requested %d exceeds in use %d", name, b.Requested, b.InUse)
+	case b.Held() > b.PeakHeld || b.Requested > b.Floor || b.Floor > b.PeakHeld:
+		return fmt.Errorf("%s: held %d, peak %d, requested %d, floor %d are out of order", name, b.Held(), b.PeakHeld, b.Requested, b.Floor)
+	}
+	return nil
+}

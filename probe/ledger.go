@@ -1,0 +1,491 @@
+package probe
+
+import (
+	"errors"
+	"fmt"
+
+	"bucketscope/cachemodes"
+)
+
+// Ledger books every event. It is not safe for concurrent use; Apply and the
+// calls around a run allocate nothing once every key and session was seen.
+type Ledger struct {
+	usage    [cachemodes.NumUsages]Books
+	total    Books
+	keys     []Key
+	touched  []cachemodes.KeyID // keys asked for since the last run end
+	sessions []Session
+	open     []openRun
+	runs     int64 // ended
+	adjusts  int64
+	switches int64
+
+	window Window
+
+	// The integral of held bytes over time, in byte-microseconds.
+	now      int64
+	timed    bool
+	wall     float64
+	wallTime int64
+}
+
+// Key are the books of one bucket: buffers of one usage and size.
+type Key struct {
+	Usage                       cachemodes.Usage
+	Size                        int64 // bytes; 0 in a slot not yet seen
+	Requests, Hits              int64
+	Creates, Destroys           int64
+	Misses                      [cachemodes.NumReasons]int64
+	InUse, Pending, Cached      int64 // buffers
+	Requested                   int64 // bytes asked for, of buffers in use
+	PeakInUse                   int64 // buffers
+	lost                        int64 // given up at the cap, and no miss explained by it yet
+	want, lastWant              int64
+	startCreates, startRequests int64
+	lastCreates, lastRequests   int64
+	lastRun                     int64 // ordinal, from 1, of the last run that asked for it
+	touched                     bool
+}
+
+// Padding is what the key adds to what was asked for, of buffers in use, in
+// bytes.
+func (k *Key) Padding() int64 { return k.InUse*k.Size - k.Requested }
+
+// Want is the most free buffers of this key that there were, or would have
+// been without a cap, in the last run and since: the cap that would have
+// created none.
+func (k *Key) Want() int64 { return max(k.want, k.lastWant) }
+
+// Session are the books of one loaded model.
+type Session struct {
+	Requests, Hits, Creates, CreateBytes int64
+	// InUse is bytes of cached usages in its hands, Weights and User bytes of
+	// those; all by real buffer size.
+	InUse, Weights, User int64
+	Runs                 int64
+}
+
+// Tally is what happened between two moments. Sizes are bytes.
+type Tally struct {
+	Requests, Hits         int64
+	Creates, CreateBytes   int64
+	Destroys, DestroyBytes int64
+	Misses                 [cachemodes.NumReasons]int64
+	// EndHeld is what was held at the second moment.
+	EndHeld int64
+}
+
+// RunInfo says which run it is.
+type RunInfo struct {
+	Session int32 // index
+	ID      int64 // as the workload numbers it
+	Label   string
+	// Tokens is how many tokens a language model computes in it, else 0;
+	// Prompt whether they are a prompt's.
+	Tokens int64
+	Prompt bool
+	// Pass is which repetition of the workload it belongs to, from 0.
+	Pass int64
+}
+
+// Run is what happened between a run's start and its end, on the whole device:
+// with several runs at once each counts everything between its two ends.
+type Run struct {
+	RunInfo
+	Seq            int64 // ordinal since the ledger began, from 0
+	StartUS, EndUS int64
+	Mode           cachemodes.ModeID // of storage, at its end
+	Total          Tally
+	Usage          [cachemodes.NumUsages]Tally
+	PeakHeld       int64 // of the total, in between
+	AvgHeld        int64
+	PeakRequested  int64
+	PeakInUse      int64
+	Adjusts        int64
+	Switches       int64
+	Fails          int64
+}
+
+// DurationUS is the run's time from start to end, in microseconds.
+func (r *Run) DurationUS() int64 { return r.EndUS - r.StartUS }
+
+type openRun struct {
+	run                    Run
+	total                  Books
+	usage                  [cachemodes.NumUsages]Books
+	adjusts, switches      int64
+	peak, peakReq, peakUse int64
+}
+
+// Window is the range of some figures since the window was taken last, so that
+// a graph drawn from windows loses no peak.
+type Window struct {
+	MinHeld, MaxHeld, MaxInUse, MaxRequested int64
+}
+
+// Apply books one event.
+func (l *Ledger) Apply(e *cachemodes.Event) {
+	switch e.Kind {
+	case cachemodes.Adjust:
+		l.adjusts++
+		return
+	case cachemodes.Switch:
+		l.switches++
+		return
+	case cachemodes.KeyBorn, cachemodes.KeyDropped, cachemodes.Refresh:
+		return
+	}
+	l.usage[e.Usage].apply(e)
+	if e.Usage.Held() {
+		l.total.apply(e)
+		switch e.Kind {
+		case cachemodes.Hit, cachemodes.Create:
+			l.rose()
+		case cachemodes.Destroy:
+			l.window.MinHeld = min(l.window.MinHeld, l.total.Held())
+		}
+	}
+	if e.Key != cachemodes.NoKey {
+		l.applyKey(e)
+	}
+	if e.Session != cachemodes.NoSession {
+		l.applySession(e)
+	}
+}
+
+// rose follows the peaks of open runs and of the window.
+func (l *Ledger) rose() {
+	held, inUse, requested := l.total.Held(), l.total.InUse, l.total.Requested
+	for i := range l.open {
+		o := &l.open[i]
+		o.peak = max(o.peak, held)
+		o.peakUse = max(o.peakUse, inUse)
+		o.peakReq = max(o.peakReq, requested)
+	}
+	w := &l.window
+	w.MaxHeld = max(w.MaxHeld, held)
+	w.MaxInUse = max(w.MaxInUse, inUse)
+	w.MaxRequested = max(w.MaxRequested, requested)
+}
+
+func (l *Ledger) applyKey(e *cachemodes.Event) {
+	for int(e.Key) >= len(l.keys) {
+		l.keys = append(l.keys, Key{})
+	}
+	k := &l.keys[e.Key]
+	switch e.Kind {
+	case cachemodes.Hit:
+		k.Requests++
+		k.Hits++
+		k.Cached--
+	case cachemodes.Create:
+		if k.Size == 0 {
+			k.Usage, k.Size = e.Usage, e.Size
+		}
+		k.Requests++
+		k.Creates++
+		k.Misses[e.Why]++
+		if e.Why == cachemodes.CapFull {
+			k.lost--
+		}
+	case cachemodes.Keep:
+		k.InUse--
+		k.Requested -= e.Requested
+		k.Cached++
+		k.want = max(k.want, k.Cached+k.lost)
+		return
+	case cachemodes.Pend:
+		k.InUse--
+		k.Requested -= e.Requested
+		k.Pending++
+		if e.Why == cachemodes.CapFull {
+			k.lost++
+			k.want = max(k.want, k.Cached+k.lost)
+		}
+		return
+	case cachemodes.Settle:
+		k.Pending--
+		k.Cached++
+		k.want = max(k.want, k.Cached+k.lost)
+		return
+	case cachemodes.Destroy:
+		k.Destroys++
+		switch e.From {
+		case cachemodes.InUse:
+			k.InUse--
+			k.Requested -= e.Requested
+			if e.Why == cachemodes.CapFull {
+				k.lost++
+				k.want = max(k.want, k.Cached+k.lost)
+			}
+		case cachemodes.Pending:
+			k.Pending--
+		case cachemodes.Cached:
+			k.Cached--
+		}
+		return
+	default:
+		return
+	}
+	k.InUse++
+	k.Requested += e.Requested
+	k.PeakInUse = max(k.PeakInUse, k.InUse)
+	if !k.touched {
+		k.touched = true
+		l.touched = append(l.touched, e.Key)
+	}
+}
+
+func (l *Ledger) applySession(e *cachemodes.Event) {
+	for int(e.Session) >= len(l.sessions) {
+		l.sessions = append(l.sessions, Session{})
+	}
+	s := &l.sessions[e.Session]
+	var d int64
+	switch e.Kind {
+	case cachemodes.Hit, cachemodes.Create:
+		d = e.Size
+		if e.Usage.Held() {
+			s.Requests++
+			if e.Kind == cachemodes.Hit {
+				s.Hits++
+			} else {
+				s.Creates++
+				s.CreateBytes += e.Size
+			}
+		}
+	case cachemodes.Keep, cachemodes.Pend:
+		d = -e.Size
+	case cachemodes.Destroy:
+		if e.From == cachemodes.InUse {
+			d = -e.Size
+		}
+	}
+	switch {
+	case e.Usage.Cached():
+		s.InUse += d
+	case e.Usage == cachemodes.Weights:
+		s.Weights += d
+	case e.Usage == cachemodes.User:
+		s.User += d
+	}
+}
+
+// Advance tells the time, in microseconds from any beginning; held bytes are
+// weighed with the time since the last call. It must not go back.
+func (l *Ledger) Advance(nowUS int64) {
+	if l.timed {
+		d := nowUS - l.now
+		l.wall += float64(l.total.Held()) * float64(d)
+		l.wallTime += d
+	}
+	l.now, l.timed = nowUS, true
+}
+
+// AvgHeldWall is the mean of held bytes over the time that Advance told of,
+// and whether there was any.
+func (l *Ledger) AvgHeldWall() (int64, bool) {
+	if l.wallTime <= 0 {
+		return 0, false
+	}
+	return int64(l.wall / float64(l.wallTime)), true
+}
+
+// StartRun opens a run.
+func (l *Ledger) StartRun(info RunInfo, atUS int64) {
+	l.open = append(l.open, openRun{
+		run:   Run{RunInfo: info, StartUS: atUS},
+		total: l.total, usage: l.usage,
+		adjusts: l.adjusts, switches: l.switches,
+		peak: l.total.Held(), peakReq: l.total.Requested, peakUse: l.total.InUse,
+	})
+}
+
+// EndRun closes the run of that session and id and answers what happened in
+// it. The mode is that of storage now. A run that is not open is a broken
+// invariant of the caller's.
+func (l *Ledger) EndRun(session int32, id int64, mode cachemodes.ModeID, atUS int64) Run {
+	at := -1
+	for i := range l.open {
+		if o := &l.open[i]; o.run.Session == session && o.run.ID == id {
+			at = i
+		}
+	}
+	if at < 0 {
+		panic(fmt.Sprintf("probe: EndRun wants an open run; session %d has no run %d", session, id))
+	}
+	o := &l.open[at]
+	r := o.run
+	r.Seq, r.EndUS, r.Mode = l.runs, atUS, mode
+	r.PeakHeld, r.PeakRequested, r.PeakInUse = o.peak, o.peakReq, o.peakUse
+	r.Adjusts, r.Switches = l.adjusts-o.adjusts, l.switches-o.switches
+	r.Fails = l.total.Fails - o.total.Fails
+	r.Total = tally(&l.total, &o.total)
+	for u := range r.Usage {
+		r.Usage[u] = tally(&l.usage[u], &o.usage[u])
+	}
+	if m := l.total.mean.since(o.total.mean); m.n > 0 {
+		r.AvgHeld = m.value()
+	} else {
+		r.AvgHeld = l.total.Held()
+	}
+	l.open = append(l.open[:at], l.open[at+1:]...)
+	l.runs++
+	for int(session) >= len(l.sessions) {
+		l.sessions = append(l.sessions, Session{})
+	}
+	l.sessions[session].Runs++
+	for _, id := range l.touched {
+		k := &l.keys[id]
+		k.touched = false
+		k.lastRun = l.runs
+		k.lastCreates, k.startCreates = k.Creates-k.startCreates, k.Creates
+		k.lastRequests, k.startRequests = k.Requests-k.startRequests, k.Requests
+		k.lastWant, k.want = k.want, k.Cached+k.lost
+	}
+	l.touched = l.touched[:0]
+	return r
+}
+
+// AbandonRuns closes every open run without a record: the workload was
+// stopped in the middle of it.
+func (l *Ledger) AbandonRuns() { l.open = l.open[:0] }
+
+func tally(now, then *Books) Tally {
+	t := Tally{
+		Requests: now.Requests - then.Requests, Hits: now.Hits - then.Hits,
+		Creates: now.Creates - then.Creates, CreateBytes: now.CreateBytes - then.CreateBytes,
+		Destroys: now.Destroys - then.Destroys, DestroyBytes: now.DestroyBytes - then.DestroyBytes,
+		EndHeld: now.Held(),
+	}
+	for i := range t.Misses {
+		t.Misses[i] = now.Misses[i] - then.Misses[i]
+	}
+	return t
+}
+
+// Total are the books of everything held: weights, storage, uniform, query
+// resolve and default together.
+func (l *Ledger) Total() Books { return l.total }
+
+// Usage are the books of one usage.
+func (l *Ledger) Usage(u cachemodes.Usage) Books { return l.usage[u] }
+
+// Runs is how many runs have ended.
+func (l *Ledger) Runs() int64 { return l.runs }
+
+// Adjusts and Switches count those events since the ledger began.
+func (l *Ledger) Adjusts() int64 { return l.adjusts }
+
+// Switches counts changes of mode or parameters.
+func (l *Ledger) Switches() int64 { return l.switches }
+
+// Session are the books of a session; empty for one that asked for nothing.
+func (l *Ledger) Session(i int32) Session {
+	if int(i) >= len(l.sessions) {
+		return Session{}
+	}
+	return l.sessions[i]
+}
+
+// Key are the books of a bucket, with how many buffers the device's last run
+// asked for and created, what was asked for just before it included; empty for
+// a key that was never served.
+func (l *Ledger) Key(id cachemodes.KeyID) (k Key, lastRequests, lastCreates int64) {
+	if int(id) >= len(l.keys) {
+		return Key{}, 0, 0
+	}
+	k = l.keys[id]
+	if k.lastRun == l.runs {
+		lastRequests, lastCreates = k.lastRequests, k.lastCreates
+	}
+	return k, lastRequests, lastCreates
+}
+
+// TakeWindow answers the range of figures since it was called last, and begins
+// a new window.
+func (l *Ledger) TakeWindow() Window {
+	w, held := l.window, l.total.Held()
+	l.window = Window{held, held, l.total.InUse, l.total.Requested}
+	return w
+}
+
+// Check tells where the books do not balance, or do not add up to each other.
+func (l *Ledger) Check() error {
+	var errs []error
+	var sum Books
+	for u := range l.usage {
+		b := &l.usage[u]
+		if err := b.check(cachemodes.Usage(u).String()); err != nil {
+			errs = append(errs, err)
+		}
+		if cachemodes.Usage(u).Held() {
+			sum.Requests += b.Requests
+			sum.Creates += b.Creates
+			sum.Destroys += b.Destroys
+			sum.InUse += b.InUse
+			sum.Pending += b.Pending
+			sum.Cached += b.Cached
+			sum.Requested += b.Requested
+		}
+	}
+	t := &l.total
+	if err := t.check("total"); err != nil {
+		errs = append(errs, err)
+	}
+	if sum.Requests != t.Requests || sum.Creates != t.Creates || sum.Destroys != t.Destroys ||
+		sum.InUse != t.InUse || sum.Pending != t.Pending || sum.Cached != t.Cached || sum.Requested != t.Requested {
+		errs = append(errs, fmt.Errorf("the usages do not add up to the total"))
+	}
+	var keys [cachemodes.NumUsages]struct{ inUse, pending, cached, requests int64 }
+	for i := range l.keys {
+		k := &l.keys[i]
+		if k.Creates != k.InUse+k.Pending+k.Cached+k.Destroys {
+			errs = append(errs, fmt.Errorf("key %s %d: created %d != in use %d + pending %d + cached %d + destroyed %d",
+				k.Usage, k.Size, k.Creates, k.InUse, k.Pending, k.Cached, k.Destroys))
+		}
+		s := &keys[k.Usage]
+		s.inUse += k.InUse
+		s.pending += k.Pending
+		s.cached += k.Cached
+		s.requests += k.Requests
+	}
+	for u := range cachemodes.NumCaches {
+		b, s := &l.usage[u], keys[u]
+		if b.InUseCount != s.inUse || b.PendingCount != s.pending || b.CachedCount != s.cached || b.Requests != s.requests {
+			errs = append(errs, fmt.Errorf("the keys of %s do not add up to its books", cachemodes.Usage(u)))
+		}
+	}
+	var inUse int64
+	for i := range l.sessions {
+		inUse += l.sessions[i].InUse + l.sessions[i].Weights
+	}
+	if inUse != t.InUse {
+		errs = append(errs, fmt.Errorf("the sessions hold %d bytes in use, the total says %d", inUse, t.InUse))
+	}
+	return errors.Join(errs...)
+}
+
+// CheckAgainst holds the ledger against what a manager says exists.
+func (l *Ledger) CheckAgainst(a cachemodes.Audit) error {
+	for u := range l.usage {
+		b, n, bytes := &l.usage[u], a.Count[u], a.Bytes[u]
+		if b.InUseCount != n.InUse || b.PendingCount != n.Pending || b.CachedCount != n.Cached ||
+			b.InUse != bytes.InUse || b.Pending != bytes.Pending || b.Cached != bytes.Cached {
+			return fmt.Errorf("%s: the ledger says in use %d, pending %d, cached %d bytes; the manager has %d, %d, %d",
+				cachemodes.Usage(u), b.InUse, b.Pending, b.Cached, bytes.InUse, bytes.Pending, bytes.Cached)
+		}
+	}
+	return nil
+}
+
+// Live is how many buffers exist on the device: of every usage, staging and
+// the application's included.
+func (l *Ledger) Live() int64 {
+	var n int64
+	for u := range l.usage {
+		b := &l.usage[u]
+		n += b.InUseCount + b.PendingCount + b.CachedCount
+	}
+	return n
+}
