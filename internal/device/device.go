@@ -1,0 +1,111 @@
+// Package device runs what a cache policy decided: it makes buffers, lets the
+// GPU write them, submits, and gives them up.
+//
+//	engine ──► Device: host (books only) | webgpu (real buffers on an adapter)
+//
+// A Device sees no policy, ledger, file or screen. It is used by one goroutine
+// at a time.
+package device
+
+import (
+	"errors"
+	"fmt"
+
+	"bucketscope/cachemodes"
+)
+
+// ID names a buffer. The caller chooses it: a small number, dense, free for
+// another buffer after Destroy, so that a device can index a slice with it.
+type ID int32
+
+// Device is what a workload runs on.
+type Device interface {
+	// Info describes the device; it does not change.
+	Info() Info
+	// Create makes buffer id of size bytes (a multiple of 4). Out of memory is
+	// an *OutOfMemoryError; id is free again after any error.
+	Create(id ID, size int64, usage cachemodes.Usage) error
+	// Use records commands that write the whole of buffer id: a compute
+	// dispatch for a fresh buffer, a clear for a recycled one (what ORT 1.30
+	// does when it hands a cached buffer out again).
+	Use(id ID, recycled bool) error
+	// Destroy gives buffer id up. Commands recorded with it, submitted or not,
+	// stay valid: the memory is freed when they are done.
+	Destroy(id ID)
+	// Submit sends what Use recorded since the last Submit to the queue.
+	Submit() error
+	// Wait returns when the queue is idle.
+	Wait() error
+	// Close frees the device and everything on it.
+	Close() error
+}
+
+// Counter is a Device that can say how many buffers it really holds, to
+// cross-check a ledger.
+type Counter interface {
+	// LiveBuffers counts the buffers made by Create and still existing.
+	LiveBuffers() (int, error)
+}
+
+// Kind tells the implementations apart.
+type Kind string
+
+// The kinds of device.
+const (
+	Host   Kind = "host"
+	WebGPU Kind = "webgpu"
+)
+
+// Type is the class of hardware behind a device, in WebGPU's words.
+type Type string
+
+// The types. None is the host device's: there is no adapter.
+const (
+	None       Type = "none"
+	Discrete   Type = "discrete"
+	Integrated Type = "integrated"
+	CPU        Type = "cpu" // a software adapter, such as llvmpipe
+	Unknown    Type = "unknown"
+)
+
+// Info describes a device or an adapter that could become one.
+type Info struct {
+	Kind Kind
+	Name string // as the driver says: "NVIDIA H100", "llvmpipe (LLVM 15.0.6, 256 bits)"
+	// Index of the adapter in the list of Adapters.
+	Index   int
+	Backend string // "vulkan", "metal", "dx12", "gl"; empty on host
+	Type    Type
+	Driver  string // driver name and version as the driver words it
+	// VendorID and DeviceID are the PCI ids, 0 where unknown.
+	VendorID, DeviceID uint32
+	// MaxBufferSize and MaxStorageBinding are limits in bytes; 0 is no limit.
+	MaxBufferSize, MaxStorageBinding int64
+	// Timed reports whether a run's duration on this device is that of a GPU
+	// (or of a software adapter doing a GPU's work) and may be shown as such.
+	Timed bool
+}
+
+// String is the device in a few words, for headers.
+func (i Info) String() string {
+	if i.Backend == "" {
+		return i.Name
+	}
+	return i.Name + " " + i.Backend
+}
+
+// OutOfMemoryError is a buffer that the device could not make.
+type OutOfMemoryError struct {
+	Size  int64
+	Usage cachemodes.Usage
+	Err   error
+}
+
+func (e *OutOfMemoryError) Error() string {
+	return fmt.Sprintf("the device has no memory for a %s buffer of %d bytes: %v", e.Usage, e.Size, e.Err)
+}
+
+func (e *OutOfMemoryError) Unwrap() error { return e.Err }
+
+// ErrNoAdapter is that no adapter fits what was asked for.
+var ErrNoAdapter = errors.New("no WebGPU adapter")

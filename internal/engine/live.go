@@ -1,0 +1,569 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"bucketscope/cachemodes"
+	"bucketscope/internal/device"
+	"bucketscope/probe"
+	"bucketscope/workload"
+)
+
+// The delays and sizes of a live profile, in one place.
+const (
+	// publishEvery is how stale a State may get while the workload runs.
+	publishEvery = 50 * time.Millisecond
+	// readEvery is how often the driver is asked what it holds.
+	readEvery = 500 * time.Millisecond
+	// slotUS is the width of a graph's slot: finer than a screen refresh.
+	slotUS = 20_000
+	// keepSlots bounds the graph's history: 22 minutes of change, 6 MiB.
+	keepSlots = 1 << 16
+	// keepRuns bounds the log of runs.
+	keepRuns = 2048
+	// keepMarks bounds the log of what a person changed.
+	keepMarks = 512
+)
+
+// Reading is what a driver says is held, in bytes; OK is false where it cannot
+// say, and Reason then tells why.
+type Reading struct {
+	Bytes  int64
+	OK     bool
+	Source string
+	Reason string
+}
+
+// Status is what a live profile is doing.
+type Status uint8
+
+// The states of a live profile.
+const (
+	Running Status = iota
+	Paused         // between two runs
+	Failed         // State.Err tells why; going on begins anew
+)
+
+// Mark is something that a person changed, to be shown where it happened.
+type Mark struct {
+	AtUS int64
+	Run  int64 // ordinal of the run that was going on or would be next
+	Text string
+}
+
+// State is what a live profile looks like at one moment. It is immutable: its
+// slices are never written again.
+type State struct {
+	Workload Workload
+	Device   device.Info
+	Config   cachemodes.Config
+	Weights  Weights
+	Status   Status
+	Err      error
+	Pace     float64 // runs per second; 0 is flat out
+	Pass     int64   // repetition of the workload, from 0
+
+	// NowUS is the profile's clock: microseconds since the workload was
+	// loaded, pauses left out.
+	NowUS int64
+	// Current is the run going on, if InRun, else the last.
+	Current probe.RunInfo
+	InRun   bool
+	// Events counts the workload's events played.
+	Events int64
+	// Overhead is the share of the last run's time not spent in device calls:
+	// policy, books and clock together; negative where time means nothing.
+	Overhead float64
+	Driver   Reading
+
+	Total     probe.Books
+	Usage     [cachemodes.NumUsages]probe.Books
+	Keys      []KeyRow
+	Runs      []probe.Run // the last ones, oldest first
+	RunCount  int64
+	Points    []probe.Point
+	LastPoint probe.Point
+	HasPoint  bool
+	Marks     []Mark
+	PeakRun   int64 // ordinal of the run in which held bytes peaked
+	PeakAtUS  int64
+}
+
+// Workload describes what is played.
+type Workload struct {
+	Name           string
+	Model, Pattern string
+	Runs, Sessions int
+	Events         int
+	SHA256         string
+	Language       bool // its runs compute tokens
+	LoopsWhole     bool // the models are loaded anew each time
+}
+
+// KeyRow is a bucket as it stands.
+type KeyRow struct {
+	cachemodes.Free
+	Want, InUse, Pending   int64 // buffers
+	LastRequests, LastNew  int64 // of the last run
+	Misses                 [cachemodes.NumReasons]int64
+	Padding, Creates, Hits int64
+}
+
+// Live plays a workload over and over. Its methods may be called from any
+// goroutine; but for Close, they never wait for the workload.
+type Live struct {
+	state  atomic.Pointer[State]
+	cancel context.CancelFunc
+	done   chan struct{}
+	err    error // of closing the device; read after done
+
+	mu   sync.Mutex
+	cmds []func(*loop)
+	wake chan struct{} // holds a token while cmds may not be empty
+}
+
+// LiveOptions say how to begin.
+type LiveOptions struct {
+	Config  cachemodes.Config
+	Weights Weights
+	Pace    float64 // runs per second; 0 is flat out
+	Paused  bool
+	// Read asks the driver; nil where there is none to ask.
+	Read func() Reading
+}
+
+// StartLive begins to play t on dev, which Live closes when it ends: when ctx
+// is done or Close is called.
+func StartLive(ctx context.Context, t *workload.Trace, dev device.Device, o LiveOptions) *Live {
+	ctx, cancel := context.WithCancel(ctx)
+	l := &Live{wake: make(chan struct{}, 1), done: make(chan struct{}), cancel: cancel}
+	lp := &loop{live: l, dev: dev, opt: o, cfg: o.Config, pace: o.Pace, paused: o.Paused}
+	lp.load(t)
+	lp.publish()
+	go func() {
+		defer close(l.done)
+		defer func() {
+			if p := recover(); p != nil {
+				l.err = &PanicError{Value: p, Stack: debug.Stack()}
+			}
+		}()
+		lp.run(ctx)
+		l.err = lp.end()
+	}()
+	return l
+}
+
+// PanicError is a broken invariant of the program's own. The goroutine of a
+// Live hands it on, so that the terminal can be restored before it is shown.
+type PanicError struct {
+	Value any
+	Stack []byte
+}
+
+func (e *PanicError) Error() string {
+	return fmt.Sprintf("internal error, please report it: %v\n\n%s", e.Value, e.Stack)
+}
+
+// State is the latest; never nil.
+func (l *Live) State() *State { return l.state.Load() }
+
+// Close stops the workload between two events, empties and closes the device,
+// and answers with what went wrong in that.
+func (l *Live) Close() error {
+	l.cancel()
+	<-l.done
+	return l.err
+}
+
+// Done is closed when the workload has ended, for whatever reason.
+func (l *Live) Done() <-chan struct{} { return l.done }
+
+// Err is how it ended; valid once Done is closed.
+func (l *Live) Err() error { return l.err }
+
+// send queues a command for the loop.
+func (l *Live) send(f func(*loop)) {
+	l.mu.Lock()
+	l.cmds = append(l.cmds, f)
+	l.mu.Unlock()
+	select {
+	case l.wake <- struct{}{}:
+	default:
+	}
+}
+
+// take empties the queue of commands.
+func (l *Live) take() []func(*loop) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	cmds := l.cmds
+	l.cmds = nil
+	return cmds
+}
+
+// SetMode changes the mode of a usage between two events.
+func (l *Live) SetMode(u cachemodes.Usage, m cachemodes.ModeID) {
+	l.send(func(lp *loop) {
+		s := lp.cfg[u]
+		if s.Mode == m {
+			return
+		}
+		s.Mode = m
+		name := "mode"
+		if u != cachemodes.Storage {
+			name = u.String()
+		}
+		lp.set(u, s, name+"→"+m.String())
+	})
+}
+
+// SetParams changes the numbers of a usage's mode between two events.
+func (l *Live) SetParams(u cachemodes.Usage, p cachemodes.Params, mark string) {
+	l.send(func(lp *loop) {
+		s := lp.cfg[u]
+		s.Params = p
+		lp.set(u, s, mark)
+	})
+}
+
+// Pause holds the workload at the end of the run that it is in, so that no
+// run's latency has a pause in it, or lets it go on. After a failure, going on
+// is to begin anew.
+func (l *Live) Pause(paused bool) { l.send(func(lp *loop) { lp.pause(paused) }) }
+
+// Step plays to the end of the next run, then pauses.
+func (l *Live) Step() {
+	l.send(func(lp *loop) {
+		lp.pause(false)
+		lp.stepping = true
+	})
+}
+
+// SetPace changes the pace, in runs per second; 0 is flat out.
+func (l *Live) SetPace(pace float64) { l.send(func(lp *loop) { lp.pace = pace }) }
+
+// Load plays another workload from its beginning, with empty books.
+func (l *Live) Load(t *workload.Trace) {
+	l.send(func(lp *loop) {
+		err := lp.player.close()
+		lp.load(t)
+		lp.fail(err)
+	})
+}
+
+// loop is the goroutine of a Live.
+type loop struct {
+	live *Live
+	dev  device.Device
+	opt  LiveOptions
+	cfg  cachemodes.Config
+	pace float64
+
+	trace  *workload.Trace
+	about  Workload
+	player *Player
+	parts  []part // prologue, loop; the last one repeats
+	part   int
+	at     int // in parts[part].events
+
+	paused, stepping bool
+	between          bool // the last event ended a run, or was outside of any
+	err              error
+	clock            stopwatch
+	nextRun          time.Time
+
+	runs     probe.Tail[probe.Run]
+	marks    probe.Tail[Mark]
+	series   *probe.Series
+	current  probe.RunInfo
+	events   int64
+	overhead float64
+	runDevUS float64 // player.deviceUS at the last run start
+	peak     int64
+	peakRun  int64
+	peakAt   int64
+
+	reading     Reading
+	lastRead    time.Time
+	lastPublish time.Time
+	keys        []cachemodes.Free // scratch
+}
+
+// load begins a trace with empty books.
+func (lp *loop) load(t *workload.Trace) {
+	lp.trace = t
+	lp.parts = []part{{events: t.Events}}
+	if l := t.Loop(); l != nil {
+		lp.parts = []part{{events: t.Prologue()}, {events: l}}
+	}
+	lp.part, lp.at, lp.err, lp.stepping, lp.between = 0, 0, nil, false, true
+	lp.about = Workload{
+		Name: t.Name, Model: t.Header.Model, Pattern: t.Header.Pattern, Runs: len(t.Runs), Sessions: len(t.Sessions),
+		Events: len(t.Events), SHA256: t.SHA256, LoopsWhole: t.Loop() == nil,
+	}
+	for i := range t.Runs {
+		lp.about.Language = lp.about.Language || t.Runs[i].Tokens > 0
+	}
+	lp.runs = probe.Tail[probe.Run]{Keep: keepRuns}
+	lp.marks = probe.Tail[Mark]{Keep: keepMarks}
+	lp.series = probe.NewSeries(slotUS, keepSlots)
+	lp.current, lp.events, lp.overhead = probe.RunInfo{}, 0, -1
+	lp.peak, lp.peakRun, lp.peakAt = 0, 0, 0
+	lp.clock.reset()
+	lp.nextRun = time.Now()
+	lp.player = newPlayer(t, lp.cfg, lp.dev, lp.opt.Weights, lp.runEnded)
+}
+
+// run plays until ctx is done.
+func (lp *loop) run(ctx context.Context) {
+	for ctx.Err() == nil {
+		if lp.err != nil || lp.paused && lp.between {
+			lp.clock.pause(true)
+			lp.publish()
+			lp.wait(ctx, readEvery)
+			continue
+		}
+		if len(lp.parts[lp.part].events) == 0 {
+			lp.advance()
+			continue
+		}
+		e := &lp.parts[lp.part].events[lp.at]
+		if e.Op == workload.RunStart && lp.player.inRun == 0 && lp.pace > 0 && !lp.stepping {
+			if d := time.Until(lp.nextRun); d > 0 {
+				lp.publish()
+				if lp.wait(ctx, min(d, publishEvery)) {
+					continue
+				}
+			}
+			if time.Until(lp.nextRun) > 0 {
+				continue
+			}
+			lp.nextRun = lp.due()
+		}
+		lp.play(e)
+		if e.Op == workload.Submit || e.Op == workload.RunEnd {
+			lp.wait(ctx, 0)
+			if time.Since(lp.lastPublish) >= publishEvery {
+				lp.publish()
+			}
+		}
+	}
+}
+
+// due is when the run after the one that starts now should start. A workload
+// slower than the pace is not made to catch up.
+func (lp *loop) due() time.Time {
+	step := time.Duration(float64(time.Second) / lp.pace)
+	next := lp.nextRun.Add(step)
+	if now := time.Now(); next.Before(now) {
+		return now
+	}
+	return next
+}
+
+// wait waits for commands, for up to d, runs those that came, and answers
+// whether there were any.
+func (lp *loop) wait(ctx context.Context, d time.Duration) bool {
+	if d == 0 {
+		select {
+		case <-lp.live.wake:
+		default:
+			return false
+		}
+	} else {
+		timer := time.NewTimer(d)
+		defer timer.Stop()
+		select {
+		case <-lp.live.wake:
+		case <-timer.C:
+			return false
+		case <-ctx.Done():
+			return false
+		}
+	}
+	for _, f := range lp.live.take() {
+		f(lp)
+	}
+	lp.publish()
+	return true
+}
+
+// play plays one event and notes what the screen wants to know.
+func (lp *loop) play(e *workload.Event) {
+	if e.Op == workload.RunStart {
+		lp.current = lp.player.runInfo(e)
+		lp.runDevUS = lp.player.deviceUS
+	}
+	run := lp.player.led.Runs()
+	if err := lp.player.step(e); err != nil {
+		lp.fail(err)
+		return
+	}
+	lp.events++
+	switch e.Op {
+	case workload.RunStart, workload.RunEnd, workload.Submit:
+		lp.sample(run)
+	}
+	lp.between = lp.player.inRun == 0 || e.Op == workload.RunEnd
+	lp.advance()
+}
+
+// advance goes to the next event; the last part repeats.
+func (lp *loop) advance() {
+	lp.at++
+	if lp.at < len(lp.parts[lp.part].events) {
+		return
+	}
+	lp.at = 0
+	if lp.part < len(lp.parts)-1 {
+		lp.part++
+		return
+	}
+	lp.player.pass++
+}
+
+// sample adds what happened since the last sample to the graph, under the
+// ordinal of the run that it happened in.
+func (lp *loop) sample(run int64) {
+	w := lp.player.led.TakeWindow()
+	total := lp.player.led.Total()
+	now := lp.clock.us()
+	if total.PeakHeld > lp.peak {
+		lp.peak, lp.peakRun, lp.peakAt = total.PeakHeld, run, now
+	}
+	lp.series.Add(probe.Point{
+		AtUS: now, Run: run, MinHeld: w.MinHeld, MaxHeld: w.MaxHeld, MaxInUse: w.MaxInUse,
+		Avg: total.AvgHeld(), Floor: total.Floor,
+	})
+}
+
+func (lp *loop) runEnded(r *probe.Run) {
+	lp.runs.Add(*r)
+	if d := float64(r.DurationUS()); lp.player.timed && d > 0 {
+		lp.overhead = max(0, 1-(lp.player.deviceUS-lp.runDevUS)/d)
+	}
+	if lp.stepping {
+		lp.stepping = false
+		lp.pause(true)
+	}
+}
+
+func (lp *loop) pause(paused bool) {
+	if lp.err != nil && !paused {
+		lp.load(lp.trace)
+	}
+	lp.paused = paused
+	if !paused {
+		lp.clock.pause(false)
+		lp.nextRun = time.Now()
+	}
+}
+
+// set changes a setting now, and for the workloads to come.
+func (lp *loop) set(u cachemodes.Usage, s cachemodes.Setting, mark string) {
+	run := lp.player.led.Runs()
+	lp.sample(run)
+	if err := lp.player.set(u, s); err != nil {
+		lp.fail(err)
+		return
+	}
+	lp.cfg[u] = s
+	lp.marks.Add(Mark{AtUS: lp.clock.us(), Run: run, Text: mark})
+	lp.sample(run)
+}
+
+// fail stops the workload; what it held is given back, and the books say so.
+func (lp *loop) fail(err error) {
+	if err == nil {
+		return
+	}
+	if lp.err == nil {
+		lp.err = err
+	}
+	lp.marks.Add(Mark{AtUS: lp.clock.us(), Run: lp.player.led.Runs(), Text: "stopped"})
+	_ = lp.player.close() // the first error is the one that explains
+	lp.clock.pause(true)
+}
+
+// end leaves the device empty and closes it.
+func (lp *loop) end() error {
+	err := lp.player.close()
+	if cerr := lp.dev.Close(); err == nil {
+		err = cerr
+	}
+	return err
+}
+
+// publish replaces the State.
+func (lp *loop) publish() {
+	lp.lastPublish = time.Now()
+	if lp.opt.Read != nil && time.Since(lp.lastRead) >= readEvery {
+		lp.lastRead = lp.lastPublish
+		lp.reading = lp.opt.Read()
+	}
+	led := lp.player.led
+	s := &State{
+		Workload: lp.about, Device: lp.dev.Info(), Config: lp.cfg, Weights: lp.opt.Weights,
+		Err: lp.err, Pace: lp.pace, Pass: lp.player.pass,
+		NowUS: lp.clock.us(), Current: lp.current, InRun: lp.player.inRun > 0,
+		Events: lp.events, Overhead: lp.overhead, Driver: lp.reading,
+		Total: led.Total(), Runs: lp.runs.All(), RunCount: led.Runs(), Marks: lp.marks.All(),
+		PeakRun: lp.peakRun, PeakAtUS: lp.peakAt,
+	}
+	switch {
+	case lp.err != nil:
+		s.Status = Failed
+	case lp.paused:
+		s.Status = Paused
+	}
+	for u := range s.Usage {
+		s.Usage[u] = led.Usage(cachemodes.Usage(u))
+	}
+	s.Points, s.LastPoint, s.HasPoint = lp.series.Points()
+	lp.keys = lp.keys[:0]
+	for u := range cachemodes.NumCaches {
+		lp.keys = lp.player.mgr.Keys(cachemodes.Usage(u), lp.keys)
+	}
+	s.Keys = make([]KeyRow, 0, len(lp.keys))
+	for _, f := range lp.keys {
+		k, requests, created := led.Key(f.Key)
+		s.Keys = append(s.Keys, KeyRow{
+			Free: f, Want: k.Want(), InUse: k.InUse, Pending: k.Pending, LastRequests: requests, LastNew: created,
+			Misses: k.Misses, Padding: k.Padding(), Creates: k.Creates, Hits: k.Hits,
+		})
+	}
+	lp.live.state.Store(s)
+}
+
+// stopwatch is a clock that pauses.
+type stopwatch struct {
+	before  time.Duration
+	since   time.Time
+	stopped bool
+}
+
+func (w *stopwatch) reset() { *w = stopwatch{since: time.Now()} }
+
+func (w *stopwatch) pause(paused bool) {
+	if paused == w.stopped {
+		return
+	}
+	if paused {
+		w.before += time.Since(w.since)
+	} else {
+		w.since = time.Now()
+	}
+	w.stopped = paused
+}
+
+func (w *stopwatch) us() int64 {
+	if w.stopped {
+		return w.before.Microseconds()
+	}
+	return (w.before + time.Since(w.since)).Microseconds()
+}

@@ -1,0 +1,215 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"bucketscope/cachemodes"
+	"bucketscope/internal/device"
+	"bucketscope/workload"
+)
+
+// load is a recording that is built in.
+func load(t testing.TB, name string) *workload.Trace {
+	t.Helper()
+	tr, err := workload.Load(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tr
+}
+
+// start begins a live profile that ends with the test.
+func start(t *testing.T, tr *workload.Trace, dev device.Device, o LiveOptions) *Live {
+	t.Helper()
+	if o.Weights == "" {
+		o.Weights = MakeWeights
+	}
+	l := StartLive(t.Context(), tr, dev, o)
+	t.Cleanup(func() {
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return l
+}
+
+// until waits for a State that a person waits for.
+func until(t *testing.T, l *Live, what string, ok func(*State) bool) *State {
+	t.Helper()
+	deadline := time.Now().Add(20 * time.Second)
+	for time.Now().Before(deadline) {
+		if s := l.State(); ok(s) {
+			return s
+		}
+		time.Sleep(time.Millisecond)
+	}
+	s := l.State()
+	t.Fatalf("waited in vain for %s; status %d, run %d, error %v", what, s.Status, s.RunCount, s.Err)
+	return nil
+}
+
+func config(m cachemodes.ModeID) cachemodes.Config {
+	cfg := cachemodes.DefaultConfig()
+	cfg[cachemodes.Storage].Mode = m
+	return cfg
+}
+
+// TestLiveSession is a person's session: watch, switch, pause, step, load
+// another workload.
+func TestLiveSession(t *testing.T) {
+	l := start(t, load(t, "bert/varied"), device.NewHost(), LiveOptions{Config: cachemodes.DefaultConfig()})
+	s := until(t, l, "the third pass", func(s *State) bool { return s.Pass >= 2 })
+	if s.Total.PeakHeld == 0 || len(s.Keys) == 0 || len(s.Runs) == 0 || len(s.Points) == 0 {
+		t.Fatalf("an empty state: %d keys, %d runs, %d points", len(s.Keys), len(s.Runs), len(s.Points))
+	}
+	before := s.Total.Creates
+
+	l.SetMode(cachemodes.Storage, cachemodes.DynamicBucket)
+	s = until(t, l, "the new mode", func(s *State) bool { return s.Config[cachemodes.Storage].Mode == cachemodes.DynamicBucket })
+	if len(s.Marks) != 1 || s.Marks[0].Text != "mode→dynamicBucket" {
+		t.Fatalf("marks %v", s.Marks)
+	}
+	at := s.Marks[0].Run
+	s = until(t, l, "runs under it", func(s *State) bool { return s.RunCount > at+3 })
+	if s.Total.Creates < before {
+		t.Error("creates restarted at the switch")
+	}
+	if last := s.Runs[len(s.Runs)-1]; last.Mode != cachemodes.DynamicBucket {
+		t.Errorf("the last run was under %s", last.Mode)
+	}
+
+	l.SetMode(cachemodes.Uniform, cachemodes.BucketMode)
+	until(t, l, "the uniform mode", func(s *State) bool { return s.Marks[len(s.Marks)-1].Text == "uniform→bucket" })
+
+	l.Pause(true)
+	s = until(t, l, "the pause", func(s *State) bool { return s.Status == Paused && !s.InRun })
+	runs, now := s.RunCount, s.NowUS
+	l.Step()
+	s = until(t, l, "one step", func(s *State) bool { return s.RunCount == runs+1 && s.Status == Paused })
+	if s.InRun {
+		t.Error("the step ended in the middle of a run")
+	}
+	l.Step()
+	s = until(t, l, "another step", func(s *State) bool { return s.RunCount == runs+2 && s.Status == Paused })
+	if s.NowUS-now > 1_000_000 {
+		t.Errorf("the clock went on for %d us while paused", s.NowUS-now)
+	}
+	l.SetPace(0.001) // the run after the next would be due in a quarter of an hour
+	l.Pause(false)
+	until(t, l, "going on", func(s *State) bool { return s.RunCount > runs+2 })
+
+	l.Load(load(t, "unet/varied"))
+	s = until(t, l, "the other workload", func(s *State) bool { return s.Workload.Name == "unet/varied" && s.RunCount > 0 })
+	if s.Config[cachemodes.Storage].Mode != cachemodes.DynamicBucket {
+		t.Error("the mode was lost with the workload")
+	}
+	if len(s.Marks) != 0 || s.RunCount > 3 {
+		t.Errorf("books of another workload: %d marks, %d runs", len(s.Marks), s.RunCount)
+	}
+}
+
+// TestLiveAgrees: what a live profile shows at the end of its first pass are
+// the figures of a whole profile.
+func TestLiveAgrees(t *testing.T) {
+	tr := load(t, "llama-3.2-1b/two")
+	res, err := Profile(t.Context(), tr, device.NewHost(), Options{Config: cachemodes.DefaultConfig(), Weights: MakeWeights})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := start(t, tr, device.NewHost(), LiveOptions{Config: cachemodes.DefaultConfig(), Paused: true})
+	for n := range tr.Runs {
+		l.Step()
+		until(t, l, "a step", func(s *State) bool { return s.RunCount == int64(n)+1 && s.Status == Paused })
+	}
+	s := l.State()
+	for i := range s.Runs {
+		got, want := s.Runs[i], res.Runs[i]
+		got.StartUS, got.EndUS, want.StartUS, want.EndUS = 0, 0, 0, 0
+		if got != want {
+			t.Fatalf("run %d:\n got %+v\nwant %+v", i, got, want)
+		}
+	}
+	if s.Total.PeakHeld != res.Total.PeakHeld || s.Total.Floor != res.Total.Floor {
+		t.Errorf("peak %d floor %d, want %d %d", s.Total.PeakHeld, s.Total.Floor, res.Total.PeakHeld, res.Total.Floor)
+	}
+	peakRun := res.Runs[0]
+	for _, r := range res.Runs {
+		if r.PeakHeld > peakRun.PeakHeld {
+			peakRun = r
+		}
+	}
+	if s.PeakRun != peakRun.Seq {
+		t.Errorf("the peak is said to be in run %d, it was in %d", s.PeakRun, peakRun.Seq)
+	}
+	var drawn int64
+	for _, p := range append(s.Points, s.LastPoint) {
+		drawn = max(drawn, p.MaxHeld)
+	}
+	if drawn != s.Total.PeakHeld {
+		t.Errorf("the graph's highest point is %d, the peak %d", drawn, s.Total.PeakHeld)
+	}
+}
+
+// TestLiveFailure: a device that runs out of memory stops the workload with a
+// reason, the books balance, and going on begins anew.
+func TestLiveFailure(t *testing.T) {
+	dev := device.FailNth(device.NewHost(), 700)
+	l := start(t, load(t, "bert/varied"), dev, LiveOptions{Config: config(cachemodes.Disabled)})
+	s := until(t, l, "the failure", func(s *State) bool { return s.Status == Failed })
+	var oom *device.OutOfMemoryError
+	if !errors.As(s.Err, &oom) || !strings.HasPrefix(s.Err.Error(), "run ") {
+		t.Fatalf("the error is %v", s.Err)
+	}
+	if s.Total.Fails != 1 || s.Total.Held() != 0 {
+		t.Errorf("%d fails, %d bytes still held", s.Total.Fails, s.Total.Held())
+	}
+	l.SetMode(cachemodes.Storage, cachemodes.BucketMode)
+	l.Pause(false)
+	until(t, l, "a new beginning", func(s *State) bool { return s.Status == Running && s.Pass > 1 && s.Err == nil })
+}
+
+// TestLiveEnds with its context, wherever it is, and leaves the device empty.
+func TestLiveEnds(t *testing.T) {
+	for name, o := range map[string]LiveOptions{
+		"flat out": {}, "waiting for the next run": {Pace: 0.001}, "paused": {Paused: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			o.Config, o.Weights = cachemodes.DefaultConfig(), MakeWeights
+			dev := &gauge{made: map[device.ID]int64{}}
+			l := StartLive(ctx, load(t, "unet/varied"), dev, o)
+			if !o.Paused {
+				until(t, l, "a run", func(s *State) bool { return s.RunCount > 0 })
+			}
+			cancel()
+			select {
+			case <-l.Done():
+			case <-time.After(10 * time.Second):
+				t.Fatal("it did not end")
+			}
+			if err := l.Close(); err != nil || dev.now != 0 {
+				t.Errorf("%d bytes are left on the device (%v)", dev.now, err)
+			}
+		})
+	}
+}
+
+// broken is a device that breaks an invariant.
+type broken struct{ device.Device }
+
+func (broken) Submit() error { panic("expected a submit to work") }
+
+// TestLivePanic: a broken invariant ends the profile with its stack, so that
+// the terminal can be restored before it is shown.
+func TestLivePanic(t *testing.T) {
+	l := StartLive(t.Context(), load(t, "unet/varied"), broken{device.NewHost()}, LiveOptions{Config: cachemodes.DefaultConfig(), Weights: MakeWeights})
+	<-l.Done()
+	var p *PanicError
+	if !errors.As(l.Err(), &p) || !strings.Contains(p.Error(), "expected a submit to work") || !strings.Contains(p.Error(), "player.go") {
+		t.Errorf("it ended with %v", l.Err())
+	}
+}

@@ -1,0 +1,247 @@
+package engine
+
+import (
+	"fmt"
+	"time"
+
+	"bucketscope/cachemodes"
+	"bucketscope/internal/device"
+	"bucketscope/probe"
+	"bucketscope/workload"
+)
+
+// Weights says what becomes of weights, which no policy can change.
+type Weights string
+
+// The ways to treat weights.
+const (
+	// MakeWeights makes them on the device like every other buffer.
+	MakeWeights Weights = "make"
+	// AccountWeights books them but does not make them.
+	AccountWeights Weights = "account"
+)
+
+// Player plays events of one trace on a manager, a device and a ledger. It is
+// used by one goroutine.
+type Player struct {
+	trace   *workload.Trace
+	mgr     *cachemodes.Manager
+	dev     device.Device
+	led     *probe.Ledger
+	weights Weights
+	timed   bool
+	start   time.Time
+	// slots maps Event.Buf to the manager's buffer; -1 for none.
+	slots []cachemodes.BufID
+	pass  int64
+	// onRun is told of every run that ended; the Run is the callee's.
+	onRun func(*probe.Run)
+	// deviceUS is the time spent in calls of a timed device, in microseconds.
+	deviceUS float64
+	inRun    int // runs open
+}
+
+// none is the slot of a buffer that is not out.
+const none cachemodes.BufID = -1
+
+// newPlayer begins with nothing on the device and empty books.
+func newPlayer(t *workload.Trace, cfg cachemodes.Config, dev device.Device, weights Weights, onRun func(*probe.Run)) *Player {
+	p := &Player{
+		trace: t, mgr: cachemodes.NewManager(cfg), dev: dev, led: &probe.Ledger{},
+		weights: weights, timed: dev.Info().Timed, start: time.Now(),
+		slots: make([]cachemodes.BufID, t.Slots), onRun: onRun,
+	}
+	for i := range p.slots {
+		p.slots[i] = none
+	}
+	return p
+}
+
+// nowUS is the time since the player began, in microseconds.
+func (p *Player) nowUS() int64 { return time.Since(p.start).Microseconds() }
+
+// RunError is a workload that could not go on.
+type RunError struct {
+	Run   string // "run 41 (conv0 step3)"
+	Held  int64  // bytes held when it happened
+	Cause error
+}
+
+func (e *RunError) Error() string {
+	return fmt.Sprintf("%s stopped with %d bytes held: %v", e.Run, e.Held, e.Cause)
+}
+
+func (e *RunError) Unwrap() error { return e.Cause }
+
+// step plays one event. After an error the books still balance; the player
+// can only be closed.
+func (p *Player) step(e *workload.Event) error {
+	var err error
+	if p.timed {
+		p.led.Advance(p.nowUS())
+	}
+	switch e.Op {
+	case workload.Request:
+		err = p.request(e)
+	case workload.Release:
+		id := p.slots[e.Buf]
+		p.slots[e.Buf] = none
+		p.book(p.mgr.Release(id))
+	case workload.Submit:
+		err = p.submit(e.Session)
+	case workload.RunStart:
+		p.book(p.mgr.RunStart(e.Session))
+		p.inRun++
+		p.led.StartRun(p.runInfo(e), p.nowUS())
+	case workload.RunEnd:
+		err = p.runEnd(e)
+	case workload.SessionRelease:
+		p.book(p.mgr.SessionRelease(e.Session))
+	case workload.SessionCreate, workload.SessionReady:
+	}
+	if invariants {
+		p.mustBalance()
+	}
+	if err != nil {
+		where := "the workload between runs"
+		if e.Run != workload.NoRun {
+			r := &p.trace.Runs[e.Run]
+			where = fmt.Sprintf("run %d (%s)", r.ID, r.Label)
+		}
+		total := p.led.Total()
+		return &RunError{Run: where, Held: total.Held(), Cause: err}
+	}
+	return nil
+}
+
+func (p *Player) runInfo(e *workload.Event) probe.RunInfo {
+	r := &p.trace.Runs[e.Run]
+	return probe.RunInfo{
+		Session: e.Session, ID: r.ID, Label: r.Label, Tokens: r.Tokens,
+		Prompt: r.Kind == workload.Prompt, Pass: p.pass,
+	}
+}
+
+func (p *Player) request(e *workload.Event) error {
+	usage := e.Usage
+	if e.Init && usage == cachemodes.Storage {
+		usage = cachemodes.Weights
+	}
+	id, events := p.mgr.Request(e.Session, usage, e.Bytes)
+	made := p.made(usage)
+	recycled := true
+	for i := range events {
+		if events[i].Kind == cachemodes.Create {
+			recycled = false
+			if made {
+				if err := p.create(id, &events[i]); err != nil {
+					p.book(p.mgr.Fail(id))
+					return err
+				}
+			}
+		}
+		p.led.Apply(&events[i])
+	}
+	p.slots[e.Buf] = id
+	if !made {
+		return nil
+	}
+	return p.device(func() error { return p.dev.Use(device.ID(id), recycled) })
+}
+
+// made reports whether buffers of a usage exist on the device.
+func (p *Player) made(u cachemodes.Usage) bool {
+	return u != cachemodes.Weights || p.weights == MakeWeights
+}
+
+func (p *Player) create(id cachemodes.BufID, e *cachemodes.Event) error {
+	size, usage := e.Size, e.Usage
+	return p.device(func() error { return p.dev.Create(device.ID(id), size, usage) })
+}
+
+// device times a call of the device, where its time means something.
+func (p *Player) device(call func() error) error {
+	if !p.timed {
+		return call()
+	}
+	t := time.Now()
+	err := call()
+	p.deviceUS += float64(time.Since(t).Nanoseconds()) / 1000
+	return err
+}
+
+func (p *Player) submit(session int32) error {
+	if err := p.device(p.dev.Submit); err != nil {
+		return err
+	}
+	p.book(p.mgr.Refresh(session))
+	return nil
+}
+
+func (p *Player) runEnd(e *workload.Event) error {
+	if err := p.device(p.dev.Wait); err != nil {
+		return err
+	}
+	at := p.nowUS()
+	p.book(p.mgr.RunEnd(e.Session))
+	p.inRun--
+	r := p.led.EndRun(e.Session, p.trace.Runs[e.Run].ID, p.mgr.Mode(cachemodes.Storage), at)
+	if p.onRun != nil {
+		p.onRun(&r)
+	}
+	return nil
+}
+
+// book makes destructions true and books events.
+func (p *Player) book(events []cachemodes.Event) {
+	for i := range events {
+		e := &events[i]
+		if e.Kind == cachemodes.Destroy && p.made(e.Usage) {
+			p.dev.Destroy(device.ID(e.Buf))
+		}
+		p.led.Apply(e)
+	}
+}
+
+// set changes the mode or the parameters of a usage.
+func (p *Player) set(u cachemodes.Usage, s cachemodes.Setting) error {
+	events, err := p.mgr.Set(u, s)
+	p.book(events)
+	if invariants {
+		p.mustBalance()
+	}
+	return err
+}
+
+// close gives back everything that is out and destroys everything that is
+// kept, so that the device is as it was found. The ledger goes on saying what
+// happened up to here, and then holds nothing.
+func (p *Player) close() error {
+	for slot, id := range p.slots {
+		if id != none {
+			p.slots[slot] = none
+			p.book(p.mgr.Release(id))
+		}
+	}
+	err := p.dev.Submit()
+	p.book(p.mgr.Drain())
+	p.led.AbandonRuns()
+	if werr := p.dev.Wait(); err == nil {
+		err = werr
+	}
+	return err
+}
+
+// mustBalance stops the program when the books do not.
+func (p *Player) mustBalance() {
+	audit, err := p.mgr.Audit()
+	if err == nil {
+		err = p.led.Check()
+	}
+	if err == nil {
+		err = p.led.CheckAgainst(audit)
+	}
+	if err != nil {
+		panic(fmt.Sprintf("engine: the books must balance after every event: %v", err))
+	}
+}

@@ -1,0 +1,152 @@
+package engine
+
+import (
+	"context"
+	"time"
+
+	"bucketscope/cachemodes"
+	"bucketscope/internal/device"
+	"bucketscope/probe"
+	"bucketscope/workload"
+)
+
+// Options say how Profile plays a trace.
+type Options struct {
+	Config  cachemodes.Config
+	Weights Weights
+	// Repeat is how often the runs of the trace are played with the models
+	// loaded once; at least 1. A trace whose runs cannot be repeated alone
+	// (Trace.Loop) is played whole each time.
+	Repeat int
+	// Progress, if set, is told now and then how many of the events are done.
+	Progress func(done, total int64)
+}
+
+// Result is what a trace did on a device under one config.
+type Result struct {
+	Config cachemodes.Config
+	Total  probe.Books
+	Usage  [cachemodes.NumUsages]probe.Books
+	Runs   []probe.Run
+	// AvgHeldWall is the mean of held bytes over time, where HasWall: on a
+	// device whose time means something.
+	AvgHeldWall int64
+	HasWall     bool
+	Events      int64
+	Elapsed     time.Duration
+	// DeviceTime is the part of Elapsed spent in calls of a timed device.
+	DeviceTime time.Duration
+}
+
+// Profile plays the whole trace and leaves the device empty. It stops at once,
+// with ctx's error, when ctx is done.
+func Profile(ctx context.Context, t *workload.Trace, dev device.Device, o Options) (*Result, error) {
+	res := &Result{Config: o.Config}
+	p := newPlayer(t, o.Config, dev, o.Weights, func(r *probe.Run) { res.Runs = append(res.Runs, *r) })
+	parts := schedule(t, o.Repeat)
+	var total int64
+	for _, part := range parts {
+		total += int64(len(part.events))
+	}
+	begin := time.Now()
+	err := func() error {
+		for _, part := range parts {
+			p.pass = part.pass
+			for i := range part.events {
+				e := &part.events[i]
+				if err := p.step(e); err != nil {
+					return err
+				}
+				if e.Op == workload.Submit || e.Op == workload.RunEnd {
+					if err := ctx.Err(); err != nil {
+						return err
+					}
+					if o.Progress != nil {
+						o.Progress(res.Events+int64(i), total)
+					}
+				}
+			}
+			res.Events += int64(len(part.events))
+		}
+		return nil
+	}()
+	res.Elapsed = time.Since(begin)
+	res.DeviceTime = time.Duration(p.deviceUS * float64(time.Microsecond))
+	res.Total = p.led.Total()
+	for u := range res.Usage {
+		res.Usage[u] = p.led.Usage(cachemodes.Usage(u))
+	}
+	res.AvgHeldWall, res.HasWall = p.led.AvgHeldWall()
+	if cerr := p.close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		return nil, err
+	}
+	return res, nil
+}
+
+// part is a stretch of events that belongs to one repetition.
+type part struct {
+	events []workload.Event
+	pass   int64
+}
+
+// schedule is a trace's events with its runs repeated.
+func schedule(t *workload.Trace, repeat int) []part {
+	loop := t.Loop()
+	if repeat <= 1 || loop == nil {
+		parts := []part{{t.Events, 0}}
+		for i := 1; i < repeat; i++ {
+			parts = append(parts, part{t.Events, int64(i)})
+		}
+		return parts
+	}
+	parts := []part{{t.Prologue(), 0}}
+	for i := range repeat {
+		parts = append(parts, part{loop, int64(i)})
+	}
+	return append(parts, part{t.Epilogue(), int64(repeat - 1)})
+}
+
+// Need is the most that a trace will hold on a device at once under a config,
+// in bytes: everything held, and what bypasses the caches. Without weights it
+// leaves them out. It plays the trace on the host, in memory.
+func Need(ctx context.Context, t *workload.Trace, cfg cachemodes.Config, weights Weights) (peak, largest int64, err error) {
+	dev := &gauge{made: map[device.ID]int64{}}
+	p := newPlayer(t, cfg, dev, weights, nil)
+	for i := range t.Events {
+		if err := p.step(&t.Events[i]); err != nil {
+			return 0, 0, err
+		}
+		if t.Events[i].Op == workload.RunEnd && ctx.Err() != nil {
+			return 0, 0, ctx.Err()
+		}
+	}
+	return dev.peak, dev.largest, p.close()
+}
+
+// gauge is a device that measures how full it gets.
+type gauge struct {
+	made               map[device.ID]int64
+	now, peak, largest int64
+}
+
+func (g *gauge) Info() device.Info { return device.NewHost().Info() }
+
+func (g *gauge) Create(id device.ID, size int64, _ cachemodes.Usage) error {
+	g.made[id] = size
+	g.now += size
+	g.peak, g.largest = max(g.peak, g.now), max(g.largest, size)
+	return nil
+}
+
+func (g *gauge) Destroy(id device.ID) {
+	g.now -= g.made[id]
+	delete(g.made, id)
+}
+
+func (g *gauge) Use(device.ID, bool) error { return nil }
+func (g *gauge) Submit() error             { return nil }
+func (g *gauge) Wait() error               { return nil }
+func (g *gauge) Close() error              { return nil }

@@ -1,0 +1,145 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	"bucketscope/cachemodes"
+	"bucketscope/internal/device"
+	"bucketscope/workload"
+)
+
+// TestRepeat: repeating plays the runs again with the models loaded once; the
+// first pass is as if played alone.
+func TestRepeat(t *testing.T) {
+	for _, w := range workload.Builtin() {
+		t.Run(w.Name, func(t *testing.T) {
+			tr := load(t, w.Name)
+			once, err := Profile(t.Context(), tr, device.NewHost(), Options{Config: cachemodes.DefaultConfig(), Weights: MakeWeights, Repeat: 1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			thrice, err := Profile(t.Context(), tr, device.NewHost(), Options{Config: cachemodes.DefaultConfig(), Weights: MakeWeights, Repeat: 3})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(thrice.Runs) != 3*len(once.Runs) {
+				t.Fatalf("%d runs, want three times %d", len(thrice.Runs), len(once.Runs))
+			}
+			for i := range once.Runs {
+				a, b := once.Runs[i], thrice.Runs[i]
+				a.StartUS, a.EndUS, b.StartUS, b.EndUS = 0, 0, 0, 0
+				if a != b {
+					t.Fatalf("run %d of the first pass:\n got %+v\nwant %+v", i, b, a)
+				}
+			}
+			if a, b := once.Usage[cachemodes.Weights].Creates, thrice.Usage[cachemodes.Weights].Creates; a != b && tr.Loop() != nil {
+				t.Errorf("weights were made %d times, not %d", b, a)
+			}
+			if last := thrice.Runs[len(thrice.Runs)-1]; last.Pass != 2 {
+				t.Errorf("the last run belongs to pass %d", last.Pass)
+			}
+		})
+	}
+}
+
+// TestEveryModeLeavesNothing: under every mode the books balance, and after
+// the sessions' release only what the mode keeps is held.
+func TestEveryModeLeavesNothing(t *testing.T) {
+	for _, m := range cachemodes.Modes() {
+		t.Run(m.Name, func(t *testing.T) {
+			for _, name := range []string{"llama-3.2-1b/two", "unet/varied"} {
+				cfg := config(m.ID)
+				cfg[cachemodes.Uniform].Mode = m.ID
+				dev := &gauge{made: map[device.ID]int64{}}
+				res, err := Profile(t.Context(), load(t, name), dev, Options{Config: cfg, Weights: MakeWeights})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if b := res.Total; b.InUse != 0 || b.Held() != b.Cached+b.Pending {
+					t.Errorf("%s: %d bytes in use after the sessions' release", name, b.InUse)
+				}
+				if m.ID == cachemodes.Disabled && res.Total.Held() != 0 {
+					t.Errorf("%s: disabled keeps %d bytes", name, res.Total.Held())
+				}
+				if res.Total.PeakHeld < res.Total.Floor || res.Total.Floor == 0 {
+					t.Errorf("%s: peak %d, floor %d", name, res.Total.PeakHeld, res.Total.Floor)
+				}
+				if dev.now != 0 || len(dev.made) != 0 {
+					t.Errorf("%s: %d bytes are left on the device", name, dev.now)
+				}
+			}
+		})
+	}
+}
+
+// TestFailures places a failure at each of the first creates, and at many
+// later ones, and expects a reason, balanced books and an empty device.
+func TestFailures(t *testing.T) {
+	tr := load(t, "unet/varied")
+	for n := 1; n < 500; n += 1 + n/40 {
+		inner := &gauge{made: map[device.ID]int64{}}
+		_, err := Profile(t.Context(), tr, device.FailNth(inner, n), Options{Config: config(cachemodes.Disabled), Weights: MakeWeights})
+		var oom *device.OutOfMemoryError
+		var run *RunError
+		if !errors.As(err, &oom) || !errors.As(err, &run) {
+			t.Fatalf("create %d fails: %v", n, err)
+		}
+		if inner.now != 0 {
+			t.Fatalf("create %d fails: %d bytes are left on the device", n, inner.now)
+		}
+	}
+}
+
+// TestFailureReadsWell is what a person is told.
+func TestFailureReadsWell(t *testing.T) {
+	tr := load(t, "unet/varied")
+	_, err := Profile(t.Context(), tr, device.Limit(device.NewHost(), 100<<20), Options{Config: config(cachemodes.Simple), Weights: MakeWeights})
+	want := "run 2 (1x4x128x128) stopped with 103419760 bytes held: the device has no memory for a storage buffer of 8388608 bytes: a budget is set, and 1437840 bytes of it are left"
+	if fmt.Sprint(err) != want {
+		t.Errorf("got  %v\nwant %s", err, want)
+	}
+}
+
+// TestCancel stops at once and leaves the device empty.
+func TestCancel(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	dev := &gauge{made: map[device.ID]int64{}}
+	_, err := Profile(ctx, load(t, "bert/varied"), dev, Options{
+		Config: cachemodes.DefaultConfig(), Weights: MakeWeights,
+		Progress: func(done, total int64) {
+			if done > total/2 {
+				cancel()
+			}
+		},
+	})
+	if !errors.Is(err, context.Canceled) || dev.now != 0 {
+		t.Errorf("%v; %d bytes are left on the device", err, dev.now)
+	}
+}
+
+// TestNeed is the peak of what a device must hold, with and without weights.
+func TestNeed(t *testing.T) {
+	tr := load(t, "llama-3.2-1b/static")
+	cfg := cachemodes.DefaultConfig()
+	res, err := Profile(t.Context(), tr, device.NewHost(), Options{Config: cfg, Weights: MakeWeights})
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, largest, err := Need(t.Context(), tr, cfg, MakeWeights)
+	if err != nil {
+		t.Fatal(err)
+	}
+	without, _, err := Need(t.Context(), tr, cfg, AccountWeights)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if user := res.Usage[cachemodes.User].PeakHeld; all < res.Total.PeakHeld+user || all > res.Total.PeakHeld+user+1<<30 {
+		t.Errorf("need %d; held at most %d and %d of the application", all, res.Total.PeakHeld, user)
+	}
+	if weights := res.Usage[cachemodes.Weights].PeakHeld; without > all-weights/2 || largest > all || largest == 0 {
+		t.Errorf("need %d without %d of weights, %d with; largest buffer %d", without, weights, all, largest)
+	}
+}

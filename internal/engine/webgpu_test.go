@@ -1,0 +1,95 @@
+package engine
+
+import (
+	"errors"
+	"os"
+	"testing"
+
+	"bucketscope/cachemodes"
+	"bucketscope/internal/device"
+	"bucketscope/workload/recordings"
+)
+
+// requireWebGPU is set where a missing adapter is a failure: in CI, which
+// installs one.
+const requireWebGPU = "BUCKETSCOPE_REQUIRE_WEBGPU"
+
+// openWebGPU opens whatever adapter there is.
+func openWebGPU(t *testing.T) device.Device {
+	t.Helper()
+	dev, _, err := device.Open("webgpu")
+	if errors.Is(err, device.ErrNoAdapter) && os.Getenv(requireWebGPU) == "" {
+		t.Skipf("%v; Debian's mesa-vulkan-drivers has a software one, and %s=1 makes this a failure", err, requireWebGPU)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := dev.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return dev
+}
+
+// TestGoldenWebGPU is TestGolden with real buffers: the shortest recordings,
+// so that a software adapter plays them in seconds.
+func TestGoldenWebGPU(t *testing.T) {
+	for _, name := range []string{"unet/varied", "bert/varied"} {
+		golden, err := recordings.Golden(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tr := load(t, name)
+		for _, mode := range []string{"disabled", "lazyRelease", "simple", "bucket"} {
+			t.Run(name+" "+mode, func(t *testing.T) {
+				dev := openWebGPU(t)
+				compareGolden(t, tr, golden[mode], mode, dev, AccountWeights)
+				if n := live(t, dev); n != 0 {
+					t.Errorf("%d buffers are left on the device", n)
+				}
+			})
+		}
+	}
+}
+
+// live counts the buffers on a device, once what was given up is really gone.
+func live(t *testing.T, dev device.Device) int {
+	t.Helper()
+	if err := dev.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	n, err := dev.(device.Counter).LiveBuffers()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// TestLedgerAgainstDevice counts the buffers that the GPU library really has
+// against the ledger at the end of every run.
+func TestLedgerAgainstDevice(t *testing.T) {
+	dev := openWebGPU(t)
+	tr := load(t, "unet/varied")
+	for _, mode := range []cachemodes.ModeID{cachemodes.BucketMode, cachemodes.DynamicBucket} {
+		p := newPlayer(tr, config(mode), dev, MakeWeights, nil)
+		runs := 0
+		for i := range tr.Events {
+			if err := p.step(&tr.Events[i]); err != nil {
+				t.Fatal(err)
+			}
+			if p.led.Runs() > int64(runs) {
+				runs++
+				if got, want := live(t, dev), p.led.Live(); int64(got) != want {
+					t.Fatalf("%s, after run %d: the device has %d buffers, the ledger %d", mode, runs, got, want)
+				}
+			}
+		}
+		if runs != len(tr.Runs) {
+			t.Errorf("%d runs, want %d", runs, len(tr.Runs))
+		}
+		if err := p.close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
