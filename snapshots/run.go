@@ -1,0 +1,347 @@
+// Package snapshots writes and reads what a profile found: figures as data,
+// each format with a name, a version and a JSON Schema beside it.
+//
+// It knows the books of probe and the identity of a workload, and no device or
+// screen.
+package snapshots
+
+import (
+	_ "embed"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"time"
+
+	"bucketscope/cachemodes"
+	"bucketscope/probe"
+)
+
+// The name and version of the format that RunDocument is.
+const (
+	RunFormat  = "bucketscope-run"
+	RunVersion = 1
+)
+
+// RunSchema is the JSON Schema of a RunDocument.
+//
+//go:embed run.schema.json
+var RunSchema []byte
+
+// RunDocument is the result of `bucketscope run`: one workload on one device
+// under one or more modes. Sizes are bytes, times microseconds.
+type RunDocument struct {
+	Format   string       `json:"format"`
+	Version  int          `json:"version"`
+	Workload RunWorkload  `json:"workload"`
+	Device   RunDevice    `json:"device"`
+	Repeat   int          `json:"repeat"`
+	Results  []ModeResult `json:"results"`
+}
+
+// RunWorkload says which requests were played.
+type RunWorkload struct {
+	Name     string `json:"name"`
+	Model    string `json:"model"`
+	Pattern  string `json:"pattern"`
+	SHA256   string `json:"sha256"`
+	Events   int    `json:"events"`
+	Runs     int    `json:"runs"`
+	Sessions int    `json:"sessions"`
+	// Leaks are the buffers that the recorded program never gave back.
+	Leaks     int   `json:"leaks"`
+	LeakBytes int64 `json:"leak_bytes"`
+}
+
+// RunDevice says what they were played on.
+type RunDevice struct {
+	Kind    string `json:"kind"`
+	Name    string `json:"name"`
+	Backend string `json:"backend,omitempty"`
+	Type    string `json:"type"`
+	Driver  string `json:"driver,omitempty"`
+	// Timed tells whether durations are those of a GPU's work. Where false,
+	// they are of the replay and say nothing about a device.
+	Timed   bool   `json:"timed"`
+	Weights string `json:"weights"`
+}
+
+// ModeResult is what one mode did.
+type ModeResult struct {
+	Mode             string `json:"mode"`
+	UniformMode      string `json:"uniform_mode"`
+	QueryResolveMode string `json:"query_resolve_mode"`
+	DefaultMode      string `json:"default_mode"`
+	// Params are those of the storage mode that it reads.
+	Params          map[string]any  `json:"params"`
+	EventsPerSecond float64         `json:"events_per_second"`
+	Totals          Totals          `json:"totals"`
+	Usage           map[string]Sums `json:"usage"`
+	// Latency is absent on a device without timing.
+	Latency *Latency   `json:"latency,omitempty"`
+	Runs    []RunEntry `json:"runs"`
+}
+
+// Sums are the books of a usage, or of all, over the whole workload.
+type Sums struct {
+	Requests         int64            `json:"requests"`
+	Hits             int64            `json:"hits"`
+	Creates          int64            `json:"creates"`
+	CreateBytes      int64            `json:"create_bytes"`
+	Destroys         int64            `json:"destroys"`
+	DestroyBytes     int64            `json:"destroy_bytes"`
+	PeakHeldBytes    int64            `json:"peak_held_bytes"`
+	AvgHeldBytes     int64            `json:"avg_held_bytes"`
+	EndHeldBytes     int64            `json:"end_held_bytes"`
+	FloorBytes       int64            `json:"floor_bytes"`
+	PaddingBytesPeak int64            `json:"padding_bytes_peak"`
+	Misses           map[string]int64 `json:"misses"`
+}
+
+// Totals are weights, storage, uniform, query resolve and default together.
+type Totals struct {
+	Sums
+	// WeightsBytes and UserBytes are the most held at once of each.
+	WeightsBytes int64 `json:"weights_bytes"`
+	UserBytes    int64 `json:"user_bytes"`
+	// AvgHeldWallBytes is the mean over time, on a timed device.
+	AvgHeldWallBytes *int64 `json:"avg_held_wall_bytes,omitempty"`
+}
+
+// Latency sums up the durations of the runs.
+type Latency struct {
+	MedianUS      int64   `json:"median_us"`
+	P99US         int64   `json:"p99_us"`
+	RunsPerSecond float64 `json:"runs_per_second"`
+	// PromptUS is the median of prompt passes; TokensPerSecond of decode
+	// steps. Absent where no run computes tokens.
+	PromptUS        *int64   `json:"prompt_us,omitempty"`
+	TokensPerSecond *float64 `json:"tokens_per_second,omitempty"`
+	// DeviceShare is the part of the time spent in device calls, 0 to 1.
+	DeviceShare float64 `json:"device_share"`
+}
+
+// RunEntry is what happened between a run's start and its end.
+type RunEntry struct {
+	Session       int64               `json:"session"`
+	Run           int64               `json:"run"`
+	Pass          int64               `json:"pass"`
+	Label         string              `json:"label"`
+	DurationUS    int64               `json:"duration_us"`
+	Requests      int64               `json:"requests"`
+	Hits          int64               `json:"hits"`
+	Creates       int64               `json:"creates"`
+	CreateBytes   int64               `json:"create_bytes"`
+	Destroys      int64               `json:"destroys"`
+	PeakHeldBytes int64               `json:"peak_held_bytes"`
+	AvgHeldBytes  int64               `json:"avg_held_bytes"`
+	EndHeldBytes  int64               `json:"end_held_bytes"`
+	Misses        map[string]int64    `json:"misses"`
+	Usage         map[string]RunUsage `json:"usage"`
+}
+
+// RunUsage is a run's share of one usage.
+type RunUsage struct {
+	Requests     int64 `json:"requests"`
+	Hits         int64 `json:"hits"`
+	Creates      int64 `json:"creates"`
+	CreateBytes  int64 `json:"create_bytes"`
+	Destroys     int64 `json:"destroys"`
+	EndHeldBytes int64 `json:"end_held_bytes"`
+}
+
+// Measured is what a ModeResult is made from.
+type Measured struct {
+	Config      cachemodes.Config
+	Total       probe.Books
+	Usage       [cachemodes.NumUsages]probe.Books
+	Runs        []probe.Run
+	SessionIDs  []int64 // by session index, as the workload numbers them
+	Events      int64
+	Elapsed     time.Duration
+	DeviceTime  time.Duration
+	Timed       bool
+	AvgHeldWall int64
+	HasWall     bool
+}
+
+// reported are the usages that a ModeResult tells apart.
+var reported = []cachemodes.Usage{cachemodes.Storage, cachemodes.Uniform, cachemodes.QueryResolve, cachemodes.Default, cachemodes.Staging}
+
+// NewModeResult derives a result's figures.
+func NewModeResult(m Measured) ModeResult {
+	r := ModeResult{
+		Mode:             m.Config[cachemodes.Storage].Mode.String(),
+		UniformMode:      m.Config[cachemodes.Uniform].Mode.String(),
+		QueryResolveMode: m.Config[cachemodes.QueryResolve].Mode.String(),
+		DefaultMode:      m.Config[cachemodes.Default].Mode.String(),
+		Params:           params(m.Config[cachemodes.Storage]),
+		EventsPerSecond:  perSecond(m.Events, m.Elapsed),
+		Totals: Totals{
+			Sums:         sums(&m.Total),
+			WeightsBytes: m.Usage[cachemodes.Weights].PeakHeld,
+			UserBytes:    m.Usage[cachemodes.User].PeakHeld,
+		},
+		Usage: map[string]Sums{},
+		Runs:  make([]RunEntry, 0, len(m.Runs)),
+	}
+	if m.Timed && m.HasWall {
+		r.Totals.AvgHeldWallBytes = &m.AvgHeldWall
+	}
+	for _, u := range reported {
+		r.Usage[u.String()] = sums(&m.Usage[u])
+	}
+	for i := range m.Runs {
+		r.Runs = append(r.Runs, runEntry(&m.Runs[i], m.SessionIDs))
+	}
+	if m.Timed && len(m.Runs) > 0 {
+		r.Latency = latency(m)
+	}
+	return r
+}
+
+func perSecond(n int64, d time.Duration) float64 {
+	if d <= 0 {
+		return 0
+	}
+	return math.Round(float64(n) / d.Seconds())
+}
+
+// params are the numbers that a setting's mode reads.
+func params(s cachemodes.Setting) map[string]any {
+	all := map[string]any{
+		"table": s.Params.Table, "round": s.Params.Round, "adjust_every": s.Params.AdjustEvery,
+		"history": s.Params.History, "refresh_every": s.Params.RefreshEvery,
+	}
+	out := map[string]any{}
+	for _, name := range s.Mode.Mode().Reads {
+		out[name] = all[name]
+	}
+	return out
+}
+
+func sums(b *probe.Books) Sums {
+	return Sums{
+		Requests: b.Requests, Hits: b.Hits, Creates: b.Creates, CreateBytes: b.CreateBytes,
+		Destroys: b.Destroys, DestroyBytes: b.DestroyBytes,
+		PeakHeldBytes: b.PeakHeld, AvgHeldBytes: b.AvgHeld(), EndHeldBytes: b.Held(),
+		FloorBytes: b.Floor, PaddingBytesPeak: b.PeakPadding, Misses: misses(&b.Misses),
+	}
+}
+
+// misses names the reasons that occurred.
+func misses(n *[cachemodes.NumReasons]int64) map[string]int64 {
+	out := map[string]int64{}
+	for why, count := range n {
+		if count > 0 {
+			out[cachemodes.Reason(why).String()] = count
+		}
+	}
+	return out
+}
+
+func runEntry(r *probe.Run, ids []int64) RunEntry {
+	e := RunEntry{
+		Session: ids[r.Session], Run: r.ID, Pass: r.Pass, Label: r.Label, DurationUS: r.DurationUS(),
+		Requests: r.Total.Requests, Hits: r.Total.Hits, Creates: r.Total.Creates, CreateBytes: r.Total.CreateBytes,
+		Destroys: r.Total.Destroys, PeakHeldBytes: r.PeakHeld, AvgHeldBytes: r.AvgHeld, EndHeldBytes: r.Total.EndHeld,
+		Misses: misses(&r.Total.Misses), Usage: map[string]RunUsage{},
+	}
+	for _, u := range reported {
+		t := &r.Usage[u]
+		if u != cachemodes.Storage && u != cachemodes.Uniform && t.Requests == 0 && t.EndHeld == 0 {
+			continue
+		}
+		e.Usage[u.String()] = RunUsage{
+			Requests: t.Requests, Hits: t.Hits, Creates: t.Creates, CreateBytes: t.CreateBytes,
+			Destroys: t.Destroys, EndHeldBytes: t.EndHeld,
+		}
+	}
+	return e
+}
+
+func latency(m Measured) *Latency {
+	var all, prompts, decodes []int64
+	var tokens, total int64
+	for i := range m.Runs {
+		r := &m.Runs[i]
+		d := r.DurationUS()
+		all = append(all, d)
+		total += d
+		switch {
+		case r.Tokens == 0:
+		case r.Prompt:
+			prompts = append(prompts, d)
+		default:
+			decodes = append(decodes, d)
+			tokens += r.Tokens
+		}
+	}
+	l := &Latency{MedianUS: Quantile(all, 0.5), P99US: Quantile(all, 0.99)}
+	if total > 0 {
+		l.RunsPerSecond = float64(len(all)) / (float64(total) / 1e6)
+	}
+	if m.Elapsed > 0 {
+		l.DeviceShare = min(1, float64(m.DeviceTime)/float64(m.Elapsed))
+	}
+	if len(prompts) > 0 {
+		p := Quantile(prompts, 0.5)
+		l.PromptUS = &p
+	}
+	var decode int64
+	for _, d := range decodes {
+		decode += d
+	}
+	if decode > 0 {
+		t := float64(tokens) / (float64(decode) / 1e6)
+		l.TokensPerSecond = &t
+	}
+	return l
+}
+
+// Quantile is the smallest value that at least the share q of values does not
+// exceed (nearest rank); 0 for none.
+func Quantile(values []int64, q float64) int64 {
+	if len(values) == 0 {
+		return 0
+	}
+	s := slices.Sorted(slices.Values(values))
+	i := int(math.Ceil(q*float64(len(s)))) - 1
+	return s[min(max(i, 0), len(s)-1)]
+}
+
+// WriteRun writes a document as indented JSON.
+func WriteRun(w io.Writer, d *RunDocument) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", " ")
+	return e.Encode(d)
+}
+
+// ReadRun reads a document and refuses what it cannot understand.
+func ReadRun(r io.Reader) (*RunDocument, error) {
+	var head struct {
+		Format  string `json:"format"`
+		Version int    `json:"version"`
+	}
+	data, err := io.ReadAll(r)
+	if err != nil {
+		return nil, err
+	}
+	if err := json.Unmarshal(data, &head); err != nil {
+		return nil, fmt.Errorf("not a %s document: %w", RunFormat, err)
+	}
+	switch {
+	case head.Format != RunFormat:
+		return nil, fmt.Errorf("not a %s document: its format is %q", RunFormat, head.Format)
+	case head.Version > RunVersion:
+		return nil, fmt.Errorf("%s version %d is newer than this program reads (%d)", RunFormat, head.Version, RunVersion)
+	case head.Version < 1:
+		return nil, fmt.Errorf("%s version %d does not exist", RunFormat, head.Version)
+	}
+	var d RunDocument
+	if err := json.Unmarshal(data, &d); err != nil {
+		return nil, fmt.Errorf("%s version %d: %w", RunFormat, head.Version, err)
+	}
+	return &d, nil
+}
