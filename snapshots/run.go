@@ -74,7 +74,7 @@ type ModeResult struct {
 	QueryResolveMode string `json:"query_resolve_mode"`
 	DefaultMode      string `json:"default_mode"`
 	// Params are those of the storage mode that it reads.
-	Params          map[string]any  `json:"params"`
+	Params          ModeParams      `json:"params"`
 	EventsPerSecond float64         `json:"events_per_second"`
 	Totals          Totals          `json:"totals"`
 	Usage           map[string]Sums `json:"usage"`
@@ -208,17 +208,34 @@ func perSecond(n int64, d time.Duration) float64 {
 	return math.Round(float64(n) / d.Seconds())
 }
 
-// params are the numbers that a setting's mode reads.
-func params(s cachemodes.Setting) map[string]any {
-	all := map[string]any{
-		"table": s.Params.Table, "round": s.Params.Round, "adjust_every": s.Params.AdjustEvery,
-		"history": s.Params.History, "refresh_every": s.Params.RefreshEvery,
-	}
-	out := map[string]any{}
+// ModeParams are the numbers that a mode reads; 0 is not read.
+type ModeParams struct {
+	Table        cachemodes.Table `json:"table,omitempty"`
+	Round        int64            `json:"round,omitempty"`
+	AdjustEvery  int              `json:"adjust_every,omitempty"`
+	History      int              `json:"history,omitempty"`
+	RefreshEvery int              `json:"refresh_every,omitempty"`
+}
+
+func params(s cachemodes.Setting) ModeParams {
+	var p ModeParams
 	for _, name := range s.Mode.Mode().Reads {
-		out[name] = all[name]
+		switch name {
+		case "table":
+			p.Table = s.Params.Table
+		case "round":
+			p.Round = s.Params.Round
+		case "adjust_every":
+			p.AdjustEvery = s.Params.AdjustEvery
+		case "history":
+			p.History = s.Params.History
+		case "refresh_every":
+			p.RefreshEvery = s.Params.RefreshEvery
+		default:
+			panic(fmt.Sprintf("snapshots: mode %s reads %q, which no field of ModeParams is", s.Mode, name))
+		}
 	}
-	return out
+	return p
 }
 
 func sums(b *probe.Books) Sums {
