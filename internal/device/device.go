@@ -23,7 +23,8 @@ type Device interface {
 	// Info describes the device; it does not change.
 	Info() Info
 	// Create makes buffer id of size bytes (a multiple of 4). Out of memory is
-	// an *OutOfMemoryError; id is free again after any error.
+	// an *OutOfMemoryError; a size above Info.MaxBufferSize is another error,
+	// which freeing memory does not help. id is free again after any error.
 	Create(id ID, size int64, usage cachemodes.Usage) error
 	// Use records commands that write the whole of buffer id: a compute
 	// dispatch for a fresh buffer, a clear for a recycled one (what ORT 1.30
@@ -32,7 +33,8 @@ type Device interface {
 	// Destroy gives buffer id up. Commands recorded with it, submitted or not,
 	// stay valid: the memory is freed when they are done.
 	Destroy(id ID)
-	// Submit sends what Use recorded since the last Submit to the queue.
+	// Submit sends what Use recorded since the last Submit to the queue;
+	// nothing is sent where nothing was recorded. It does not wait.
 	Submit() error
 	// Wait returns when the queue is idle.
 	Wait() error
@@ -43,7 +45,9 @@ type Device interface {
 // Counter is a Device that can say how many buffers it really holds, to
 // cross-check a ledger.
 type Counter interface {
-	// LiveBuffers counts the buffers made by Create and still existing.
+	// LiveBuffers counts the buffers made by Create and still existing: after
+	// Wait, those not destroyed. The error wraps errors.ErrUnsupported where a
+	// device of this kind cannot count on this system.
 	LiveBuffers() (int, error)
 }
 
@@ -74,9 +78,9 @@ type Info struct {
 	Name string // as the driver says: "NVIDIA H100", "llvmpipe (LLVM 15.0.6, 256 bits)"
 	// Index of the adapter in the list of Adapters.
 	Index   int
-	Backend string // "vulkan", "metal", "dx12", "gl"; empty on host
+	Backend string // "vulkan", "metal", "dx12"; empty on host
 	Type    Type
-	Driver  string // driver name and version as the driver words it
+	Driver  string // driver name and version as the driver words it; empty where not told
 	// VendorID and DeviceID are the PCI ids, 0 where unknown.
 	VendorID, DeviceID uint32
 	// MaxBufferSize and MaxStorageBinding are limits in bytes; 0 is no limit.

@@ -1,0 +1,516 @@
+//go:build cgo && ((linux && (amd64 || arm64)) || (darwin && (amd64 || arm64)) || (windows && (amd64 || arm64)))
+
+package device
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/cogentcore/webgpu/wgpu"
+
+	"bucketscope/cachemodes"
+)
+
+// How the WebGPU library (wgpu-native behind github.com/cogentcore/webgpu)
+// behaves, and what follows for this file:
+//
+//   - Its calls that can fail do so in an error scope and return an error, out
+//     of memory included. A few have no scope: Queue.Submit, Device.Poll,
+//     SetPipeline, SetBindGroup, DispatchWorkgroups. An error there ends the
+//     process with a message on standard error; nothing in Go can catch it. So
+//     nothing unchecked is given to them; what remains is a GPU that is lost or
+//     out of memory in the middle of a submission.
+//   - Buffer.Destroy would make recorded commands that use the buffer invalid,
+//     and submitting those ends the process. Buffer.Release does not: the
+//     library holds the memory until they are done.
+//   - A fresh buffer is zeroed by the library, over the range that is bound, in
+//     the first submission that reads or binds it; a clear counts as zeroing.
+//   - It gives a device the limits that were asked for, else WebGPU's defaults,
+//     with no buffer above 256 MiB. A requested limit of all ones means "the
+//     default". The push constant size that it reports for an adapter is
+//     uninitialised memory and must not be asked for.
+//   - Its device-lost callback is handed a dangling pointer, so none is set.
+
+// adapterList is the adapters of one library instance.
+type adapterList struct {
+	instance *wgpu.Instance
+	refs     []*wgpu.Adapter // as the library lists them
+	infos    []Info          // one for each GPU; Index counts them
+	from     []int           // index into refs of each of infos
+	shared   bool            // a device took the instance over
+}
+
+func listAdapters() (*adapterList, error) {
+	wgpu.SetLogLevel(wgpu.LogLevelOff) // it would log to standard error
+	// Vulkan, Metal, Direct3D 12. Not OpenGL: it offers the same GPUs once more,
+	// and the library ends the process where libEGL is installed without a
+	// driver.
+	const backends = wgpu.InstanceBackendPrimary
+	list := &adapterList{instance: createInstance(backends)}
+	list.refs = list.instance.EnumerateAdapters(&wgpu.InstanceEnumerateAdapterOptons{Backends: backends})
+	all := make([]Info, len(list.refs))
+	for n, ref := range list.refs {
+		all[n] = describe(ref)
+	}
+	list.infos, list.from = onePerGPU(all)
+	return list, nil
+}
+
+// release gives the adapters up, and the instance unless a device lives on it.
+func (l *adapterList) release() {
+	for _, ref := range l.refs {
+		ref.Release()
+	}
+	if !l.shared {
+		l.instance.Release()
+	}
+}
+
+// describe is what the library says about an adapter; Index is not known here.
+func describe(adapter *wgpu.Adapter) Info {
+	said := adapter.GetInfo()
+	limits := adapter.GetLimits().Limits
+	info := Info{
+		Kind:              WebGPU,
+		Name:              said.Name,
+		Backend:           backendName(said.BackendType),
+		Type:              typeOf(said.AdapterType),
+		Driver:            strings.TrimSpace(said.VendorName + " " + said.DriverDescription),
+		VendorID:          said.VendorId,
+		DeviceID:          said.DeviceId,
+		MaxBufferSize:     limit(limits.MaxBufferSize),
+		MaxStorageBinding: limit(limits.MaxStorageBufferBindingSize),
+		Timed:             true,
+	}
+	if strings.HasPrefix(said.Name, "0x") {
+		// This version of the library gives the PCI ids in hex as vendor and
+		// name, the name as description, and nothing about the driver.
+		info.Name, info.Driver = said.DriverDescription, ""
+	}
+	return info
+}
+
+// limit is a WebGPU limit as Info words it: 0 where it limits nothing.
+func limit(n uint64) int64 {
+	if n > math.MaxInt64/2 {
+		return 0
+	}
+	return int64(n)
+}
+
+func backendName(b wgpu.BackendType) string {
+	switch b {
+	case wgpu.BackendTypeVulkan:
+		return "vulkan"
+	case wgpu.BackendTypeMetal:
+		return "metal"
+	case wgpu.BackendTypeD3D12:
+		return "dx12"
+	}
+	return b.String()
+}
+
+func typeOf(t wgpu.AdapterType) Type {
+	switch t {
+	case wgpu.AdapterTypeDiscreteGPU:
+		return Discrete
+	case wgpu.AdapterTypeIntegratedGPU:
+		return Integrated
+	case wgpu.AdapterTypeCPU:
+		return CPU
+	}
+	return Unknown
+}
+
+// bufferUsage is what buffers are made for. Storage, uniform and staging have
+// the flags that ORT gives them; query-resolve and default buffers can be
+// copied into as well, so that Use can write them. A trace does not say which
+// way a staging buffer goes: it is made for reading back.
+var bufferUsage = [cachemodes.NumUsages]wgpu.BufferUsage{
+	cachemodes.Storage:      storageUsage,
+	cachemodes.Uniform:      wgpu.BufferUsageUniform | wgpu.BufferUsageCopyDst,
+	cachemodes.QueryResolve: wgpu.BufferUsageQueryResolve | wgpu.BufferUsageCopySrc | wgpu.BufferUsageCopyDst,
+	cachemodes.Default:      wgpu.BufferUsageCopySrc | wgpu.BufferUsageCopyDst,
+	cachemodes.Weights:      storageUsage,
+	cachemodes.Staging:      wgpu.BufferUsageMapRead | wgpu.BufferUsageCopyDst,
+	cachemodes.User:         storageUsage,
+}
+
+const storageUsage = wgpu.BufferUsageStorage | wgpu.BufferUsageCopySrc | wgpu.BufferUsageCopyDst | wgpu.BufferUsageIndirect
+
+// firstWord is what the shader writes at the start of a fresh buffer.
+const firstWord = 0xb0c4e75c
+
+// shader writes one word, because that is enough: it binds the whole buffer,
+// and the library zeroes what a first binding covers. So the cost of a fresh
+// buffer is that of its memory and one write of all of it, as in ORT, and a
+// shader that wrote everything again would count that write twice.
+var shader = fmt.Sprintf(`
+@group(0) @binding(0) var<storage, read_write> buffer: array<u32>;
+@compute @workgroup_size(1)
+fn first_use() { buffer[0] = %du; }
+`, uint32(firstWord))
+
+// gpu is a Device and Counter on a WebGPU adapter.
+//
+//	Use ──► encoder: [pass: dispatch dispatch] clear [pass: dispatch] ──Submit──► queue
+//
+// Commands are recorded at once and in order, dispatches in a row into one
+// compute pass, because a clear cannot be recorded inside a pass.
+type gpu struct {
+	info     Info
+	instance *wgpu.Instance
+	device   *wgpu.Device
+	queue    *wgpu.Queue
+	layout   *wgpu.BindGroupLayout
+	pipeline *wgpu.ComputePipeline
+	buffers  []buffer // by ID
+
+	encoder *wgpu.CommandEncoder     // nil while nothing is recorded
+	pass    *wgpu.ComputePassEncoder // nil while no pass is open; needs encoder
+	groups  []*wgpu.BindGroup        // of the open pass
+
+	// failed counts the creates that the library refused; it goes on counting
+	// each of them as a buffer.
+	failed int
+
+	// Reused from call to call.
+	newBuffer wgpu.BufferDescriptor
+	newGroup  wgpu.BindGroupDescriptor
+}
+
+type buffer struct {
+	ref  *wgpu.Buffer // nil where the ID is free
+	size uint64
+	// bindable tells that a shader can bind the whole buffer for writing.
+	bindable bool
+}
+
+// open makes a device of the entry of infos with that index. The instance is
+// the device's from then on, so that its counts are those of this device alone.
+func (l *adapterList) open(index int) (Device, error) {
+	info := l.infos[index]
+	g := &gpu{info: info, instance: l.instance}
+	l.shared = true
+	var err error
+	if g.device, err = requestDevice(l.refs[l.from[index]]); err != nil {
+		g.release()
+		return nil, fmt.Errorf("opening %s: %w; choose another adapter with --device (see \"bucketscope doctor\") or use --device host", info, err)
+	}
+	limits := g.device.GetLimits().Limits
+	g.info.MaxBufferSize = limit(limits.MaxBufferSize)
+	g.info.MaxStorageBinding = limit(limits.MaxStorageBufferBindingSize)
+	g.queue = g.device.GetQueue()
+	if err := g.compile(); err != nil {
+		g.release()
+		return nil, fmt.Errorf("compiling the shader of bucketscope on %s: %w; choose another adapter with --device or use --device host", info, plain(err))
+	}
+	g.newGroup = wgpu.BindGroupDescriptor{Layout: g.layout, Entries: make([]wgpu.BindGroupEntry, 1)}
+	return g, nil
+}
+
+// requestDevice asks for everything that the adapter can do, and where that is
+// refused for what every adapter can.
+func requestDevice(adapter *wgpu.Adapter) (*wgpu.Device, error) {
+	limits := adapter.GetLimits().Limits
+	limits.MaxPushConstantSize = 0
+	limits.MaxBufferSize = min(limits.MaxBufferSize, wgpu.LimitU64Undefined-1)
+	limits.MaxStorageBufferBindingSize = min(limits.MaxStorageBufferBindingSize, wgpu.LimitU64Undefined-1)
+	// An empty descriptor is not none: with none the library ends the process
+	// when the device is lost.
+	device, err := adapter.RequestDevice(&wgpu.DeviceDescriptor{RequiredLimits: &wgpu.RequiredLimits{Limits: limits}})
+	if err != nil {
+		device, err = adapter.RequestDevice(&wgpu.DeviceDescriptor{})
+	}
+	if err != nil {
+		return nil, fmt.Errorf("its driver refused to make a device (%w)", err)
+	}
+	return device, nil
+}
+
+// compile makes layout and pipeline.
+func (g *gpu) compile() error {
+	module, err := g.device.CreateShaderModule(&wgpu.ShaderModuleDescriptor{
+		WGSLDescriptor: &wgpu.ShaderModuleWGSLDescriptor{Code: shader},
+	})
+	if err != nil {
+		return err
+	}
+	defer module.Release()
+	g.layout, err = g.device.CreateBindGroupLayout(&wgpu.BindGroupLayoutDescriptor{
+		Entries: []wgpu.BindGroupLayoutEntry{{
+			Visibility: wgpu.ShaderStageCompute,
+			Buffer:     wgpu.BufferBindingLayout{Type: wgpu.BufferBindingTypeStorage},
+		}},
+	})
+	if err != nil {
+		return err
+	}
+	layout, err := g.device.CreatePipelineLayout(&wgpu.PipelineLayoutDescriptor{
+		BindGroupLayouts: []*wgpu.BindGroupLayout{g.layout},
+	})
+	if err != nil {
+		return err
+	}
+	defer layout.Release()
+	g.pipeline, err = g.device.CreateComputePipeline(&wgpu.ComputePipelineDescriptor{
+		Layout:  layout,
+		Compute: wgpu.ProgrammableStageDescriptor{Module: module, EntryPoint: "first_use"},
+	})
+	return err
+}
+
+func (g *gpu) Info() Info { return g.info }
+
+func (g *gpu) Create(id ID, size int64, usage cachemodes.Usage) error {
+	if id < 0 || size <= 0 || size%4 != 0 {
+		panic(fmt.Sprintf("device: Create(%d, %d): expected an id from 0 on and a size above 0 that is a multiple of 4", id, size))
+	}
+	for int(id) >= len(g.buffers) {
+		g.buffers = append(g.buffers, buffer{})
+	}
+	if g.buffers[id].ref != nil {
+		panic(fmt.Sprintf("device: Create(%d): expected an id that is free", id))
+	}
+	if most := g.info.MaxBufferSize; most > 0 && size > most {
+		return fmt.Errorf("a %s buffer of %d bytes is above the limit of %s, which makes none above %d", usage, size, g.info, most)
+	}
+	g.newBuffer.Size, g.newBuffer.Usage = uint64(size), bufferUsage[usage]
+	ref, err := g.device.CreateBuffer(&g.newBuffer)
+	if err != nil {
+		g.failed++
+		err = plain(err)
+		if strings.Contains(err.Error(), "Not enough memory left") {
+			return &OutOfMemoryError{size, usage, err}
+		}
+		return fmt.Errorf("creating a %s buffer of %d bytes on %s: %w", usage, size, g.info, err)
+	}
+	most := g.info.MaxStorageBinding
+	g.buffers[id] = buffer{
+		ref:      ref,
+		size:     uint64(size),
+		bindable: g.newBuffer.Usage&wgpu.BufferUsageStorage != 0 && (most == 0 || size <= most),
+	}
+	return nil
+}
+
+// Use records, for a fresh buffer that a shader can bind, a dispatch on it (see
+// shader), and for every other case a clear of the whole of it: a recycled
+// buffer is cleared by ORT too; a uniform, query-resolve, default or staging
+// buffer is no shader's to write; one above the largest binding cannot be bound
+// whole. A clear is the first write of a fresh buffer as much as a binding is:
+// the library does not zero it once more.
+func (g *gpu) Use(id ID, recycled bool) error {
+	b := g.held(id, "Use")
+	if g.encoder == nil {
+		encoder, err := g.device.CreateCommandEncoder(nil)
+		if err != nil {
+			return fmt.Errorf("recording commands on %s: %w", g.info, plain(err))
+		}
+		g.encoder = encoder
+	}
+	var err error
+	if b.bindable && !recycled {
+		err = g.dispatch(b)
+	} else {
+		err = g.clear(b)
+	}
+	if err != nil {
+		return fmt.Errorf("recording a write of %d bytes on %s: %w", b.size, g.info, plain(err))
+	}
+	return nil
+}
+
+func (g *gpu) dispatch(b *buffer) error {
+	g.newGroup.Entries[0].Buffer, g.newGroup.Entries[0].Size = b.ref, b.size
+	group, err := g.device.CreateBindGroup(&g.newGroup)
+	if err != nil {
+		return err
+	}
+	// Released when the pass ends: the library looks it up only then, by a
+	// number that a release makes invalid. The group keeps the buffer.
+	g.groups = append(g.groups, group)
+	if err := g.beginPass(); err != nil {
+		return err
+	}
+	g.pass.SetBindGroup(0, group, nil)
+	g.pass.DispatchWorkgroups(1, 1, 1)
+	return nil
+}
+
+func (g *gpu) clear(b *buffer) error {
+	if err := g.endPass(); err != nil {
+		return err
+	}
+	return g.encoder.ClearBuffer(b.ref, 0, b.size)
+}
+
+// beginPass sees to an open pass with the pipeline set.
+func (g *gpu) beginPass() (err error) {
+	if g.pass != nil {
+		return nil
+	}
+	defer caught("beginning a compute pass", &err)
+	g.pass = g.encoder.BeginComputePass(nil)
+	g.pass.SetPipeline(g.pipeline)
+	return nil
+}
+
+func (g *gpu) endPass() error {
+	if g.pass == nil {
+		return nil
+	}
+	err := g.pass.End()
+	g.pass.Release()
+	g.pass = nil
+	for _, group := range g.groups {
+		group.Release()
+	}
+	g.groups = g.groups[:0]
+	return err
+}
+
+// Destroy releases the library's buffer and does not destroy it: commands that
+// were recorded with it stay valid, and its memory is freed at the first Submit
+// or Wait that finds them done.
+func (g *gpu) Destroy(id ID) {
+	b := g.held(id, "Destroy")
+	b.ref.Release()
+	*b = buffer{}
+}
+
+// held is the buffer that a caller's ID names.
+func (g *gpu) held(id ID, by string) *buffer {
+	if id < 0 || int(id) >= len(g.buffers) || g.buffers[id].ref == nil {
+		panic(fmt.Sprintf("device: %s(%d): expected a buffer that Create made", by, id))
+	}
+	return &g.buffers[id]
+}
+
+// Submit with nothing recorded sends nothing. Every Submit frees the memory of
+// buffers destroyed earlier whose commands are done; it does not wait.
+func (g *gpu) Submit() error {
+	if g.encoder != nil {
+		commands, err := g.finish()
+		if err != nil {
+			return fmt.Errorf("submitting to %s: %w", g.info, plain(err))
+		}
+		g.queue.Submit(commands)
+		commands.Release()
+	}
+	g.device.Poll(false, nil)
+	return nil
+}
+
+// finish ends the recording, which is over whether that succeeds or not.
+func (g *gpu) finish() (*wgpu.CommandBuffer, error) {
+	passErr := g.endPass()
+	commands, err := g.encoder.Finish(nil)
+	g.encoder.Release()
+	g.encoder = nil
+	if passErr != nil {
+		if err == nil {
+			commands.Release()
+		}
+		return nil, passErr
+	}
+	return commands, err
+}
+
+// waits bounds Wait. The library lets a wait end early, after 5 seconds or a
+// minute as its version goes; a software adapter with gigabytes to clear takes
+// longer, while a GPU this slow hangs.
+const waits = 120
+
+func (g *gpu) Wait() error {
+	for range waits {
+		if g.device.Poll(true, nil) {
+			return nil
+		}
+	}
+	return fmt.Errorf("%s has not finished its work after many minutes: the GPU or its driver hangs; end the program, or use --device host", g.info)
+}
+
+// LiveBuffers counts the buffers whose memory exists: those not destroyed, and
+// those destroyed that commands under way still use. After Wait there are none
+// of the latter.
+//
+// The error wraps errors.ErrUnsupported: the library reports on one backend,
+// which on Windows is not always the device's.
+func (g *gpu) LiveBuffers() (int, error) {
+	report := g.instance.GenerateReport()
+	hub := map[string]*wgpu.HubReport{
+		"vulkan": report.Vulkan,
+		"metal":  report.Metal,
+		"dx12":   report.Dx12,
+	}[g.info.Backend]
+	if hub == nil {
+		return 0, fmt.Errorf("counting the buffers of %s: %w by the WebGPU library on this system", g.info, errors.ErrUnsupported)
+	}
+	return int(hub.Buffers.NumAllocated) - g.failed, nil
+}
+
+// Close drops what is recorded and not submitted, waits for the rest, and
+// frees everything, or nothing where the wait fails: freeing a device that
+// hangs would hang as well. A second Close does nothing.
+func (g *gpu) Close() error {
+	if g.device == nil {
+		return nil
+	}
+	var err error
+	if g.encoder != nil {
+		var commands *wgpu.CommandBuffer
+		if commands, err = g.finish(); err == nil {
+			commands.Release()
+		}
+	}
+	for n := range g.buffers {
+		if b := &g.buffers[n]; b.ref != nil {
+			b.ref.Release()
+		}
+	}
+	g.buffers = nil
+	if hang := g.Wait(); hang != nil {
+		return hang
+	}
+	g.release()
+	return err
+}
+
+// release gives up what open made.
+func (g *gpu) release() {
+	if g.pipeline != nil {
+		g.pipeline.Release()
+	}
+	if g.layout != nil {
+		g.layout.Release()
+	}
+	if g.queue != nil {
+		g.queue.Release()
+	}
+	if g.device != nil {
+		g.device.Release()
+	}
+	g.instance.Release()
+	*g = gpu{info: g.info}
+}
+
+// plain is the cause of an error of the library in one line. The library
+// writes the call, "Validation Error", a blank line, "Caused by:", and then the
+// causes on lines of their own, the first of which names the call again.
+func plain(err error) error {
+	var causes []string
+	for line := range strings.Lines(err.Error()) {
+		line = strings.TrimSpace(line)
+		if line == "" || line == "Caused by:" || strings.HasPrefix(line, "In wgpu") || strings.HasSuffix(line, "Validation Error") {
+			continue
+		}
+		causes = append(causes, strings.TrimSuffix(line, "."))
+	}
+	if len(causes) == 0 {
+		return err
+	}
+	return errors.New(strings.Join(causes, ": "))
+}
