@@ -37,7 +37,7 @@ func (b bucketed) Discard() When { return AtRefresh }
 // keys without caps, and every size above the table a key of its own.
 type graph struct{ table Table }
 
-func (g graph) Key(n int64) int64            { return bucketed{table: g.table}.Key(n) }
-func (g graph) Cap(size int64) (int, Reason) { return Uncapped, NoReason }
-func (g graph) Reuse() When                  { return AtOnce }
-func (g graph) Discard() When                { return AtOnce }
+func (g graph) Key(n int64) int64       { return bucketed{table: g.table}.Key(n) }
+func (g graph) Cap(int64) (int, Reason) { return Uncapped, NoReason }
+func (g graph) Reuse() When             { return AtOnce }
+func (g graph) Discard() When           { return AtOnce }

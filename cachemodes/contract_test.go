@@ -140,7 +140,7 @@ func contract(t *rapid.T, ids []ModeID) {
 				out = append(out, id)
 			}
 		},
-		"submit":          func(t *rapid.T) { follow(m.Refresh(0)) },
+		"submit":          func(*rapid.T) { follow(m.Refresh(0)) },
 		"run start":       func(t *rapid.T) { follow(m.RunStart(int32(rapid.IntRange(0, 2).Draw(t, "session")))) },
 		"run end":         func(t *rapid.T) { follow(m.RunEnd(int32(rapid.IntRange(0, 2).Draw(t, "session")))) },
 		"session release": func(t *rapid.T) { follow(m.SessionRelease(int32(rapid.IntRange(0, 2).Draw(t, "session")))) },
