@@ -397,7 +397,6 @@ func (lp *loop) wait(ctx context.Context, d time.Duration) bool {
 func (lp *loop) play(e *workload.Event) {
 	if e.Op == workload.RunStart {
 		lp.current = lp.player.runInfo(e)
-		lp.runDevUS = lp.player.deviceUS
 	}
 	run := lp.player.led.Runs()
 	if err := lp.player.step(e); err != nil {
@@ -405,6 +404,9 @@ func (lp *loop) play(e *workload.Event) {
 		return
 	}
 	lp.events++
+	if e.Op == workload.RunStart {
+		lp.runDevUS = lp.player.deviceUS
+	}
 	switch e.Op {
 	case workload.RunStart, workload.RunEnd, workload.Submit:
 		lp.sample(run)

@@ -90,9 +90,7 @@ func (p *Player) step(e *workload.Event) error {
 	case workload.Submit:
 		err = p.submit(e.Session)
 	case workload.RunStart:
-		p.book(p.mgr.RunStart(e.Session))
-		p.inRun++
-		p.led.StartRun(p.runInfo(e), p.nowUS())
+		err = p.runStart(e)
 	case workload.RunEnd:
 		err = p.runEnd(e)
 	case workload.SessionRelease:
@@ -175,6 +173,23 @@ func (p *Player) submit(session int32) error {
 		return err
 	}
 	p.book(p.mgr.Refresh(session))
+	return nil
+}
+
+// runStart begins a run on an idle device: what was recorded before, such as
+// the first write of the weights, is no part of its latency.
+func (p *Player) runStart(e *workload.Event) error {
+	if p.inRun == 0 {
+		if err := p.device(p.dev.Submit); err != nil {
+			return err
+		}
+		if err := p.device(p.dev.Wait); err != nil {
+			return err
+		}
+	}
+	p.book(p.mgr.RunStart(e.Session))
+	p.inRun++
+	p.led.StartRun(p.runInfo(e), p.nowUS())
 	return nil
 }
 

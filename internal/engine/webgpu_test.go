@@ -3,10 +3,12 @@ package engine
 import (
 	"errors"
 	"os"
+	"slices"
 	"testing"
 
 	"bucketscope/cachemodes"
 	"bucketscope/internal/device"
+	"bucketscope/workload"
 	"bucketscope/workload/recordings"
 )
 
@@ -64,6 +66,56 @@ func live(t *testing.T, dev device.Device) int {
 		t.Fatal(err)
 	}
 	return n
+}
+
+// spy notes the order of what a run asks of a device.
+type spy struct {
+	device.Device
+	calls []string
+}
+
+func (s *spy) Use(id device.ID, recycled bool) error {
+	s.calls = append(s.calls, "use")
+	return s.Device.Use(id, recycled)
+}
+
+func (s *spy) Submit() error {
+	s.calls = append(s.calls, "submit")
+	return s.Device.Submit()
+}
+
+func (s *spy) Wait() error {
+	s.calls = append(s.calls, "wait")
+	return s.Device.Wait()
+}
+
+// TestRunsAreTheirOwn: a run begins and ends with an idle queue, so that its
+// latency is its own; commands go to the queue where the recording sent them.
+func TestRunsAreTheirOwn(t *testing.T) {
+	tr := load(t, "unet/varied")
+	dev := &spy{Device: device.NewHost()}
+	p := newPlayer(tr, cachemodes.DefaultConfig(), dev, MakeWeights, nil)
+	for i := range tr.Events {
+		e := &tr.Events[i]
+		before := len(dev.calls)
+		if err := p.step(e); err != nil {
+			t.Fatal(err)
+		}
+		got, want := dev.calls[before:], []string(nil)
+		switch e.Op {
+		case workload.RunStart:
+			want = []string{"submit", "wait"}
+		case workload.RunEnd:
+			want = []string{"wait"}
+		case workload.Submit:
+			want = []string{"submit"}
+		case workload.Request:
+			want = []string{"use"}
+		}
+		if !slices.Equal(got, want) {
+			t.Fatalf("event %d (%s): the device is asked for %q, want %q", i, e.Op, got, want)
+		}
+	}
 }
 
 // TestLedgerAgainstDevice counts the buffers that the GPU library really has
