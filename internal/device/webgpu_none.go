@@ -2,14 +2,14 @@
 
 package device
 
-import "errors"
+import "fmt"
 
 // adapterList is empty in a program that cannot talk to WebGPU.
 type adapterList struct{ infos []Info }
 
 func listAdapters() (*adapterList, error) {
-	return nil, errors.New("this program was built without cgo; it offers the host device alone " +
-		"(build it with CGO_ENABLED=1 and a C compiler on Linux, macOS or Windows, amd64 or arm64)")
+	return nil, fmt.Errorf("%w: this program was built without cgo and offers the host device alone; "+
+		"build it with CGO_ENABLED=1 and a C compiler on Linux, macOS or Windows, amd64 or arm64", ErrNoAdapter)
 }
 
 func (*adapterList) open(int) (Device, error) {
