@@ -214,13 +214,16 @@ func (m *Manager) destroy(id BufID, b *buffer, why Reason) {
 	m.forget(id, b)
 }
 
-// emit appends the event that a buffer's change of state is. State is the one
-// before the change only for Destroy.
+// emit appends the event that a buffer's change of state is.
 func (m *Manager) emit(id BufID, b *buffer, k Kind, why Reason) {
-	m.events = append(m.events, Event{
+	e := Event{
 		Size: b.size, Requested: b.requested, Buf: id, Key: b.key, Session: b.session,
-		Kind: k, Usage: b.usage, Mode: b.mode, Why: why, From: b.state,
-	})
+		Kind: k, Usage: b.usage, Mode: b.mode, Why: why,
+	}
+	if k == Destroy {
+		e.From = b.state
+	}
+	m.events = append(m.events, e)
 }
 
 func (m *Manager) inUse(id BufID, call string) *buffer {

@@ -3,6 +3,7 @@ package probe
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"bucketscope/cachemodes"
 )
@@ -477,6 +478,16 @@ func (l *Ledger) CheckAgainst(a cachemodes.Audit) error {
 		}
 	}
 	return nil
+}
+
+// clone is a ledger of its own with the same books.
+func (l *Ledger) clone() *Ledger {
+	c := *l
+	c.keys = slices.Clone(l.keys)
+	c.touched = slices.Clone(l.touched)
+	c.sessions = slices.Clone(l.sessions)
+	c.open = slices.Clone(l.open)
+	return &c
 }
 
 // Live is how many buffers exist on the device: of every usage, staging and

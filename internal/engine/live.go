@@ -26,6 +26,9 @@ const (
 	keepSlots = 1 << 16
 	// keepRuns bounds the log of runs.
 	keepRuns = 2048
+	// keepJournal bounds, in bytes, how far back any moment can be had again:
+	// some ten million events.
+	keepJournal = 64 << 20
 	// keepMarks bounds the log of what a person changed.
 	keepMarks = 512
 )
@@ -90,7 +93,8 @@ type State struct {
 	LastPoint probe.Point
 	HasPoint  bool
 	Marks     []Mark
-	PeakRun   int64 // ordinal of the run in which held bytes peaked
+	History   probe.History // every event, as far back as it reaches
+	PeakRun   int64         // ordinal of the run in which held bytes peaked
 	PeakAtUS  int64
 }
 
@@ -317,6 +321,8 @@ func (lp *loop) load(t *workload.Trace) {
 	lp.clock.reset()
 	lp.nextRun = time.Now()
 	lp.player = newPlayer(t, lp.cfg, lp.dev, lp.opt.Weights, lp.runEnded)
+	lp.player.clock = lp.clock.us
+	lp.player.journal = probe.NewJournal(lp.player.led, lp.cfg, keepJournal)
 }
 
 // run plays until ctx is done.
@@ -515,7 +521,7 @@ func (lp *loop) publish() {
 		NowUS: lp.clock.us(), Current: lp.current, InRun: lp.player.inRun > 0,
 		Events: lp.events, Overhead: lp.overhead, Driver: lp.reading,
 		Total: led.Total(), Runs: lp.runs.All(), RunCount: led.Runs(), Marks: lp.marks.All(),
-		PeakRun: lp.peakRun, PeakAtUS: lp.peakAt,
+		PeakRun: lp.peakRun, PeakAtUS: lp.peakAt, History: lp.player.journal.History(),
 	}
 	switch {
 	case lp.err != nil:

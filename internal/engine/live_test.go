@@ -9,6 +9,7 @@ import (
 
 	"bucketscope/cachemodes"
 	"bucketscope/internal/device"
+	"bucketscope/probe"
 	"bucketscope/workload"
 )
 
@@ -151,6 +152,39 @@ func TestLiveAgrees(t *testing.T) {
 	}
 	if drawn != s.Total.PeakHeld {
 		t.Errorf("the graph's highest point is %d, the peak %d", drawn, s.Total.PeakHeld)
+	}
+}
+
+// TestLiveHistory: the history's newest moment is the State's, and a run's
+// record can be had again from the entries.
+func TestLiveHistory(t *testing.T) {
+	l := start(t, load(t, "llama-3.2-1b/two"), device.NewHost(), LiveOptions{Config: cachemodes.DefaultConfig()})
+	until(t, l, "some runs", func(s *State) bool { return s.RunCount > 5 })
+	l.SetMode(cachemodes.Storage, cachemodes.DynamicBucket)
+	until(t, l, "more runs", func(s *State) bool { return s.RunCount > 80 && len(s.Marks) > 0 })
+	l.Pause(true)
+	s := until(t, l, "the pause", func(s *State) bool { return s.Status == Paused && !s.InRun })
+	m := s.History.At(s.History.End())
+	if err := m.Ledger.Check(); err != nil {
+		t.Fatal(err)
+	}
+	if total := m.Ledger.Total(); total != s.Total || m.Config[cachemodes.Storage].Mode != cachemodes.DynamicBucket {
+		t.Errorf("the newest moment has %+v, the state %+v", total, s.Total)
+	}
+	runs := s.Runs
+	h := s.History
+	n := 0
+	h.Scan(h.First(), func(_ *probe.Moment, e *probe.Entry) bool {
+		if e.What == probe.RunEnded {
+			if want := runs[n]; e.Run.ID != want.ID || e.AtUS != want.EndUS {
+				t.Fatalf("run %d ends as %d at %d, was %d at %d", n, e.Run.ID, e.AtUS, want.ID, want.EndUS)
+			}
+			n++
+		}
+		return true
+	})
+	if n != len(runs) {
+		t.Errorf("%d runs in the history, %d in the log", n, len(runs))
 	}
 }
 

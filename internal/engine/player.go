@@ -28,9 +28,13 @@ type Player struct {
 	mgr     *cachemodes.Manager
 	dev     device.Device
 	led     *probe.Ledger
+	journal *probe.Journal // nil where nobody looks back
 	weights Weights
 	timed   bool
-	start   time.Time
+	// clock is microseconds since the player began; at is its last answer:
+	// asked for every event of a timed device, else at submits and around runs.
+	clock func() int64
+	at    int64
 	// slots maps Event.Buf to the manager's buffer; -1 for none.
 	slots []cachemodes.BufID
 	pass  int64
@@ -44,11 +48,14 @@ type Player struct {
 // none is the slot of a buffer that is not out.
 const none cachemodes.BufID = -1
 
-// newPlayer begins with nothing on the device and empty books.
+// newPlayer begins with nothing on the device and empty books, and a clock that
+// runs from now.
 func newPlayer(t *workload.Trace, cfg cachemodes.Config, dev device.Device, weights Weights, onRun func(*probe.Run)) *Player {
+	start := time.Now()
 	p := &Player{
 		trace: t, mgr: cachemodes.NewManager(cfg), dev: dev, led: &probe.Ledger{},
-		weights: weights, timed: dev.Info().Timed, start: time.Now(),
+		weights: weights, timed: dev.Info().Timed,
+		clock: func() int64 { return time.Since(start).Microseconds() },
 		slots: make([]cachemodes.BufID, t.Slots), onRun: onRun,
 	}
 	for i := range p.slots {
@@ -56,9 +63,6 @@ func newPlayer(t *workload.Trace, cfg cachemodes.Config, dev device.Device, weig
 	}
 	return p
 }
-
-// nowUS is the time since the player began, in microseconds.
-func (p *Player) nowUS() int64 { return time.Since(p.start).Microseconds() }
 
 // RunError is a workload that could not go on.
 type RunError struct {
@@ -78,7 +82,8 @@ func (e *RunError) Unwrap() error { return e.Cause }
 func (p *Player) step(e *workload.Event) error {
 	var err error
 	if p.timed {
-		p.led.Advance(p.nowUS())
+		p.at = p.clock()
+		p.led.Advance(p.at)
 	}
 	switch e.Op {
 	case workload.Request:
@@ -93,9 +98,13 @@ func (p *Player) step(e *workload.Event) error {
 		err = p.runStart(e)
 	case workload.RunEnd:
 		err = p.runEnd(e)
+	case workload.SessionCreate:
+		p.session(probe.SessionCreated, e.Session)
+	case workload.SessionReady:
+		p.session(probe.SessionIsReady, e.Session)
 	case workload.SessionRelease:
+		p.session(probe.SessionReleased, e.Session)
 		p.book(p.mgr.SessionRelease(e.Session))
-	case workload.SessionCreate, workload.SessionReady:
 	}
 	if invariants {
 		p.mustBalance()
@@ -138,7 +147,7 @@ func (p *Player) request(e *workload.Event) error {
 				}
 			}
 		}
-		p.led.Apply(&events[i])
+		p.apply(&events[i])
 	}
 	p.slots[e.Buf] = id
 	if !made {
@@ -172,6 +181,8 @@ func (p *Player) submit(session int32) error {
 	if err := p.device(p.dev.Submit); err != nil {
 		return err
 	}
+	p.at = p.clock()
+	p.session(probe.Submitted, session)
 	p.book(p.mgr.Refresh(session))
 	return nil
 }
@@ -189,7 +200,12 @@ func (p *Player) runStart(e *workload.Event) error {
 	}
 	p.book(p.mgr.RunStart(e.Session))
 	p.inRun++
-	p.led.StartRun(p.runInfo(e), p.nowUS())
+	p.at = p.clock()
+	info := p.runInfo(e)
+	if p.journal != nil {
+		p.journal.StartRun(p.at, info)
+	}
+	p.led.StartRun(info, p.at)
 	return nil
 }
 
@@ -197,10 +213,14 @@ func (p *Player) runEnd(e *workload.Event) error {
 	if err := p.device(p.dev.Wait); err != nil {
 		return err
 	}
-	at := p.nowUS()
+	p.at = p.clock()
 	p.book(p.mgr.RunEnd(e.Session))
 	p.inRun--
-	r := p.led.EndRun(e.Session, p.trace.Runs[e.Run].ID, p.mgr.Mode(cachemodes.Storage), at)
+	id := p.trace.Runs[e.Run].ID
+	if p.journal != nil {
+		p.journal.EndRun(p.at, e.Session, id)
+	}
+	r := p.led.EndRun(e.Session, id, p.mgr.Mode(cachemodes.Storage), p.at)
 	if p.onRun != nil {
 		p.onRun(&r)
 	}
@@ -214,13 +234,31 @@ func (p *Player) book(events []cachemodes.Event) {
 		if e.Kind == cachemodes.Destroy && p.made(e.Usage) {
 			p.dev.Destroy(device.ID(e.Buf))
 		}
-		p.led.Apply(e)
+		p.apply(e)
+	}
+}
+
+// apply books an event, in the journal first: that needs the state before it.
+func (p *Player) apply(e *cachemodes.Event) {
+	if p.journal != nil {
+		p.journal.Event(p.at, e)
+	}
+	p.led.Apply(e)
+}
+
+// session notes a step of a session's life.
+func (p *Player) session(what probe.What, session int32) {
+	if p.journal != nil {
+		p.journal.Session(p.at, what, session)
 	}
 }
 
 // set changes the mode or the parameters of a usage.
 func (p *Player) set(u cachemodes.Usage, s cachemodes.Setting) error {
 	events, err := p.mgr.Set(u, s)
+	if err == nil && p.journal != nil {
+		p.journal.Configure(p.at, u, s)
+	}
 	p.book(events)
 	if invariants {
 		p.mustBalance()
@@ -240,6 +278,9 @@ func (p *Player) close() error {
 	}
 	err := p.dev.Submit()
 	p.book(p.mgr.Drain())
+	if p.journal != nil {
+		p.journal.AbandonRuns(p.at)
+	}
 	p.led.AbandonRuns()
 	if werr := p.dev.Wait(); err == nil {
 		err = werr
