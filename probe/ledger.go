@@ -399,6 +399,8 @@ func (l *Ledger) Key(id cachemodes.KeyID) (k Key, lastRequests, lastCreates int6
 	k = l.keys[id]
 	if k.lastRun == l.runs {
 		lastRequests, lastCreates = k.lastRequests, k.lastCreates
+	} else { // the last run had no use for it
+		k.lastWant = 0
 	}
 	return k, lastRequests, lastCreates
 }
