@@ -1,0 +1,249 @@
+//go:build unix
+
+package main_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"bucketscope/internal/ptytest"
+)
+
+// TestScreen uses the program as a person does, on a terminal.
+func TestScreen(t *testing.T) {
+	bin := filepath.Join(t.TempDir(), "bucketscope")
+	if out, err := exec.Command("go", "build", "-o", bin, ".").CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	for name, session := range map[string]func(*testing.T, string){
+		"session": session, "signals": signals, "suspend": suspend, "colours": colours, "no screen": noScreen,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			session(t, bin)
+		})
+	}
+}
+
+// command is the program in an environment of its own.
+func command(t *testing.T, bin string, environ []string, args ...string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.Command(bin, args...)
+	home := t.TempDir()
+	cmd.Dir = home
+	cmd.Env = append([]string{
+		"HOME=" + home, "PATH=" + os.Getenv("PATH"), "TERM=xterm-256color", "LANG=C.UTF-8",
+		"XDG_CONFIG_HOME=" + home, "XDG_STATE_HOME=" + home, "XDG_DATA_HOME=" + home, "XDG_CACHE_HOME=" + home,
+	}, environ...)
+	return cmd
+}
+
+var watched = []string{"--device", "host", "--workload", "phi3-mini-4k/grow", "--pace", "20"}
+
+var (
+	runNumber = regexp.MustCompile(`\brun +(\d+) `)
+	behind    = regexp.MustCompile(`FROZEN \((\d+) runs? behind\)`)
+	heldText  = regexp.MustCompile(`\bheld +(\S+)`)
+)
+
+// number is what the pattern finds on the screen; -1 where it finds nothing.
+func number(s ptytest.Screen, pattern *regexp.Regexp) int {
+	m := pattern.FindStringSubmatch(s.String())
+	if m == nil {
+		return -1
+	}
+	n, err := strconv.Atoi(m[1])
+	if err != nil {
+		return -1
+	}
+	return n
+}
+
+// checkFrames tells of panes whose right border is not at the screen's edge:
+// a line that is too long or too short would push it away.
+func checkFrames(t *testing.T, s ptytest.Screen) {
+	t.Helper()
+	frames := 0
+	for y, l := range s.Lines {
+		r := []rune(l)
+		if len(r) > s.W {
+			t.Errorf("line %d is %d wide, the terminal %d: %q", y, len(r), s.W, l)
+		}
+		if len(r) == 0 || !strings.ContainsRune("╭│╰", r[0]) {
+			continue
+		}
+		frames++
+		if len(r) != s.W || !strings.ContainsRune("╮│┃╯", r[len(r)-1]) {
+			t.Errorf("line %d does not end at the terminal's edge: %q", y, l)
+		}
+	}
+	if frames < 8 && s.W >= 80 {
+		t.Errorf("no frames on the screen:\n%s", s)
+	}
+}
+
+func session(t *testing.T, bin string) {
+	p := ptytest.Start(t, command(t, bin, nil, watched...), 80, 24)
+	s := p.Until("the first runs", func(s ptytest.Screen) bool {
+		return s.Has("● LIVE", "mode:bucket", "peak 2.") && number(s, runNumber) >= 3
+	})
+	checkFrames(t, s)
+	if !s.Has("host: books only", "time –", "phi3-mini-4k/grow", "pace  20/s", "held bytes, last 60 s", "decode") {
+		t.Errorf("the first screen lacks something:\n%s", s)
+	}
+
+	p.Press("m")
+	p.See("Cache mode", "ORT 1.30, PR #25276 and #25485")
+	p.Press("d", "y")
+	p.See("ORT PR #25120, learning per session")
+	p.Press("enter")
+	s = p.Until("the mode to change", func(s ptytest.Screen) bool {
+		return s.Has("mode:dynamicBucket", "mode→dynamicBucket @run") && !s.Has("Cache mode")
+	})
+	checkFrames(t, s)
+
+	p.Resize(48, 12)
+	s = p.Until("the compact layout", func(s ptytest.Screen) bool {
+		return strings.HasPrefix(s.Lines[0], " ● LIVE  mode:dynamicBucket") && strings.Contains(s.Lines[11], "? help")
+	})
+	checkFrames(t, s)
+	if heldText.FindString(s.Lines[1]) == "" || number(s, runNumber) < 3 {
+		t.Errorf("the compact screen lacks figures:\n%s", s)
+	}
+	p.Resize(200, 60)
+	s = p.Until("the full layout", func(s ptytest.Screen) bool {
+		return s.Has("floor", "req/run", "end") && strings.Contains(s.Lines[59], "q quit")
+	})
+	checkFrames(t, s)
+	p.Resize(20, 1)
+	p.Until("one line", func(s ptytest.Screen) bool { return strings.HasPrefix(s.Lines[0], "● LIVE") })
+	p.Resize(80, 24)
+	p.Until("the standard layout", func(s ptytest.Screen) bool { return strings.Contains(s.Lines[23], "q quit") && s.Has("Buckets") })
+
+	p.Press("?")
+	p.See("this list, and back", "freeze the display")
+	p.Press("esc")
+	p.Until("help to close", func(s ptytest.Screen) bool { return !s.Has("this list, and back") })
+
+	p.Press("space")
+	frozen := heldText.FindString(p.See("❄ FROZEN").String())
+	s = p.Until("the profile to run on behind a frozen display", func(s ptytest.Screen) bool { return number(s, behind) >= 5 })
+	if now := heldText.FindString(s.String()); now != frozen {
+		t.Errorf("a frozen display changed from %q to %q", frozen, now)
+	}
+	p.Press("space")
+	p.See("● LIVE")
+
+	p.Press("p")
+	paused := number(p.Until("the pause between two runs", func(s ptytest.Screen) bool {
+		return s.Has("❚❚ PAUSED") && number(s, runNumber) >= 0
+	}), runNumber)
+	p.Press("n")
+	s = p.Until("one step", func(s ptytest.Screen) bool { return s.Has("❚❚ PAUSED") && number(s, runNumber) > paused })
+	if n := number(s, runNumber); n > paused+2 {
+		t.Errorf("a step went from run %d to %d", paused, n)
+	}
+	p.Press("p")
+	p.See("● LIVE")
+
+	p.Press("w")
+	p.See("Workload", "recording", "unet/varied")
+	p.Press("b", "e", "r", "t", "/")
+	p.Until("the filter to apply", func(s ptytest.Screen) bool { return s.Has("filter bert/_") && !s.Has("unet/varied") })
+	p.Press("enter")
+	p.Until("the other workload", func(s ptytest.Screen) bool {
+		return strings.Contains(s.Lines[0], "bert/varied") && s.Has("● LIVE", "mode:dynamicBucket") && number(s, runNumber) >= 1
+	})
+
+	p.Press("q")
+	if code := p.Exit(); code != 0 {
+		t.Errorf("q ends with code %d:\n%s", code, p.Screen())
+	}
+	if err := p.Restored(); err != nil {
+		t.Error(err)
+	}
+}
+
+// signals: the terminal is restored when the program is told to end.
+func signals(t *testing.T, bin string) {
+	for sig, want := range map[syscall.Signal]int{syscall.SIGTERM: 143, syscall.SIGINT: 130, syscall.SIGHUP: 129} {
+		p := ptytest.Start(t, command(t, bin, nil, watched...), 80, 24)
+		p.See("● LIVE", "peak 2.")
+		p.Signal(sig)
+		if code := p.Exit(); code != want {
+			t.Errorf("%v: exit code %d, want %d:\n%s", sig, code, want, p.Screen())
+		}
+		if err := p.Restored(); err != nil {
+			t.Errorf("%v: %v", sig, err)
+		}
+	}
+}
+
+// suspend: ctrl+z gives the terminal back to the shell, and fg takes it again.
+func suspend(t *testing.T, bin string) {
+	p := ptytest.Start(t, command(t, bin, nil, watched...), 80, 24)
+	p.See("● LIVE", "peak 2.")
+	p.Press("ctrl+z")
+	p.UntilRestored()
+	// No shell is there to continue it, as fg would.
+	p.Signal(syscall.SIGCONT)
+	s := p.See("● LIVE", "peak 2.", "held bytes")
+	at := number(s, runNumber)
+	p.Until("the workload to go on", func(s ptytest.Screen) bool { return number(s, runNumber) > at })
+	p.Press("ctrl+c")
+	if code := p.Exit(); code != 0 {
+		t.Errorf("ctrl+c ends with code %d", code)
+	}
+	if err := p.Restored(); err != nil {
+		t.Error(err)
+	}
+}
+
+// colours: NO_COLOR with any value means none; --ascii nothing but ASCII.
+func colours(t *testing.T, bin string) {
+	colour := regexp.MustCompile(`\x1b\[[0-9;]*\b(3[0-8]|4[0-8]|9[0-7]|10[0-7])\b[0-9;]*m`)
+	p := ptytest.Start(t, command(t, bin, nil, watched...), 80, 24)
+	p.See("● LIVE", "peak 2.")
+	if raw := p.Raw(); !colour.MatchString(raw) {
+		t.Errorf("no colours: %q", raw)
+	}
+	p = ptytest.Start(t, command(t, bin, []string{"NO_COLOR=please"}, append(watched, "--ascii")...), 80, 24)
+	s := p.See("* LIVE", "peak 2.")
+	if m := colour.FindString(p.Raw()); m != "" {
+		t.Errorf("a colour with NO_COLOR: %q", m)
+	}
+	for _, r := range s.String() {
+		if r > 0x7e {
+			t.Errorf("%q with --ascii:\n%s", r, s)
+		}
+	}
+	p.Press("q")
+	if code := p.Exit(); code != 0 {
+		t.Errorf("q ends with code %d", code)
+	}
+}
+
+// noScreen: where there is no terminal to draw on, the program says what to do.
+func noScreen(t *testing.T, bin string) {
+	const want = "bucketscope run"
+	p := ptytest.Start(t, command(t, bin, []string{"TERM=dumb"}, watched...), 80, 24)
+	if code := p.Exit(); code != 2 {
+		t.Errorf("TERM=dumb: exit code %d, want 2", code)
+	}
+	if err := p.Restored(); err != nil {
+		t.Errorf("TERM=dumb: %v", err)
+	}
+	if !strings.Contains(p.Raw(), want) {
+		t.Errorf("TERM=dumb does not say what to use:\n%s", p.Raw())
+	}
+	out, err := command(t, bin, nil, watched...).CombinedOutput()
+	if err == nil || !strings.Contains(string(out), want) {
+		t.Errorf("without a terminal: %v\n%s", err, out)
+	}
+}

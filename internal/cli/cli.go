@@ -1,0 +1,183 @@
+// Package cli is the command line: flags, files, signals, exit codes. It wires
+// the packages together and decides nothing that they could.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"bucketscope/internal/device"
+	"bucketscope/internal/quiet"
+	"bucketscope/workload"
+)
+
+// Exit codes, as documented in the README. A signal ends with 128 plus its
+// number.
+const (
+	exitOK       = 0
+	exitFailed   = 1
+	exitUsage    = 2
+	exitNoDevice = 3
+)
+
+// app is one invocation.
+type app struct {
+	stdin  *os.File
+	out    io.Writer
+	err    io.Writer
+	stream *quiet.Streams
+	began  bool // the command line made sense, and a command has begun
+}
+
+// usageError is a command line, or an input file, that makes no sense.
+type usageError struct{ err error }
+
+func (e usageError) Error() string { return e.err.Error() }
+func (e usageError) Unwrap() error { return e.err }
+
+func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// signalError is the cause of a context that a signal ended.
+type signalError struct{ sig syscall.Signal }
+
+func (e signalError) Error() string { return "ended by " + e.sig.String() }
+
+// Main runs the program with its arguments, without its name, and answers with
+// the exit code.
+func Main(args []string) int {
+	ctx, stop := catchSignals()
+	defer stop()
+	a := &app{stdin: os.Stdin, out: os.Stdout, err: os.Stderr, stream: quiet.None()}
+	defer func() { _ = a.stream.Close() }()
+	root := a.root()
+	root.SetArgs(args)
+	root.SetOut(a.out)
+	root.SetErr(a.err)
+	err := root.ExecuteContext(ctx)
+	if cause := context.Cause(ctx); cause != nil && errors.Is(err, context.Canceled) {
+		err = cause
+	}
+	if err != nil && !a.began { // cobra's own word on the command line
+		err = usageError{err}
+	}
+	if err != nil {
+		a.report(err)
+	}
+	return exitCode(err)
+}
+
+// catchSignals makes a context that a signal ends, for everything to be left
+// as it was found. A second signal ends the program at once.
+func catchSignals() (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	ch := make(chan os.Signal, 1)
+	signal.Notify(ch, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	go func() {
+		if s, ok := <-ch; ok {
+			signal.Stop(ch)
+			cancel(signalError{s.(syscall.Signal)})
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(ch)
+		close(ch)
+		cancel(nil)
+	}
+}
+
+// report tells a person what went wrong.
+func (a *app) report(err error) {
+	fmt.Fprintf(a.err, "bucketscope: %v\n", err)
+	var u usageError
+	if errors.As(err, &u) && !errors.As(err, new(*workload.FormatError)) {
+		fmt.Fprintln(a.err, "Try 'bucketscope --help', or '--help' after a command.")
+	}
+}
+
+func exitCode(err error) int {
+	var sig signalError
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, &sig):
+		return 128 + int(sig.sig)
+	case errors.As(err, new(usageError)), errors.As(err, new(*workload.FormatError)):
+		return exitUsage
+	case errors.Is(err, device.ErrNoAdapter):
+		return exitNoDevice
+	}
+	return exitFailed
+}
+
+// root is the command without a name: the terminal interface.
+func (a *app) root() *cobra.Command {
+	var f playFlags
+	var s screenFlags
+	root := &cobra.Command{
+		Use:   "bucketscope",
+		Short: "Profile GPU buffer cache modes on recorded inferences, live in the terminal",
+		Long: `bucketscope plays a recorded inference on a GPU buffer allocator and shows what
+each cache mode of ONNX Runtime's WebGPU execution provider costs: peak and
+average memory, buffers created anew, and why. Without a command it opens the
+terminal interface; m picks another mode while it runs, ? lists the keys.`,
+		Example: `  bucketscope
+  bucketscope --workload llama-3.2-1b/grow --mode dynamicBucket --pace 10
+  bucketscope --trace mine.jsonl.gz --device webgpu
+  bucketscope run --workload phi3-mini-4k/grow --mode all`,
+		Args:             noArgs,
+		SilenceUsage:     true,
+		SilenceErrors:    true,
+		PersistentPreRun: func(*cobra.Command, []string) { a.began = true },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.screen(cmd.Context(), &f, &s)
+		},
+	}
+	f.add(root)
+	s.add(root)
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.AddCommand(a.runCommand(), a.workloadsCommand(), a.doctorCommand(), a.versionCommand())
+	root.CompletionOptions.HiddenDefaultCmd = false
+	return root
+}
+
+// noArgs refuses arguments and names them.
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		var names []string
+		for _, c := range cmd.Commands() {
+			names = append(names, c.Name())
+		}
+		if len(names) > 0 {
+			return usagef("there is no command %q; the commands are %s", args[0], strings.Join(names, ", "))
+		}
+		return usagef("%s takes no arguments, got %q", cmd.CommandPath(), args)
+	}
+	return nil
+}
+
+// capture keeps what a GPU driver prints off the terminal from here on; asking
+// again changes nothing. Where
+// no log file can be had the program goes on without, and says so.
+func (a *app) capture() {
+	if a.stream.Path != "" {
+		return
+	}
+	s, err := quiet.Capture(logPath())
+	if err != nil {
+		fmt.Fprintf(a.err, "bucketscope: %v: a GPU driver's lines may appear on the terminal\n", err)
+		return
+	}
+	a.stream = s
+	a.out, a.err = s.Out, s.Err
+	// A crash must be seen although descriptor 2 is the log.
+	_ = debug.SetCrashOutput(s.Err, debug.CrashOptions{})
+}

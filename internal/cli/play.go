@@ -1,0 +1,225 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"bucketscope/cachemodes"
+	"bucketscope/internal/device"
+	"bucketscope/internal/engine"
+	"bucketscope/internal/units"
+	"bucketscope/probe/driver"
+	"bucketscope/workload"
+)
+
+// defaultWorkload is what is played if nothing is asked for.
+const defaultWorkload = "phi3-mini-4k/grow"
+
+// playFlags say what to play, on what and how.
+type playFlags struct {
+	workload, trace string
+	mode            string
+	modes           [cachemodes.NumCaches]string // of the other usages
+	device          string
+	weights         string
+	table           string
+	round           int64
+	adjust          int
+	history         int
+	refresh         int
+	named           *pflag.Flag // --workload, to tell whether it was given
+}
+
+func (f *playFlags) add(cmd *cobra.Command) {
+	p, d := cmd.Flags(), cachemodes.DefaultConfig()
+	p.StringVarP(&f.workload, "workload", "w", defaultWorkload, "`name` of a built-in recording or a generator, see 'bucketscope workloads'")
+	p.StringVarP(&f.trace, "trace", "t", "", "trace `file` to play instead (plain, gzip or zstd; - for standard input)")
+	p.StringVarP(&f.mode, "mode", "m", d[cachemodes.Storage].Mode.String(), "cache `mode` of storage buffers")
+	for _, u := range []cachemodes.Usage{cachemodes.Uniform, cachemodes.QueryResolve, cachemodes.Default} {
+		name := strings.ReplaceAll(u.String(), "_", "-")
+		p.StringVar(&f.modes[u], name+"-mode", d[u].Mode.String(), "cache `mode` of "+strings.ReplaceAll(u.String(), "_", " ")+" buffers")
+	}
+	p.StringVarP(&f.device, "device", "d", "auto", "`device` to play on: auto, host, webgpu, webgpu:N or webgpu:NAME")
+	p.StringVar(&f.weights, "weights", "", "`how` to treat weights: make them on the device, or account for them only (default account on a software adapter, else make)")
+	p.StringVar(&f.table, "table", "", "key:cap `table` of the bucket modes, as in '4194304:64 8388608:32'")
+	params := cachemodes.DefaultParams()
+	p.Int64Var(&f.round, "round", params.Round, "round storage sizes up to a multiple of so many `bytes`")
+	p.IntVar(&f.adjust, "adjust-every", params.AdjustEvery, "dynamicBucket: `runs` between adjustments")
+	p.IntVar(&f.history, "history", params.History, "dynamicBucket: adjust `periods` that a key outlives its last use")
+	p.IntVar(&f.refresh, "refresh-every", params.RefreshEvery, "look at pending storage buffers every so many `submits`")
+	complete := func(words ...string) func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			return words, cobra.ShellCompDirectiveNoFileComp
+		}
+	}
+	var names, modes []string
+	for _, w := range workload.Builtin() {
+		names = append(names, w.Name)
+	}
+	for _, p := range workload.Presets() {
+		names = append(names, "llm:"+p.Name)
+	}
+	for _, m := range cachemodes.Modes() {
+		modes = append(modes, m.Name)
+	}
+	for flag, words := range map[string][]string{
+		"workload": names, "mode": modes, "uniform-mode": modes, "query-resolve-mode": modes, "default-mode": modes,
+		"device": {"auto", "host", "webgpu"}, "weights": {"make", "account"},
+	} {
+		if err := cmd.RegisterFlagCompletionFunc(flag, complete(words...)); err != nil {
+			panic(fmt.Sprintf("cli: completion of --%s: %v", flag, err))
+		}
+	}
+	f.named = p.Lookup("workload")
+}
+
+// config is the setting of every cache, with storage's mode as given.
+func (f *playFlags) config(mode string) (cachemodes.Config, error) {
+	cfg := cachemodes.DefaultConfig()
+	params := cachemodes.DefaultParams()
+	params.Round, params.AdjustEvery, params.History, params.RefreshEvery = f.round, f.adjust, f.history, f.refresh
+	if f.table != "" {
+		table, err := cachemodes.ParseTable(f.table)
+		if err != nil {
+			return cfg, usagef("--table: %w", err)
+		}
+		params.Table = table
+	}
+	if err := params.Validate(); err != nil {
+		return cfg, usageError{err}
+	}
+	m, err := cachemodes.Lookup(mode)
+	if err != nil {
+		return cfg, usagef("--mode: %w", err)
+	}
+	cfg[cachemodes.Storage] = cachemodes.Setting{Mode: m.ID, Params: params}
+	for u, name := range f.modes {
+		if name == "" {
+			continue
+		}
+		m, err := cachemodes.Lookup(name)
+		if err != nil {
+			return cfg, usagef("--%s-mode: %w", strings.ReplaceAll(cachemodes.Usage(u).String(), "_", "-"), err)
+		}
+		cfg[u].Mode = m.ID
+	}
+	return cfg, nil
+}
+
+// configs are one config for each mode of a list, or for all.
+func (f *playFlags) configs() ([]cachemodes.Config, error) {
+	names := strings.Split(f.mode, ",")
+	if strings.EqualFold(f.mode, "all") {
+		names = nil
+		for _, m := range cachemodes.Modes() {
+			names = append(names, m.Name)
+		}
+	}
+	var out []cachemodes.Config
+	for _, name := range names {
+		cfg, err := f.config(strings.TrimSpace(name))
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, cfg)
+	}
+	return out, nil
+}
+
+// load reads the workload.
+func (f *playFlags) load() (*workload.Trace, error) {
+	if f.trace != "" && f.named.Changed {
+		return nil, usagef("--workload and --trace both say what to play: give one")
+	}
+	if f.trace != "" {
+		t, err := workload.Open(f.trace)
+		var bad *workload.FormatError
+		if err != nil && !errors.As(err, &bad) { // a file that is not there is bad use
+			return nil, usageError{err}
+		}
+		return t, err
+	}
+	return loadNamed(f.workload)
+}
+
+func loadNamed(name string) (*workload.Trace, error) {
+	t, err := workload.Load(name)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	return t, nil
+}
+
+// open opens the device that was asked for. The note says what was chosen
+// where that needs saying.
+func (a *app) open(f *playFlags) (dev device.Device, weights engine.Weights, err error) {
+	switch f.weights {
+	case "", string(engine.MakeWeights), string(engine.AccountWeights):
+	default:
+		return nil, "", usagef("--weights %q: want make or account", f.weights)
+	}
+	// Among no adapters only a name that makes no sense fails for another reason.
+	if _, err := device.Choose(nil, f.device); err != nil && !errors.Is(err, device.ErrNoAdapter) {
+		return nil, "", usagef("--device: %w", err)
+	}
+	if f.device != "host" {
+		a.capture()
+	}
+	dev, note, err := device.Open(f.device)
+	if err != nil {
+		return nil, "", err
+	}
+	if note != "" {
+		a.note(note)
+	}
+	weights = engine.Weights(f.weights)
+	if weights == "" {
+		weights = engine.MakeWeights
+		if dev.Info().Type == device.CPU {
+			weights = engine.AccountWeights
+		}
+	}
+	return dev, weights, nil
+}
+
+// note tells the log what a person need not see at once.
+func (a *app) note(text string) {
+	if log := a.stream.Log(); log != nil {
+		fmt.Fprintln(log, text)
+	}
+}
+
+// fits tells whether a workload fits on a device under a config, before
+// anything is made on it.
+func fits(ctx context.Context, t *workload.Trace, cfg cachemodes.Config, dev device.Device, weights engine.Weights) error {
+	info := dev.Info()
+	if info.Kind == device.Host {
+		return nil
+	}
+	need, largest, err := engine.Need(ctx, t, cfg, weights)
+	if err != nil {
+		return err
+	}
+	mode := cfg[cachemodes.Storage].Mode
+	if info.MaxBufferSize > 0 && largest > info.MaxBufferSize {
+		return fmt.Errorf("%s under %s asks for a buffer of %s; %s makes none above %s: choose another --mode or --device",
+			t.Name, mode, units.Bytes(largest, false), info.Name, units.Bytes(info.MaxBufferSize, false))
+	}
+	have, err := driver.MemoryOf(info)
+	if unknown := err != nil; unknown || need <= have.Available { // the doctor says why it is not known
+		return nil
+	}
+	remedy := "choose another --mode, or --device host"
+	if weights == engine.MakeWeights {
+		if without, _, err := engine.Need(ctx, t, cfg, engine.AccountWeights); err == nil && without <= have.Available {
+			remedy = fmt.Sprintf("--weights account counts the weights without making them, and needs %s", units.Bytes(without, false))
+		}
+	}
+	return fmt.Errorf("%s under %s needs %s on the device at its peak; %s has %s available of %s (%s): %s",
+		t.Name, mode, units.Bytes(need, false), info.Name, units.Bytes(have.Available, false), units.Bytes(have.Total, false), have.Source, remedy)
+}

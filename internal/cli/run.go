@@ -1,0 +1,284 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"text/tabwriter"
+	"time"
+
+	"charm.land/bubbles/v2/progress"
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"bucketscope/cachemodes"
+	"bucketscope/internal/device"
+	"bucketscope/internal/engine"
+	"bucketscope/internal/units"
+	"bucketscope/snapshots"
+	"bucketscope/workload"
+)
+
+func (a *app) runCommand() *cobra.Command {
+	var f playFlags
+	var jsonPath string
+	var repeat int
+	var si bool
+	cmd := &cobra.Command{
+		Use:   "run",
+		Short: "Play a workload to its end, under one or more modes, and print the figures",
+		Long: `run plays a workload to its end without a screen and prints, per mode, the peak
+and average of held bytes, the floor that no policy can go below, hits, creates
+and destroys, and, on a device where time means something, latency.`,
+		Example: `  bucketscope run --mode all
+  bucketscope run --workload bert/varied --mode bucket,dynamicBucket --json figures.json
+  bucketscope run --trace mine.jsonl.zst --device webgpu --repeat 5
+  bucketscope run --mode bucket --table '4194304:64 8388608:64 16777216:10' --json -`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if repeat < 1 {
+				return usagef("--repeat %d: want at least 1", repeat)
+			}
+			return a.run(cmd.Context(), &f, jsonPath, repeat, si)
+		},
+	}
+	f.add(cmd)
+	cmd.Flags().Lookup("mode").Usage = "cache `modes` of storage buffers, separated by commas, or all"
+	cmd.Flags().StringVar(&jsonPath, "json", "", "write the figures as JSON to a `file` (- for standard output, instead of the table)")
+	cmd.Flags().IntVarP(&repeat, "repeat", "n", 1, "play the workload's runs so many `times`, with the models loaded once")
+	cmd.Flags().BoolVar(&si, "si", false, "units of 1000 (GB) instead of 1024 (GiB)")
+	return cmd
+}
+
+func (a *app) run(ctx context.Context, f *playFlags, jsonPath string, repeat int, si bool) (err error) {
+	configs, err := f.configs()
+	if err != nil {
+		return err
+	}
+	t, err := f.load()
+	if err != nil {
+		return err
+	}
+	dev, weights, err := a.open(f)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if cerr := dev.Close(); err == nil {
+			err = cerr
+		}
+	}()
+	for _, cfg := range configs {
+		if err := fits(ctx, t, cfg, dev, weights); err != nil {
+			return err
+		}
+	}
+	doc := document(t, dev.Info(), weights, repeat)
+	bar := a.progress()
+	for i, cfg := range configs {
+		res, err := engine.Profile(ctx, t, dev, engine.Options{
+			Config: cfg, Weights: weights, Repeat: repeat,
+			Progress: func(done, total int64) {
+				bar.show((float64(i)+float64(done)/float64(total))/float64(len(configs)),
+					fmt.Sprintf("%s  mode %d of %d", cfg[cachemodes.Storage].Mode, i+1, len(configs)))
+			},
+		})
+		if err != nil {
+			bar.clear()
+			return fmt.Errorf("%s under %s: %w", t.Name, cfg[cachemodes.Storage].Mode, err)
+		}
+		doc.Results = append(doc.Results, result(t, dev.Info(), res))
+	}
+	bar.clear()
+	if jsonPath == "-" {
+		return snapshots.WriteRun(a.out, doc)
+	}
+	if jsonPath != "" {
+		if err := writeFile(jsonPath, func(w io.Writer) error { return snapshots.WriteRun(w, doc) }); err != nil {
+			return err
+		}
+	}
+	return a.printRun(doc, si)
+}
+
+// document is the head of a result.
+func document(t *workload.Trace, info device.Info, weights engine.Weights, repeat int) *snapshots.RunDocument {
+	d := &snapshots.RunDocument{
+		Format: snapshots.RunFormat, Version: snapshots.RunVersion, Repeat: repeat,
+		Workload: snapshots.RunWorkload{
+			Name: t.Name, Model: t.Header.Model, Pattern: t.Header.Pattern, SHA256: t.SHA256,
+			Events: len(t.Events), Runs: len(t.Runs), Sessions: len(t.Sessions), Leaks: len(t.Leaks),
+		},
+		Device: snapshots.RunDevice{
+			Kind: string(info.Kind), Name: info.Name, Backend: info.Backend, Type: string(info.Type),
+			Driver: info.Driver, Timed: info.Timed, Weights: string(weights),
+		},
+	}
+	for _, l := range t.Leaks {
+		d.Workload.LeakBytes += l.Bytes
+	}
+	return d
+}
+
+func result(t *workload.Trace, info device.Info, res *engine.Result) snapshots.ModeResult {
+	ids := make([]int64, len(t.Sessions))
+	for i := range ids {
+		ids[i] = t.Sessions[i].ID
+	}
+	return snapshots.NewModeResult(snapshots.Measured{
+		Config: res.Config, Total: res.Total, Usage: res.Usage, Runs: res.Runs, SessionIDs: ids,
+		Events: res.Events, Elapsed: res.Elapsed, DeviceTime: res.DeviceTime,
+		Timed: info.Timed, AvgHeldWall: res.AvgHeldWall, HasWall: res.HasWall,
+	})
+}
+
+// printRun prints the table of a document.
+func (a *app) printRun(d *snapshots.RunDocument, si bool) error {
+	var b bytes.Buffer
+	size := func(n int64) string { return units.Bytes(n, si) }
+	w := d.Workload
+	fmt.Fprintf(&b, "%s: %s, %s, %d events, played %s on %s\n", w.Name, plural(w.Runs, "run"), plural(w.Sessions, "session"), w.Events, times(d.Repeat), d.Device.Name)
+	if w.Leaks > 0 {
+		fmt.Fprintf(&b, "! leaked by the recorded program, which never releases them: %s, %s\n", plural(w.Leaks, "buffer"), size(w.LeakBytes))
+	}
+	language := false
+	for i := range d.Results {
+		if l := d.Results[i].Latency; l != nil && l.TokensPerSecond != nil {
+			language = true
+		}
+	}
+	tw := tabwriter.NewWriter(&b, 0, 0, 2, ' ', tabwriter.AlignRight)
+	width := 0
+	for i := range d.Results {
+		width = max(width, len(d.Results[i].Mode))
+	}
+	fmt.Fprintf(tw, "\n%-*s\tpeak\tavg\tfloor\tx floor\thits\tcreates\tcreated\tdestroys\tmedian\tp99\truns/s\t", width, "mode")
+	if language {
+		fmt.Fprint(tw, "prompt\ttokens/s\t")
+	}
+	fmt.Fprintln(tw)
+	for i := range d.Results {
+		r := &d.Results[i]
+		s := r.Usage[cachemodes.Storage.String()]
+		fmt.Fprintf(tw, "%-*s\t%s\t%s\t%s\t%.2f\t%d\t%d\t%s\t%d\t", width, r.Mode, size(r.Totals.PeakHeldBytes), size(r.Totals.AvgHeldBytes),
+			size(r.Totals.FloorBytes), ratio(r.Totals.PeakHeldBytes, r.Totals.FloorBytes), s.Hits, s.Creates, size(s.CreateBytes), s.Destroys)
+		if l := r.Latency; l != nil {
+			fmt.Fprintf(tw, "%s\t%s\t%.1f\t", units.Duration(us(l.MedianUS)), units.Duration(us(l.P99US)), l.RunsPerSecond)
+			if language {
+				fmt.Fprintf(tw, "%s\t%s\t", optional(l.PromptUS, func(n int64) string { return units.Duration(us(n)) }),
+					optional(l.TokensPerSecond, func(x float64) string { return fmt.Sprintf("%.1f", x) }))
+			}
+		} else {
+			fmt.Fprint(tw, "–\t–\t–\t")
+		}
+		fmt.Fprintln(tw)
+	}
+	if err := tw.Flush(); err != nil {
+		return err
+	}
+	fmt.Fprintf(&b, "\nPeak, avg and floor are of held bytes: weights, storage, uniform (%s) and query resolve buffers.\n"+
+		"Hits to destroys are of storage buffers without weights; --json has every usage, run and reason.\n", d.Results[0].UniformMode)
+	if !d.Device.Timed {
+		fmt.Fprintf(&b, "The host device keeps books only: no GPU works, so there is no latency to show.\n")
+	}
+	_, err := a.out.Write(b.Bytes())
+	return err
+}
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+func times(n int) string {
+	if n == 1 {
+		return "once"
+	}
+	return fmt.Sprintf("%d times", n)
+}
+
+func us(n int64) time.Duration { return time.Duration(n) * time.Microsecond }
+
+func ratio(a, b int64) float64 {
+	if b == 0 {
+		return 0
+	}
+	return float64(a) / float64(b)
+}
+
+func optional[T any](v *T, f func(T) string) string {
+	if v == nil {
+		return "–"
+	}
+	return f(*v)
+}
+
+// writeFile writes a file whole or not at all: into a temporary one beside it,
+// which then takes its place.
+func writeFile(path string, write func(io.Writer) error) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return fmt.Errorf("cannot write %s: %w", path, err)
+	}
+	defer func() {
+		if err != nil {
+			_ = f.Close()
+			_ = os.Remove(f.Name())
+			err = fmt.Errorf("cannot write %s: %w", path, err)
+		}
+	}()
+	if err := write(f); err != nil {
+		return err
+	}
+	if err := f.Chmod(0o644); err != nil {
+		return err
+	}
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}
+
+// progressEvery is how often a progress bar moves, and how long work may take
+// before there is one.
+const progressEvery = 100 * time.Millisecond
+
+// bar is a progress bar on a terminal, or nothing.
+type bar struct {
+	to    io.Writer
+	model progress.Model
+	last  time.Time
+	drawn bool
+}
+
+// progress makes a bar on standard error if that is a terminal.
+func (a *app) progress() *bar {
+	f, ok := a.err.(*os.File)
+	if !ok || !term.IsTerminal(int(f.Fd())) {
+		return &bar{}
+	}
+	return &bar{to: f, model: progress.New(progress.WithWidth(40)), last: time.Now()}
+}
+
+func (b *bar) show(share float64, text string) {
+	if b.to == nil || time.Since(b.last) < progressEvery {
+		return
+	}
+	b.last, b.drawn = time.Now(), true
+	fmt.Fprintf(b.to, "\r%s  %s\x1b[K", b.model.ViewAs(share), text)
+}
+
+func (b *bar) clear() {
+	if b.drawn {
+		fmt.Fprint(b.to, "\r\x1b[K")
+		b.drawn = false
+	}
+}

@@ -1,0 +1,134 @@
+package cli
+
+import (
+	"context"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"bucketscope/internal/engine"
+	"bucketscope/probe/driver"
+	"bucketscope/tui"
+	"bucketscope/workload"
+)
+
+// defaultPace is watchable: a run every quarter of a second.
+const defaultPace = 4
+
+// screenFlags are the terminal interface's own.
+type screenFlags struct {
+	pace   float64
+	paused bool
+	theme  string
+	ascii  bool
+	si     bool
+	fps    int
+}
+
+func (s *screenFlags) add(cmd *cobra.Command) {
+	p := cmd.Flags()
+	p.Float64VarP(&s.pace, "pace", "p", defaultPace, "`runs` per second, 0 for flat out")
+	p.BoolVar(&s.paused, "paused", false, "begin paused; p goes on, n steps one run")
+	p.StringVar(&s.theme, "theme", "auto", "`colours`: auto, dark, light or mono; NO_COLOR in the environment is respected")
+	p.BoolVar(&s.ascii, "ascii", false, "plain ASCII glyphs")
+	p.BoolVar(&s.si, "si", false, "units of 1000 (GB) instead of 1024 (GiB)")
+	p.IntVar(&s.fps, "fps", tui.DefaultFPS, "`updates` of the screen per second, 1 to 60")
+	if err := cmd.RegisterFlagCompletionFunc("theme", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return []string{"auto", "dark", "light", "mono"}, cobra.ShellCompDirectiveNoFileComp
+	}); err != nil {
+		panic("cli: completion of --theme: " + err.Error())
+	}
+}
+
+func (s *screenFlags) check() error {
+	switch s.theme {
+	case "auto", "dark", "light", "mono":
+	default:
+		return usagef("--theme %q: want auto, dark, light or mono", s.theme)
+	}
+	if s.pace < 0 || s.pace > 1e6 {
+		return usagef("--pace %v: want 0 to 1000000 runs per second, 0 for flat out", s.pace)
+	}
+	if s.fps < 1 || s.fps > 60 {
+		return usagef("--fps %d: want 1 to 60", s.fps)
+	}
+	return nil
+}
+
+// screen opens the terminal interface.
+func (a *app) screen(ctx context.Context, f *playFlags, s *screenFlags) (err error) {
+	if err := s.check(); err != nil {
+		return err
+	}
+	if strings.Contains(f.mode, ",") || strings.EqualFold(f.mode, "all") {
+		return usagef("--mode %s: the screen plays one mode and m picks another; 'bucketscope run' compares several", f.mode)
+	}
+	cfg, err := f.config(f.mode)
+	if err != nil {
+		return err
+	}
+	if f.trace == "-" {
+		return usagef("--trace -: standard input is the keyboard; give a file, or use 'bucketscope run --trace -'")
+	}
+	out, ok := a.out.(*os.File)
+	if !ok || !term.IsTerminal(int(out.Fd())) || !term.IsTerminal(int(a.stdin.Fd())) {
+		return usagef("the screen needs a terminal on standard input and output; 'bucketscope run' prints figures without one")
+	}
+	if os.Getenv("TERM") == "dumb" {
+		return usagef("TERM=dumb cannot show the screen; 'bucketscope run' prints figures without one")
+	}
+	t, err := f.load()
+	if err != nil {
+		return err
+	}
+	dev, weights, err := a.open(f)
+	if err != nil {
+		return err
+	}
+	if err := fits(ctx, t, cfg, dev, weights); err != nil {
+		_ = dev.Close()
+		return err
+	}
+	a.capture()
+	reader := driver.Open(dev.Info())
+	defer reader.Close()
+	live := engine.StartLive(ctx, t, dev, engine.LiveOptions{
+		Config: cfg, Weights: weights, Pace: s.pace, Paused: s.paused,
+		Read: func() engine.Reading {
+			r := reader.Read()
+			return engine.Reading{Bytes: r.Bytes, OK: r.OK, Source: r.Source, Reason: r.Reason}
+		},
+	})
+	uiCtx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	go func() { // a profile that breaks must not leave a screen that looks alive
+		<-live.Done()
+		stop(live.Err())
+	}()
+	var items []tui.WorkloadItem
+	for _, w := range workload.Builtin() {
+		items = append(items, tui.WorkloadItem{Name: w.Name, Description: w.Description, Runs: w.Runs, Events: w.Events, Sessions: w.Sessions})
+	}
+	err = tui.Run(uiCtx, tui.Options{
+		Engine: live, Workloads: items,
+		LoadWorkload: func(ctx context.Context, name string) (*workload.Trace, error) {
+			t, err := loadNamed(name)
+			if err == nil {
+				err = fits(ctx, t, live.State().Config, dev, weights)
+			}
+			return t, err
+		},
+		Input: a.stdin, Output: a.out.(*os.File), Environ: os.Environ(),
+		Theme: s.theme, ASCII: s.ascii, SI: s.si, FPS: s.fps,
+	})
+	cerr := live.Close()
+	if cause := context.Cause(ctx); cause != nil {
+		return cause
+	}
+	if err == nil {
+		err = cerr
+	}
+	return err
+}

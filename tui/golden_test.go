@@ -1,0 +1,211 @@
+package tui
+
+import (
+	"context"
+	"flag"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+
+	"bucketscope/internal/engine"
+	"bucketscope/workload"
+)
+
+var update = flag.Bool("update", false, "rewrite the goldens in testdata")
+
+var testWorkloads = []WorkloadItem{
+	{"phi3-mini-4k/grow", "five conversations; the KV cache grows by new buffers every step", 94, 109862, 1},
+	{"phi3-mini-4k/static", "the same conversations; the KV cache is the application's, of fixed size", 95, 79704, 1},
+	{"llama-3.2-1b/two", "Llama, growing KV cache, and BERT take turns on one device", 36, 31337, 2},
+	{"bert/varied", "20 inputs of different batch and length", 20, 26051, 1},
+}
+
+// rig is a model on a fake engine at a clock of its own.
+type rig struct {
+	*model
+	engine *fake
+	clock  time.Time
+}
+
+func newRig(st *engine.State, o Options) *rig {
+	r := &rig{engine: &fake{st: st}, clock: time.Unix(1_700_000_000, 0)}
+	o.Engine, o.Workloads = r.engine, testWorkloads
+	if o.LoadWorkload == nil {
+		o.LoadWorkload = func(_ context.Context, name string) (*workload.Trace, error) { return &workload.Trace{Name: name}, nil }
+	}
+	r.model = newModel(context.Background(), &o)
+	r.now = func() time.Time { return r.clock }
+	return r
+}
+
+// keys presses keys as Bubble Tea names them; single runes are typed.
+func (r *rig) keys(names ...string) tea.Cmd {
+	var cmd tea.Cmd
+	for _, n := range names {
+		_, cmd = r.Update(keyPress(n))
+	}
+	return cmd
+}
+
+var specialKeys = map[string]tea.KeyPressMsg{
+	"enter": {Code: tea.KeyEnter}, "esc": {Code: tea.KeyEscape}, "tab": {Code: tea.KeyTab},
+	"shift+tab": {Code: tea.KeyTab, Mod: tea.ModShift}, "up": {Code: tea.KeyUp}, "down": {Code: tea.KeyDown},
+	"left": {Code: tea.KeyLeft}, "right": {Code: tea.KeyRight}, "pgup": {Code: tea.KeyPgUp}, "pgdown": {Code: tea.KeyPgDown},
+	"backspace": {Code: tea.KeyBackspace}, "space": {Code: ' ', Text: " "},
+	"ctrl+c": {Code: 'c', Mod: tea.ModCtrl}, "ctrl+z": {Code: 'z', Mod: tea.ModCtrl}, "ctrl+u": {Code: 'u', Mod: tea.ModCtrl},
+	"ctrl+n": {Code: 'n', Mod: tea.ModCtrl}, "ctrl+p": {Code: 'p', Mod: tea.ModCtrl},
+}
+
+func keyPress(name string) tea.KeyPressMsg {
+	if k, ok := specialKeys[name]; ok {
+		return k
+	}
+	r := []rune(name)
+	return tea.KeyPressMsg{Code: r[0], Text: name}
+}
+
+// picture is the screen at a size.
+func (r *rig) picture(w, h int) string {
+	r.Update(tea.WindowSizeMsg{Width: w, Height: h})
+	return r.View().Content
+}
+
+var escapes = regexp.MustCompile("\x1b\\[[0-9;]*m")
+
+// bare is a picture without its escape sequences.
+func bare(s string) string { return escapes.ReplaceAllString(s, "") }
+
+func TestGoldens(t *testing.T) {
+	failing := Options{LoadWorkload: func(context.Context, string) (*workload.Trace, error) {
+		return nil, os.ErrPermission
+	}}
+	for _, c := range []struct {
+		name string
+		st   *engine.State
+		o    Options
+		w, h int
+		keys []string
+		act  func(*rig)
+	}{
+		{name: "live-48x12", w: 48, h: 12},
+		{name: "live-80x24", w: 80, h: 24},
+		{name: "live-120x32", w: 120, h: 32},
+		{name: "live-200x60", w: 200, h: 60},
+		{name: "live-60x30", w: 60, h: 30},
+		{name: "live-ascii-80x24", o: Options{ASCII: true}, w: 80, h: 24},
+		{name: "live-si-80x24", o: Options{SI: true}, w: 80, h: 24},
+		{name: "live-40x8", w: 40, h: 8},
+		{name: "live-30x1", w: 30, h: 1},
+		{name: "live-host-80x24", st: hostFixture(), w: 80, h: 24},
+		{name: "live-all-120x32", w: 120, h: 32, keys: []string{"-", "-", "-", "-"}},
+		{name: "live-15s-120x32", w: 120, h: 32, keys: []string{"+", "+"}},
+		{name: "runs-48x12", w: 48, h: 12, keys: []string{"tab"}},
+		{name: "runs-up-80x24", w: 80, h: 24, keys: []string{"l", "k", "pgup"}},
+		{name: "buckets-down-80x24", w: 80, h: 24, keys: []string{"j", "j", "j"}},
+		{name: "paused-80x24", st: pausedFixture(), w: 80, h: 24},
+		{name: "failed-80x24", st: failedFixture(), w: 80, h: 24},
+		{name: "failed-48x12", st: failedFixture(), w: 48, h: 12},
+		{name: "failed-40x6", st: failedFixture(), w: 40, h: 6},
+		{name: "empty-80x24", st: emptyFixture(), w: 80, h: 24},
+		{name: "empty-48x12", st: emptyFixture(), w: 48, h: 12},
+		{name: "mode-80x24", w: 80, h: 24, keys: []string{"m", "d", "y"}},
+		{name: "mode-uniform-120x32", w: 120, h: 32, keys: []string{"m", "tab"}},
+		{name: "mode-48x12", w: 48, h: 12, keys: []string{"m"}},
+		{name: "mode-20x4", w: 20, h: 4, keys: []string{"m"}},
+		{name: "workload-80x24", w: 80, h: 24, keys: []string{"w"}},
+		{name: "workload-filter-120x32", w: 120, h: 32, keys: []string{"w", "k", "v"}},
+		{name: "workload-none-80x24", w: 80, h: 24, keys: []string{"w", "x", "y", "z"}},
+		{name: "help-80x24", w: 80, h: 24, keys: []string{"?"}},
+		{name: "help-end-80x24", w: 80, h: 24, keys: []string{"?", "G"}},
+		{name: "help-48x12", w: 48, h: 12, keys: []string{"?", "pgdown"}},
+		{name: "help-200x60", w: 200, h: 60, keys: []string{"?"}},
+		{name: "frozen-80x24", w: 80, h: 24, keys: []string{"space"}, act: moveOn},
+		{name: "frozen-48x12", w: 48, h: 12, keys: []string{"space"}, act: moveOn},
+		{name: "loading-80x24", w: 80, h: 24, keys: []string{"w", "down", "enter"}},
+		{name: "load-failed-80x24", o: failing, w: 80, h: 24, act: func(r *rig) {
+			r.Update(r.keys("w", "b", "e", "r", "t", "enter")())
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if c.st == nil {
+				c.st = fixture()
+			}
+			o := c.o
+			for _, theme := range []struct{ name, ext string }{{"mono", ".txt"}, {"dark", ".ansi"}} {
+				o.Theme = theme.name
+				r := newRig(c.st, o)
+				r.Update(tea.WindowSizeMsg{Width: c.w, Height: c.h})
+				r.keys(c.keys...)
+				if c.act != nil {
+					c.act(r)
+				}
+				got := r.picture(c.w, c.h)
+				checkFits(t, got, c.w, c.h)
+				if theme.name == "mono" {
+					got = bare(got)
+				}
+				golden(t, c.name+theme.ext, got)
+			}
+		})
+	}
+}
+
+// moveOn lets the engine play 12 runs.
+func moveOn(r *rig) {
+	st := *r.engine.st
+	st.RunCount += 12
+	st.NowUS += 3 * sec
+	st.Total.InUse += 99 * mib
+	r.engine.st = &st
+	r.Update(tickMsg(r.tick))
+}
+
+// golden compares with a file of testdata, or rewrites it.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	got += "\n"
+	if *update {
+		if err := os.MkdirAll("testdata", 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatalf("%v; go test ./tui -update writes it", err)
+	}
+	if string(want) != got {
+		t.Errorf("%s differs; go test ./tui -update rewrites it\ngot:\n%s\nwant:\n%s", path, got, want)
+	}
+}
+
+// TestFiguresDiffer keeps the fixture as it is meant to be: a figure that
+// reads like another one could stand in its place unseen.
+func TestFiguresDiffer(t *testing.T) {
+	seen := map[string]string{}
+	f := &frame{st: fixture(), latest: fixture(), g: &unicodeGlyphs}
+	f.recent = recentOf(f.st.Runs)
+	for _, d := range []field{
+		heldField(f), inUseField(f), cachedField(f), pendingField(f), paddingField(f), peakField(f), averageField(f), floorField(f),
+		driverField(f), hitField(f), createsField(f), createsMeanField(f), latencyField(f), latencyMeanField(f), paceField(f),
+		overheadField(f),
+	} {
+		v := strings.TrimSpace(d.value)
+		if d.value == "" {
+			t.Errorf("%q has no value", d.label)
+		}
+		if other, ok := seen[v]; ok {
+			t.Errorf("%q and %q both read %q", other, d.label, v)
+		}
+		seen[v] = d.label
+	}
+}

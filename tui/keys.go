@@ -1,0 +1,162 @@
+package tui
+
+import "strings"
+
+// action is what a key does. Keys are translated into actions in one place, so
+// that help, hints, the README and, later, a palette all name the same ones.
+type action uint8
+
+const (
+	noAction action = iota
+	quit
+	back
+	help
+	suspend
+	freeze
+	pause
+	step
+	chooseMode
+	chooseWorkload
+	slower
+	faster
+	zoomIn
+	zoomOut
+	zoomReset
+	nextPane
+	prevPane
+	moveUp
+	moveDown
+	moveLeft
+	moveRight
+	pageUp
+	pageDown
+	toTop
+	toBottom
+	accept
+	nextTab
+	prevTab
+)
+
+// scope is where a binding holds.
+type scope uint8
+
+const (
+	onScreens scope = 1 << iota // the numbered screens
+	inHelp
+	inMenus // lists that are typed into: letters are text there
+	inTabs  // menus with a list for each usage
+
+	everywhere = onScreens | inHelp | inMenus
+)
+
+// binding ties keys to an action. Order is the order of help.
+type binding struct {
+	action action
+	scope  scope
+	keys   []string // as Bubble Tea names them
+	shown  string   // as help shows them
+	short  string   // in the line of hints; empty where it is not worth its room
+	long   string   // in help
+	group  string
+}
+
+// The groups of help.
+const (
+	groupProgram  = "Program"
+	groupWorkload = "Workload"
+	groupDisplay  = "Display"
+	groupMove     = "Move"
+	groupMenus    = "In menus"
+)
+
+// keymap is every binding there is.
+var keymap = []binding{
+	{freeze, onScreens, []string{"space"}, "space", "freeze", "freeze the display; recording goes on, the badge counts the runs that it is behind", groupDisplay},
+	{zoomIn, onScreens, []string{"+"}, "+", "", "shorter window of the graph", groupDisplay},
+	{zoomOut, onScreens, []string{"-"}, "-", "", "longer window, up to all of the history", groupDisplay},
+	{zoomReset, onScreens, []string{"="}, "=", "", "window of 60 s again", groupDisplay},
+	{pause, onScreens, []string{"p"}, "p", "pause", "pause the workload at the end of its run, or let it go on; after a stop, begin anew", groupWorkload},
+	{step, onScreens, []string{"n"}, "n", "step", "play one run, then pause", groupWorkload},
+	{slower, onScreens, []string{"<"}, "<", "", "slower: fewer runs per second", groupWorkload},
+	{faster, onScreens, []string{">"}, ">", "", "faster, up to flat out", groupWorkload},
+	{chooseMode, onScreens, []string{"m"}, "m", "mode", "cache mode of each usage", groupWorkload},
+	{chooseWorkload, onScreens, []string{"w"}, "w", "workload", "play another recording", groupWorkload},
+	{nextPane, onScreens, []string{"tab"}, "tab", "pane", "next pane", groupMove},
+	{prevPane, onScreens, []string{"shift+tab"}, "shift+tab", "", "previous pane", groupMove},
+	{moveUp, onScreens | inHelp, []string{"up", "k"}, "↑ k", "", "up", groupMove},
+	{moveDown, onScreens | inHelp, []string{"down", "j"}, "↓ j", "", "down", groupMove},
+	{moveLeft, onScreens, []string{"left", "h"}, "← h", "", "pane to the left", groupMove},
+	{moveRight, onScreens, []string{"right", "l"}, "→ l", "", "pane to the right", groupMove},
+	{pageUp, onScreens | inHelp | inMenus, []string{"pgup"}, "pgup", "", "page up", groupMove},
+	{pageDown, onScreens | inHelp | inMenus, []string{"pgdown"}, "pgdn", "", "page down", groupMove},
+	{toTop, onScreens | inHelp, []string{"g"}, "g", "", "first row", groupMove},
+	{toBottom, onScreens | inHelp, []string{"G", "shift+g"}, "G", "", "last row; the log of runs follows again", groupMove},
+	{moveUp, inMenus, []string{"up", "ctrl+p"}, "↑", "", "up", groupMenus},
+	{moveDown, inMenus, []string{"down", "ctrl+n"}, "↓", "", "down", groupMenus},
+	{prevTab, inTabs, []string{"left", "shift+tab"}, "← shift+tab", "", "previous usage", groupMenus},
+	{nextTab, inTabs, []string{"right", "tab"}, "→ tab", "usage", "next usage", groupMenus},
+	{accept, inMenus, []string{"enter"}, "enter", "choose", "choose the marked row", groupMenus},
+	{help, onScreens | inHelp, []string{"?"}, "?", "help", "this list, and back", groupProgram},
+	{back, everywhere, []string{"esc"}, "esc", "back", "back; drops a notice or a selection; never quits", groupProgram},
+	{quit, onScreens, []string{"q"}, "q", "quit", "quit", groupProgram},
+	{back, inHelp, []string{"q"}, "q", "", "in help: leave it", groupProgram},
+	{quit, everywhere, []string{"ctrl+c"}, "ctrl+c", "", "quit, from anywhere", groupProgram},
+	{suspend, everywhere, []string{"ctrl+z"}, "ctrl+z", "", "suspend to the shell; the workload waits at the end of its run", groupProgram},
+}
+
+// actionOf is what a key does in a scope.
+func actionOf(where scope, key string) action {
+	for i := range keymap {
+		b := &keymap[i]
+		if b.scope&where == 0 {
+			continue
+		}
+		for _, k := range b.keys {
+			if k == key {
+				return b.action
+			}
+		}
+	}
+	return noAction
+}
+
+// keyGroup is a part of the key map under one heading.
+type keyGroup struct {
+	name     string
+	bindings []binding
+}
+
+// groups are the bindings by group, in the order in which people meet them.
+func groups() []keyGroup {
+	var out []keyGroup
+	for _, name := range []string{groupProgram, groupDisplay, groupWorkload, groupMove, groupMenus} {
+		g := keyGroup{name: name}
+		for _, b := range keymap {
+			if b.group == name {
+				g.bindings = append(g.bindings, b)
+			}
+		}
+		out = append(out, g)
+	}
+	return out
+}
+
+// KeyTable is the key map as a Markdown table, for the README.
+func KeyTable() string {
+	var sb strings.Builder
+	sb.WriteString("| key | what it does |\n| --- | --- |\n")
+	for _, g := range groups() {
+		sb.WriteString("| **" + g.name + "** | |\n")
+		for _, b := range g.bindings {
+			sb.WriteString("| ")
+			for i, k := range strings.Fields(b.shown) {
+				if i > 0 {
+					sb.WriteByte(' ')
+				}
+				sb.WriteString("`" + k + "`")
+			}
+			sb.WriteString(" | " + b.long + " |\n")
+		}
+	}
+	return sb.String()
+}

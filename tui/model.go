@@ -1,0 +1,400 @@
+package tui
+
+import (
+	"context"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+
+	"bucketscope/internal/engine"
+	"bucketscope/internal/units"
+	"bucketscope/workload"
+)
+
+// model is the one that Bubble Tea knows. It routes messages: keys to the
+// overlay that is open or to the screen, states to the screen, commands to the
+// engine.
+type model struct {
+	ctx       context.Context
+	engine    Controller
+	workloads []WorkloadItem
+	load      func(context.Context, string) (*workload.Trace, error)
+	interval  time.Duration // between two states
+	now       func() time.Time
+
+	glyphs *glyphs
+	si     bool
+	theme  *theme
+	auto   bool // the theme follows the terminal's background
+	w, h   int
+
+	latest *engine.State
+	held   *engine.State // what is shown while the display is frozen, else nil
+	screen screen
+	over   overlay // nil: none is open
+	notice notice
+	loads  loading
+	hold   suspension
+	want   intent
+	tick   int // the number of the tick that is awaited; others are late
+
+	canvas canvas
+	stale  bool   // what is shown differs from picture
+	text   string // the last picture
+}
+
+// notice is a line that tells what happened.
+type notice struct {
+	text  string
+	bad   bool // stays until a key is pressed
+	until time.Time
+}
+
+// loading is a workload being read.
+type loading struct {
+	name   string // empty: none
+	cancel context.CancelFunc
+	number int // of the attempt: an answer to an earlier one is dropped
+}
+
+// suspension is ctrl+z on its way: the workload is let come to the end of its
+// run first, so that no run's latency has the time in the shell in it.
+type suspension struct {
+	awaited bool
+	until   time.Time
+	resume  bool // the workload was running
+}
+
+// intent is what was commanded but does not show in the state yet: keys that
+// are pressed quickly build on each other, not on what the screen shows.
+type intent struct {
+	pace       float64
+	paceAsked  bool
+	paused     bool
+	pauseAsked bool
+}
+
+// seen drops what the state shows.
+func (i *intent) seen(st *engine.State) {
+	i.paceAsked = i.paceAsked && st.Pace != i.pace
+	i.pauseAsked = i.pauseAsked && (st.Status == engine.Paused) != i.paused
+}
+
+type (
+	// tickMsg asks for the engine's latest state.
+	tickMsg int
+	// loadedMsg is a workload that was read, or why it was not.
+	loadedMsg struct {
+		number int
+		trace  *workload.Trace
+		err    error
+	}
+)
+
+func newModel(ctx context.Context, o *Options) *model {
+	m := &model{
+		ctx: ctx, engine: o.Engine, workloads: o.Workloads, load: o.LoadWorkload,
+		now: time.Now, glyphs: &unicodeGlyphs, si: o.SI, theme: darkTheme,
+		screen: newLive(), stale: true,
+	}
+	if o.ASCII {
+		m.glyphs = &asciiGlyphs
+	}
+	fps := o.FPS
+	if fps <= 0 {
+		fps = DefaultFPS
+	}
+	m.interval = time.Second / time.Duration(min(fps, maxFPS))
+	switch {
+	case !o.colour():
+		m.theme = monoTheme
+	case o.Theme == "light":
+		m.theme = lightTheme
+	case o.Theme != "dark":
+		m.auto = true
+	}
+	m.see(m.engine.State())
+	return m
+}
+
+func (m *model) Init() tea.Cmd {
+	cmds := []tea.Cmd{m.tickIn(m.interval)}
+	if m.auto {
+		cmds = append(cmds, tea.RequestBackgroundColor)
+	}
+	return tea.Batch(cmds...)
+}
+
+// tickIn asks for the next state; a tick asked for earlier counts no more.
+func (m *model) tickIn(d time.Duration) tea.Cmd {
+	m.tick++
+	n := tickMsg(m.tick)
+	return tea.Tick(d, func(time.Time) tea.Msg { return n })
+}
+
+// shown is the state on the screen.
+func (m *model) shown() *engine.State {
+	if m.held != nil {
+		return m.held
+	}
+	return m.latest
+}
+
+// see takes the engine's latest state. While the display is frozen only the
+// badge tells of it.
+func (m *model) see(st *engine.State) {
+	m.want.seen(st)
+	if sameFigures(m.latest, st) {
+		return
+	}
+	m.latest, m.stale = st, true
+	if m.held == nil {
+		m.follow()
+	}
+}
+
+// follow shows the screen what is shown from now on.
+func (m *model) follow() {
+	m.screen.follow(m.frame())
+	m.stale = true
+}
+
+func (m *model) frame() *frame {
+	st := m.shown()
+	return &frame{st: st, latest: m.latest, frozen: m.held != nil, g: m.glyphs, si: m.si, recent: recentOf(st.Runs)}
+}
+
+func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
+	switch msg := msg.(type) {
+	case tickMsg:
+		if int(msg) == m.tick {
+			return m, m.ticked()
+		}
+		return m, nil
+	case tea.WindowSizeMsg:
+		m.w, m.h = min(max(msg.Width, 0), maxSide), min(max(msg.Height, 0), maxSide)
+	case tea.BackgroundColorMsg:
+		if m.auto && !msg.IsDark() {
+			m.theme = lightTheme
+		}
+	case tea.KeyPressMsg:
+		m.stale = true
+		return m, m.pressed(msg)
+	case loadedMsg:
+		m.stale = true
+		return m, m.loaded(msg)
+	case tea.ResumeMsg:
+		if m.hold.resume {
+			m.engine.Pause(false)
+		}
+		m.hold = suspension{}
+		m.stale = true
+		return m, m.tickIn(soon)
+	default:
+		return m, nil
+	}
+	m.stale = true
+	return m, nil
+}
+
+// ticked loads the latest state and says when to do so again.
+func (m *model) ticked() tea.Cmd {
+	m.see(m.engine.State())
+	if m.notice.text != "" && !m.notice.bad && !m.now().Before(m.notice.until) {
+		m.notice, m.stale = notice{}, true
+	}
+	if m.hold.awaited {
+		between := m.latest.Status != engine.Running && !m.latest.InRun
+		if between || !m.now().Before(m.hold.until) {
+			m.hold.awaited = false
+			// The tick is for a terminal that cannot be given back: then
+			// nothing is suspended, and no message says so.
+			return tea.Batch(tea.Suspend, m.tickIn(idleEvery))
+		}
+		return m.tickIn(soon)
+	}
+	if m.latest.Status == engine.Running && m.held == nil {
+		return m.tickIn(m.interval)
+	}
+	return m.tickIn(max(idleEvery, m.interval))
+}
+
+// pressed takes a key.
+func (m *model) pressed(key tea.KeyPressMsg) tea.Cmd {
+	where := onScreens
+	if m.over != nil {
+		where = m.over.scope()
+	}
+	a := actionOf(where, key.String())
+	m.notice = notice{}
+	switch a {
+	case quit:
+		return tea.Quit
+	case suspend:
+		return m.suspend()
+	}
+	if m.over != nil {
+		s := m.shell()
+		area := overlayOf(m.w, m.h, &s)
+		return m.heed(m.over.press(a, key, m.frame(), area.w, area.h))
+	}
+	switch a {
+	case help:
+		m.over = &helpView{}
+	case chooseMode:
+		m.over = newModeMenu(m.latest.Config)
+	case chooseWorkload:
+		m.over = newWorkloadMenu(m.workloads, m.latest.Workload.Name)
+	case freeze:
+		return m.freeze()
+	case pause, step, slower, faster:
+		return m.command(a)
+	case back:
+		if m.loads.name != "" {
+			m.loads.cancel()
+			m.tell("loading %s was given up", m.loads.name)
+			m.loads.name = ""
+			return nil
+		}
+		m.toScreen(a)
+	default:
+		m.toScreen(a)
+	}
+	return nil
+}
+
+func (m *model) toScreen(a action) {
+	s := m.shell()
+	m.screen.press(a, s.kind, s.body.w, s.body.h)
+	m.follow()
+}
+
+// heed does what an overlay asked for.
+func (m *model) heed(o outcome) tea.Cmd {
+	if o.close {
+		m.over = nil
+	}
+	switch {
+	case o.setMode != nil:
+		m.engine.SetMode(o.setMode.usage, o.setMode.mode)
+		return m.commanded()
+	case o.load != "":
+		return m.beginLoad(o.load)
+	}
+	return nil
+}
+
+// freeze holds the picture, or lets it go on. The engine knows nothing of it.
+func (m *model) freeze() tea.Cmd {
+	if m.held == nil {
+		m.held = m.latest
+		return nil
+	}
+	m.held = nil
+	m.latest = m.engine.State()
+	m.follow()
+	return m.tickIn(m.interval)
+}
+
+// command gives the engine a command that has no menu.
+func (m *model) command(a action) tea.Cmd {
+	switch a {
+	case pause:
+		running := m.latest.Status == engine.Running
+		if m.want.pauseAsked {
+			running = !m.want.paused
+		}
+		m.engine.Pause(running)
+		m.want.paused, m.want.pauseAsked = running, true
+		return m.commanded()
+	case step:
+		m.engine.Step()
+		m.want.pauseAsked = false
+		return m.commanded()
+	}
+	pace := m.latest.Pace
+	if m.want.paceAsked {
+		pace = m.want.pace
+	}
+	pace = nextPace(pace, a == faster)
+	m.engine.SetPace(pace)
+	m.want.pace, m.want.paceAsked = pace, true
+	if pace == 0 {
+		m.tell("pace: flat out")
+	} else {
+		m.tell("pace: %s runs/s", units.Rate(pace))
+	}
+	return m.tickIn(soon)
+}
+
+// commanded looks soon what came of a command. A frozen display does not show
+// it, and says so.
+func (m *model) commanded() tea.Cmd {
+	if m.held != nil {
+		m.tell("done, but the display is frozen: space shows it")
+	}
+	return m.tickIn(soon)
+}
+
+// nextPace is the next step of the pace; 0, flat out, is the fastest.
+func nextPace(pace float64, up bool) float64 {
+	if up {
+		for _, p := range paces {
+			if pace != 0 && p > pace {
+				return p
+			}
+		}
+		return 0
+	}
+	for i := len(paces) - 1; i >= 0; i-- {
+		if pace == 0 || paces[i] < pace {
+			return paces[i]
+		}
+	}
+	return pace
+}
+
+// beginLoad reads a workload beside the screen.
+func (m *model) beginLoad(name string) tea.Cmd {
+	if m.loads.name != "" {
+		m.loads.cancel()
+	}
+	ctx, cancel := context.WithCancel(m.ctx)
+	m.loads = loading{name: name, cancel: cancel, number: m.loads.number + 1}
+	number, load := m.loads.number, m.load
+	return func() tea.Msg {
+		t, err := load(ctx, name)
+		return loadedMsg{number, t, err}
+	}
+}
+
+// loaded plays a workload that was read.
+func (m *model) loaded(msg loadedMsg) tea.Cmd {
+	if msg.number != m.loads.number || m.loads.name == "" {
+		return nil
+	}
+	name := m.loads.name
+	m.loads.cancel()
+	m.loads.name = ""
+	if msg.err != nil {
+		m.notice = notice{text: "! cannot play " + name + ": " + msg.err.Error(), bad: true}
+		return nil
+	}
+	m.engine.Load(msg.trace)
+	m.held = nil // the frozen picture is of what is no longer played
+	m.tell("playing %s", name)
+	return m.tickIn(soon)
+}
+
+// suspend stops the program once the workload stands between two runs, or
+// after a while.
+func (m *model) suspend() tea.Cmd {
+	if m.hold.awaited {
+		return nil
+	}
+	m.hold = suspension{awaited: true, until: m.now().Add(suspendWithin), resume: m.latest.Status == engine.Running}
+	if m.hold.resume {
+		m.engine.Pause(true)
+	}
+	return m.tickIn(soon)
+}

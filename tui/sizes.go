@@ -1,0 +1,57 @@
+package tui
+
+import "time"
+
+// Every delay and size of the screen, in one place.
+
+// DefaultFPS is how often the screen loads the state of the engine, per
+// second, while the workload runs.
+const DefaultFPS = 12
+
+const (
+	maxFPS = 60
+	// rendererFPS is how often Bubble Tea writes what changed: often enough
+	// that a key is answered at once.
+	rendererFPS = 30
+	// idleEvery is how often the state is loaded while the workload is paused
+	// or stopped: only a driver's reading can still change.
+	idleEvery = 400 * time.Millisecond
+	// soon is when the state is loaded after a command was given: the engine
+	// takes it between two events.
+	soon = 25 * time.Millisecond
+	// heatFor is how long a bucket keeps its place in the table after it cost
+	// most, and adviseEvery how long a piece of advice stands, both on the
+	// profile's clock.
+	heatFor     = 10 * time.Second
+	adviseEvery = 2 * time.Second
+	// suspendWithin bounds the wait for the end of a run before ctrl+z stops
+	// the program.
+	suspendWithin = time.Second
+	// noticeFor is how long a notice that is no error stays.
+	noticeFor = 5 * time.Second
+)
+
+// recentRuns is how many of the last runs a recent figure is over.
+const recentRuns = 8
+
+// The least sizes of the layouts, columns and rows.
+const (
+	fullW, fullH         = 120, 32
+	standardW, standardH = 72, 20
+	compactW, compactH   = 48, 12
+)
+
+// maxSide bounds what a terminal may say of its size.
+const maxSide = 4096
+
+// zooms are the windows of the graph; 0 is all of the history.
+var zooms = []time.Duration{
+	5 * time.Second, 15 * time.Second, 30 * time.Second, time.Minute, 2 * time.Minute, 5 * time.Minute, 10 * time.Minute, 0,
+}
+
+// defaultZoom is the index of the window at the start.
+const defaultZoom = 3
+
+// paces are the steps of the pace, runs per second; after the last comes flat
+// out.
+var paces = []float64{0.5, 1, 2, 4, 8, 15, 30, 60, 125, 250, 500, 1000}

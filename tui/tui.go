@@ -1,0 +1,111 @@
+package tui
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/colorprofile"
+
+	"bucketscope/cachemodes"
+	"bucketscope/internal/engine"
+	"bucketscope/workload"
+)
+
+// Controller is the part of an engine that the screen shows and commands;
+// *engine.Live is one. No call waits for the workload: what came of a command
+// shows in the next State.
+type Controller interface {
+	State() *engine.State
+	SetMode(cachemodes.Usage, cachemodes.ModeID)
+	SetParams(u cachemodes.Usage, p cachemodes.Params, mark string)
+	Pause(bool)
+	Step()
+	SetPace(runsPerSecond float64)
+	Load(*workload.Trace)
+}
+
+// WorkloadItem is a workload that can be chosen.
+type WorkloadItem struct {
+	Name, Description      string
+	Runs, Events, Sessions int
+}
+
+// Options say what to show, where and how.
+type Options struct {
+	Engine    Controller
+	Workloads []WorkloadItem
+	// LoadWorkload reads a workload. It is called beside the screen and given
+	// up when its context ends.
+	LoadWorkload func(ctx context.Context, name string) (*workload.Trace, error)
+
+	// Input and Output are a terminal; standard input and output where nil.
+	// Nothing else may write to the terminal meanwhile.
+	Input  io.Reader
+	Output io.Writer
+	// Environ is the environment. NO_COLOR with any value but the empty one
+	// turns colour off.
+	Environ []string
+
+	Theme   string // one of ThemeNames; auto where empty
+	NoColor bool   // as the theme mono
+	ASCII   bool   // nothing but ASCII on the screen
+	SI      bool   // units of 1000, not of 1024
+	FPS     int    // states shown per second; DefaultFPS where 0
+}
+
+// colour reports whether there may be any.
+func (o *Options) colour() bool {
+	if o.NoColor || o.Theme == "mono" {
+		return false
+	}
+	for _, e := range o.Environ {
+		if v, ok := strings.CutPrefix(e, "NO_COLOR="); ok && v != "" {
+			return false
+		}
+	}
+	return true
+}
+
+// ErrScreen is that the screen broke by a fault of its own.
+var ErrScreen = errors.New("the screen stopped by a fault of its own; the terminal was restored, the log has the details")
+
+// Run shows the screen until the user quits or ctx is done, both of which are
+// no error, and leaves the terminal as it was. Signals are the caller's: it
+// ends ctx.
+func Run(ctx context.Context, o Options) error {
+	if o.Theme != "" {
+		if err := checkTheme(o.Theme); err != nil {
+			return err
+		}
+	}
+	loads, cancel := context.WithCancel(ctx)
+	defer cancel()
+	opts := []tea.ProgramOption{tea.WithoutSignalHandler(), tea.WithEnvironment(o.Environ), tea.WithFPS(rendererFPS)}
+	if o.Input != nil {
+		opts = append(opts, tea.WithInput(o.Input))
+	}
+	if o.Output != nil {
+		opts = append(opts, tea.WithOutput(o.Output))
+	}
+	if !o.colour() {
+		// The theme has no colour; this keeps it out whatever is drawn.
+		opts = append(opts, tea.WithColorProfile(colorprofile.ASCII))
+	}
+	p := tea.NewProgram(newModel(loads, &o), opts...)
+	// Quitting rather than killing the program, so that the last picture is
+	// taken down in order.
+	stop := context.AfterFunc(ctx, p.Quit)
+	defer stop()
+	_, err := p.Run()
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, tea.ErrProgramPanic):
+		return ErrScreen
+	}
+	return fmt.Errorf("the screen stopped: %w", err)
+}
