@@ -85,10 +85,13 @@ func badge(f *frame, short bool) field {
 	switch {
 	case f.frozen:
 		behind := f.latest.RunCount - f.st.RunCount
-		if short {
+		text := fmt.Sprintf("%s FROZEN (%s behind)", g.frozen, runsText(behind))
+		switch {
+		case begunAnew(f.st, f.latest): // its runs are counted from 0 again
+			text = g.frozen + " FROZEN (begun anew since)"
+		case short:
 			return field{value: g.frozen + " FROZEN -" + units.Count(behind), style: badgeFrozen}
 		}
-		text := fmt.Sprintf("%s FROZEN (%s behind)", g.frozen, runsText(behind))
 		switch f.latest.Status {
 		case engine.Paused:
 			text += ", workload paused"
