@@ -28,7 +28,7 @@ var layers = []struct {
 	{"internal/device/devicetest", []string{"cachemodes", "internal/device"}},
 	{"probe", []string{"cachemodes"}},
 	{"probe/driver", []string{"internal/device"}},
-	{"internal/engine", []string{"cachemodes", "workload", "internal/device", "probe"}},
+	{"internal/engine", []string{"cachemodes", "workload", "internal/device", "probe", "internal/units"}},
 	{"snapshots", []string{"cachemodes", "probe"}},
 	{"tui", []string{"cachemodes", "workload", "probe", "internal/device", "internal/engine", "internal/units"}},
 	{"internal/cli", []string{"cachemodes", "workload", "probe", "probe/driver", "internal/device", "internal/engine", "snapshots", "tui", "internal/units", "internal/quiet"}},

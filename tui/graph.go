@@ -87,10 +87,7 @@ func (w *graphWindow) extent() (low, high float64) {
 		if !c.known {
 			continue
 		}
-		low, high = min(low, c.held, c.average, c.floor), max(high, c.held, c.average, c.floor)
-		if c.inUseKnown {
-			low = min(low, c.inUse)
-		}
+		low, high = min(low, c.held, c.inUse, c.average, c.floor), max(high, c.held, c.average, c.floor)
 	}
 	return low, high
 }
@@ -141,7 +138,7 @@ type plotter struct {
 func (p *plotter) area() {
 	for x := range p.win.columns {
 		c := &p.win.columns[x]
-		if !c.known || !c.inUseKnown || c.inUse < p.sc.low {
+		if !c.known || c.inUse < p.sc.low {
 			continue
 		}
 		for y := p.sc.row(c.inUse); y < p.h; y++ {

@@ -12,7 +12,7 @@ import (
 // so that no peak is lost however many points a column merges.
 type graphColumn struct {
 	held, inUse, average, floor float64
-	known, inUseKnown           bool
+	known                       bool
 	run                         int64 // in which held was highest, or nearly
 }
 
@@ -75,17 +75,15 @@ func reduce(st *engine.State, window time.Duration, n int) graphWindow {
 		if at >= n {
 			break
 		}
-		w.carry(before, p, at)
+		w.carry(before, at)
 		w.columns[at].add(p)
 		before = p
 	}
 	if before != nil {
 		// Since the last point nothing happened: things stand as they do now.
-		now := probe.Point{
-			AtUS: st.NowUS, Run: before.Run, MinHeld: st.Total.Held(), MaxHeld: st.Total.Held(), MaxInUse: st.Total.InUse,
-			Avg: st.Total.AvgHeld(), Floor: st.Total.Floor,
-		}
-		w.carry(&now, &now, min(w.column(st.NowUS)+1, n))
+		w.carry(&probe.Point{
+			Run: before.Run, Held: st.Total.Held(), InUse: st.Total.InUse, Avg: st.Total.AvgHeld(), Floor: st.Total.Floor,
+		}, min(w.column(st.NowUS)+1, n))
 	}
 	return w
 }
@@ -100,22 +98,19 @@ func (c *graphColumn) add(p *probe.Point) {
 	}
 	c.inUse = max(c.inUse, float64(p.MaxInUse))
 	c.average, c.floor = float64(p.Avg), float64(p.Floor)
-	c.known, c.inUseKnown = true, true
+	c.known = true
 }
 
 // carry fills the columns before column to, back to the last known one, with
-// what stood between two points: between them nothing changed, so what was
-// held then is in the range of both.
-func (w *graphWindow) carry(before, after *probe.Point, to int) {
+// how things stood after a point.
+func (w *graphWindow) carry(before *probe.Point, to int) {
 	if before == nil {
 		return
 	}
-	held := min(max(before.MinHeld, after.MinHeld), before.MaxHeld, after.MaxHeld)
 	for i := to - 1; i >= 0 && !w.columns[i].known; i-- {
-		c := &w.columns[i]
-		*c = graphColumn{held: float64(held), average: float64(before.Avg), floor: float64(before.Floor), known: true, run: before.Run}
-		if before == after {
-			c.inUse, c.inUseKnown = float64(after.MaxInUse), true
+		w.columns[i] = graphColumn{
+			held: float64(before.Held), inUse: float64(before.InUse), average: float64(before.Avg), floor: float64(before.Floor),
+			known: true, run: before.Run,
 		}
 	}
 }

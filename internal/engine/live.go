@@ -446,6 +446,7 @@ func (lp *loop) sample(run int64) {
 	}
 	lp.series.Add(probe.Point{
 		AtUS: now, Run: run, MinHeld: w.MinHeld, MaxHeld: w.MaxHeld, MaxInUse: w.MaxInUse,
+		Held: total.Held(), InUse: total.InUse,
 		Avg: total.AvgHeld(), Floor: total.Floor,
 	})
 }

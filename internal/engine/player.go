@@ -6,6 +6,7 @@ import (
 
 	"bucketscope/cachemodes"
 	"bucketscope/internal/device"
+	"bucketscope/internal/units"
 	"bucketscope/probe"
 	"bucketscope/workload"
 )
@@ -72,7 +73,7 @@ type RunError struct {
 }
 
 func (e *RunError) Error() string {
-	return fmt.Sprintf("%s stopped with %d bytes held: %v", e.Run, e.Held, e.Cause)
+	return fmt.Sprintf("%s stopped with %s held: %v", e.Run, units.Bytes(e.Held, false), e.Cause)
 }
 
 func (e *RunError) Unwrap() error { return e.Cause }

@@ -97,7 +97,7 @@ func TestFailures(t *testing.T) {
 func TestFailureReadsWell(t *testing.T) {
 	tr := load(t, "unet/varied")
 	_, err := Profile(t.Context(), tr, device.Limit(device.NewHost(), 100<<20), Options{Config: config(cachemodes.Simple), Weights: MakeWeights})
-	want := "run 2 (1x4x128x128) stopped with 103419760 bytes held: the device has no memory for a storage buffer of 8388608 bytes: a budget is set, and 1437840 bytes of it are left"
+	want := "run 2 (1x4x128x128) stopped with 98.6MiB held: the device has no memory for a storage buffer of 8388608 bytes: a budget is set, and 1437840 bytes of it are left"
 	if fmt.Sprint(err) != want {
 		t.Errorf("got  %v\nwant %s", err, want)
 	}
