@@ -210,16 +210,21 @@ func fits(ctx context.Context, t *workload.Trace, cfg cachemodes.Config, dev dev
 		return fmt.Errorf("%s under %s asks for a buffer of %s; %s makes none above %s: choose another --mode or --device",
 			t.Name, mode, units.Bytes(largest, false), info.Name, units.Bytes(info.MaxBufferSize, false))
 	}
-	have, err := driver.MemoryOf(info)
-	if unknown := err != nil; unknown || need <= have.Available { // the doctor says why it is not known
-		return nil
+	// Where it is not known how much there is, the doctor says why.
+	if have, err := driver.MemoryOf(info); err == nil && need > have.Available {
+		return fmt.Errorf("%s under %s needs %s on the device at its peak; %s has %s available of %s (%s): %s",
+			t.Name, mode, units.Bytes(need, false), info.Name, units.Bytes(have.Available, false), units.Bytes(have.Total, false), have.Source,
+			remedy(ctx, t, cfg, weights, have.Available))
 	}
-	remedy := "choose another --mode, or --device host"
+	return nil
+}
+
+// remedy is what would make a workload fit.
+func remedy(ctx context.Context, t *workload.Trace, cfg cachemodes.Config, weights engine.Weights, available int64) string {
 	if weights == engine.MakeWeights {
-		if without, _, err := engine.Need(ctx, t, cfg, engine.AccountWeights); err == nil && without <= have.Available {
-			remedy = fmt.Sprintf("--weights account counts the weights without making them, and needs %s", units.Bytes(without, false))
+		if without, _, err := engine.Need(ctx, t, cfg, engine.AccountWeights); err == nil && without <= available {
+			return fmt.Sprintf("--weights account counts the weights without making them, and needs %s", units.Bytes(without, false))
 		}
 	}
-	return fmt.Errorf("%s under %s needs %s on the device at its peak; %s has %s available of %s (%s): %s",
-		t.Name, mode, units.Bytes(need, false), info.Name, units.Bytes(have.Available, false), units.Bytes(have.Total, false), have.Source, remedy)
+	return "choose another --mode, or --device host"
 }
