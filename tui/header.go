@@ -183,7 +183,7 @@ func floorField(f *frame) field {
 }
 
 // driverField is what the driver says, and how much more that is than the
-// books: what lies below the cache. The host device has no driver to ask.
+// books say is on the device: what lies below the cache. The host device has no driver to ask.
 func driverField(f *frame) field {
 	d := f.st.Driver
 	switch {
@@ -192,7 +192,7 @@ func driverField(f *frame) field {
 	case !d.OK:
 		return field{label: "driver", value: f.g.none}
 	}
-	diff := d.Bytes - f.st.Total.Held()
+	diff := d.Bytes - f.st.OnDevice()
 	sign := ""
 	if diff >= 0 {
 		sign = "+"
