@@ -52,6 +52,9 @@ func (m *Manager) Request(session int32, usage Usage, n int64) (BufID, []Event) 
 		return id, m.events
 	}
 	c := &m.caches[usage]
+	if c.chooser != nil {
+		return m.requestChosen(c, session, n)
+	}
 	i := m.bucketFor(c, n)
 	bk := &c.buckets[i]
 	if c.learner != nil && c.learner.Requested(session, bk.size) {
@@ -61,14 +64,40 @@ func (m *Manager) Request(session int32, usage Usage, n int64) (BufID, []Event) 
 	if last := len(bk.free) - 1; last >= 0 {
 		id := bk.free[last]
 		bk.free = bk.free[:last]
+		if c.shelf != nil {
+			c.shelf.remove(id)
+		}
 		b := &m.bufs[id]
 		b.requested, b.session, b.mode, b.state = n, session, c.setting.Mode, InUse
 		m.emit(id, b, Hit, NoReason)
 		return id, m.events
 	}
+	if c.evictor != nil {
+		m.evict(c, OnMiss, n)
+	}
 	id, b := m.newBuffer()
 	*b = buffer{size: bk.size, requested: n, key: bk.key, bucket: i, session: session, usage: usage, mode: c.setting.Mode, state: InUse}
 	m.emit(id, b, Create, bk.missReason())
+	return id, m.events
+}
+
+// requestChosen is Request under a Chooser.
+func (m *Manager) requestChosen(c *cache, session int32, n int64) (BufID, []Event) {
+	if id := c.chooser.Choose(n, c.shelf); id != NoBuf {
+		m.takeFree(c, id)
+		b := &m.bufs[id]
+		b.requested, b.session, b.mode, b.state = n, session, c.setting.Mode, InUse
+		m.emit(id, b, Hit, NoReason)
+		return id, m.events
+	}
+	i := m.bucketOf(c, c.policy.Key(n))
+	if c.evictor != nil {
+		m.evict(c, OnMiss, n)
+	}
+	bk := &c.buckets[i]
+	id, b := m.newBuffer()
+	*b = buffer{size: bk.size, requested: n, key: bk.key, bucket: i, session: session, usage: c.usage, mode: c.setting.Mode, state: InUse}
+	m.emit(id, b, Create, c.explain(n, bk))
 	return id, m.events
 }
 
@@ -80,6 +109,21 @@ func (m *Manager) Release(id BufID) []Event {
 		m.releaseTo(&m.caches[b.usage], id, b)
 	} else {
 		m.destroy(id, b, Bypass)
+	}
+	return m.events
+}
+
+// Relieve tells that the device has no memory for buffer id, just created:
+// modes that free what they keep in that case do, and the caller asks the
+// device once more, then calls Fail. An answer without events means that there
+// is nothing to gain.
+func (m *Manager) Relieve(id BufID) []Event {
+	m.events = m.events[:0]
+	n := m.inUse(id, "Relieve").requested
+	for i := range m.caches {
+		if c := &m.caches[i]; c.evictor != nil {
+			m.evict(c, OnRefusal, n)
+		}
 	}
 	return m.events
 }
@@ -101,6 +145,9 @@ func (m *Manager) Refresh(session int32) []Event {
 		if c.submits++; c.submits >= c.setting.Params.RefreshEvery {
 			c.submits = 0
 			m.look(c, AtRefresh)
+			if c.evictor != nil {
+				m.evict(c, OnRefresh, 0)
+			}
 		}
 	}
 	m.events = append(m.events, Event{Kind: Refresh, Session: session, Key: NoKey})
@@ -128,6 +175,9 @@ func (m *Manager) RunEnd(session int32) []Event {
 		}
 		if c.learner != nil && c.learner.RunEnd(session) {
 			m.adjusted(c, session)
+		}
+		if c.evictor != nil {
+			m.evict(c, OnRunEnd, 0)
 		}
 	}
 	return m.events
@@ -178,7 +228,7 @@ func (m *Manager) Set(usage Usage, s Setting) ([]Event, error) {
 	}
 	switched := c.setting.Mode != s.Mode
 	m.events = append(m.events, Event{Kind: Switch, Usage: usage, Mode: s.Mode, Session: NoSession, Key: NoKey})
-	c.adopt(s)
+	m.adopt(c, s)
 	if c.learner != nil {
 		for i := range c.buckets {
 			if len(c.buckets[i].free) > 0 {
@@ -294,6 +344,11 @@ func (m *Manager) Audit() (Audit, error) {
 					return a, fmt.Errorf("buffer %d (%s, %d bytes) is on the free list of %s %d", id, b.state, b.size, c.usage, bk.size)
 				}
 			}
+			for _, id := range bk.free {
+				if c.shelf != nil && !c.shelf.holds(id) {
+					return a, fmt.Errorf("buffer %d is free in %s but not on its shelf", id, c.usage)
+				}
+			}
 			cached += int64(len(bk.free))
 			waiting += int64(bk.waiting)
 			if len(bk.free) > int(bk.cap) {
@@ -308,6 +363,10 @@ func (m *Manager) Audit() (Audit, error) {
 			if !b.doomed {
 				waiting--
 			}
+		}
+		if c.shelf != nil && (int64(c.shelf.count) != cached || c.shelf.bytes != a.Bytes[u].Cached) {
+			return a, fmt.Errorf("%s: the shelf has %d buffers of %d bytes, the free lists %d of %d",
+				c.usage, c.shelf.count, c.shelf.bytes, cached, a.Bytes[u].Cached)
 		}
 		if cached != a.Count[u].Cached || int64(len(c.pending)) != a.Count[u].Pending || waiting != 0 {
 			return a, fmt.Errorf("%s: lists hold %d cached and %d pending buffers, states say %d and %d (%d waiting unaccounted)",
@@ -339,6 +398,9 @@ func (m *Manager) Drain() []Event {
 			bk.free = bk.free[:0]
 			bk.owed = 0
 			bk.lost = [NumReasons]int32{}
+		}
+		if c.shelf != nil {
+			c.shelf.clear()
 		}
 		c.submits = 0
 	}

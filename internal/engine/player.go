@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -138,16 +139,22 @@ func (p *Player) request(e *workload.Event) error {
 	made := p.made(usage)
 	recycled := true
 	for i := range events {
-		if events[i].Kind == cachemodes.Create {
+		switch e := &events[i]; e.Kind {
+		case cachemodes.Create: // always the last
 			recycled = false
+			created := *e // the next call of the manager reuses events
 			if made {
-				if err := p.create(id, &events[i]); err != nil {
+				if err := p.create(id, &created); err != nil {
 					p.book(p.mgr.Fail(id))
 					return err
 				}
 			}
+			p.apply(&created)
+		case cachemodes.Destroy:
+			p.destroy(e)
+		default:
+			p.apply(e)
 		}
-		p.apply(&events[i])
 	}
 	p.slots[e.Buf] = id
 	if !made {
@@ -161,9 +168,37 @@ func (p *Player) made(u cachemodes.Usage) bool {
 	return u != cachemodes.Weights || p.weights == MakeWeights
 }
 
+// create makes a buffer. Where the device has no memory for it, modes that then
+// free what they keep do so, and it is asked once more.
 func (p *Player) create(id cachemodes.BufID, e *cachemodes.Event) error {
 	size, usage := e.Size, e.Usage
-	return p.device(func() error { return p.dev.Create(device.ID(id), size, usage) })
+	create := func() error { return p.dev.Create(device.ID(id), size, usage) }
+	err := p.device(create)
+	var oom *device.OutOfMemoryError
+	if !errors.As(err, &oom) {
+		return err
+	}
+	freed := p.mgr.Relieve(id)
+	if len(freed) == 0 {
+		return err
+	}
+	p.book(freed)
+	// The memory comes back when the commands that use it are done.
+	if err := p.device(p.dev.Submit); err != nil {
+		return err
+	}
+	if err := p.device(p.dev.Wait); err != nil {
+		return err
+	}
+	return p.device(create)
+}
+
+// destroy makes a destruction true and books it.
+func (p *Player) destroy(e *cachemodes.Event) {
+	if p.made(e.Usage) {
+		p.dev.Destroy(device.ID(e.Buf))
+	}
+	p.apply(e)
 }
 
 // device times a call of the device, where its time means something.
@@ -230,11 +265,11 @@ func (p *Player) runEnd(e *workload.Event) error {
 // book makes destructions true and books events.
 func (p *Player) book(events []cachemodes.Event) {
 	for i := range events {
-		e := &events[i]
-		if e.Kind == cachemodes.Destroy && p.made(e.Usage) {
-			p.dev.Destroy(device.ID(e.Buf))
+		if e := &events[i]; e.Kind == cachemodes.Destroy {
+			p.destroy(e)
+		} else {
+			p.apply(e)
 		}
-		p.apply(e)
 	}
 }
 
