@@ -166,7 +166,7 @@ func (m *Manager) releaseTo(c *cache, id BufID, b *buffer) {
 		b.session = NoSession
 		if c.shelf != nil {
 			c.shelf.add(id)
-			m.evict(c, OnRelease, 0)
+			m.evict(c, OnRelease, b.requested)
 		}
 		return
 	}

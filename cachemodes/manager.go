@@ -15,6 +15,9 @@ type Manager struct {
 	ids     []BufID // free for new buffers
 	numKeys int
 	events  []Event
+	// held is the bytes of the buffers that exist, requested what was asked for
+	// of those in use.
+	held, requested [NumUsages]int64
 }
 
 // NewManager makes an empty manager. The config must be valid.
@@ -45,9 +48,11 @@ func (m *Manager) Mode(u Usage) ModeID { return m.caches[u].setting.Mode }
 // in the usage's cache (Hit) or new (Create).
 func (m *Manager) Request(session int32, usage Usage, n int64) (BufID, []Event) {
 	m.events = m.events[:0]
+	m.requested[usage] += n
 	if !usage.Cached() {
 		id, b := m.newBuffer()
 		*b = buffer{size: roundUp(n, 16), requested: n, key: NoKey, session: session, usage: usage, state: InUse}
+		m.held[usage] += b.size
 		m.emit(id, b, Create, Bypass)
 		return id, m.events
 	}
@@ -77,6 +82,7 @@ func (m *Manager) Request(session int32, usage Usage, n int64) (BufID, []Event) 
 	}
 	id, b := m.newBuffer()
 	*b = buffer{size: bk.size, requested: n, key: bk.key, bucket: i, session: session, usage: usage, mode: c.setting.Mode, state: InUse}
+	m.held[usage] += b.size
 	m.emit(id, b, Create, bk.missReason())
 	return id, m.events
 }
@@ -97,6 +103,7 @@ func (m *Manager) requestChosen(c *cache, session int32, n int64) (BufID, []Even
 	bk := &c.buckets[i]
 	id, b := m.newBuffer()
 	*b = buffer{size: bk.size, requested: n, key: bk.key, bucket: i, session: session, usage: c.usage, mode: c.setting.Mode, state: InUse}
+	m.held[c.usage] += b.size
 	m.emit(id, b, Create, c.explain(n, bk))
 	return id, m.events
 }
@@ -105,6 +112,7 @@ func (m *Manager) requestChosen(c *cache, session int32, n int64) (BufID, []Even
 func (m *Manager) Release(id BufID) []Event {
 	m.events = m.events[:0]
 	b := m.inUse(id, "Release")
+	m.requested[b.usage] -= b.requested
 	if b.usage.Cached() {
 		m.releaseTo(&m.caches[b.usage], id, b)
 	} else {
@@ -132,6 +140,7 @@ func (m *Manager) Relieve(id BufID) []Event {
 func (m *Manager) Fail(id BufID) []Event {
 	m.events = m.events[:0]
 	b := m.inUse(id, "Fail")
+	m.requested[b.usage] -= b.requested
 	m.emit(id, b, Fail, NoReason)
 	m.forget(id, b)
 	return m.events
@@ -254,7 +263,19 @@ func (m *Manager) newBuffer() (BufID, *buffer) {
 
 func (m *Manager) forget(id BufID, b *buffer) {
 	b.state = Gone
+	m.held[b.usage] -= b.size
 	m.ids = append(m.ids, id)
+}
+
+// all sums over what counts as held.
+func (m *Manager) all(bytes *[NumUsages]int64) int64 {
+	var sum int64
+	for u, n := range bytes {
+		if Usage(u).Held() {
+			sum += n
+		}
+	}
+	return sum
 }
 
 // destroy gives a buffer up, wherever it is. The caller has taken it off its
@@ -332,6 +353,11 @@ func (m *Manager) Audit() (Audit, error) {
 		case Cached:
 			n.Cached++
 			bytes.Cached += b.size
+		}
+	}
+	for u := range m.held {
+		if b := &a.Bytes[u]; m.held[u] != b.InUse+b.Pending+b.Cached {
+			return a, fmt.Errorf("%s: %d bytes are held, buffers have %d", Usage(u), m.held[u], b.InUse+b.Pending+b.Cached)
 		}
 	}
 	for u := range m.caches {

@@ -71,7 +71,8 @@ type Evictor interface {
 	Policy
 	// Evict answers which free buffer to give up next, NoBuf for enough. It is
 	// asked on every occasion until it answers NoBuf; gone is how many it named
-	// before on this one, n the bytes requested OnMiss and OnRefusal, else 0.
+	// before on this one, n the bytes requested of the buffer that it is about,
+	// 0 OnRefresh and OnRunEnd.
 	Evict(on Occasion, n int64, gone int, free *Shelf) BufID
 }
 
@@ -108,8 +109,9 @@ const (
 	CandlePow2
 	NCNNRatio
 	TinygradLRU
+	Watermark
 
-	numModes = int(TinygradLRU) + 1
+	numModes = int(Watermark) + 1
 )
 
 // Mode describes a cache mode.
@@ -160,6 +162,7 @@ var modes = [numModes]Mode{
 	{CandlePow2, "candlePow2", "candle", "power of two; smallest free buffer that fits, however large; all out at run end", "candle-core/src/metal_backend/device.rs", nil, false, candlePow2},
 	{NCNNRatio, "ncnnRatio", "ncnn", "first free buffer that fits, unless the ratio forbids; from 10 free, a miss drops the smallest or largest", "src/allocator.cpp, PoolAllocator", []string{"fit_ratio"}, false, newNCNN},
 	{TinygradLRU, "tinygradLRU", "tinygrad", "exact size, no cap, usable at once; a refused create frees all", "tinygrad/device.py, LRUAllocator", nil, false, tinygradLRU},
+	{Watermark, "watermark", "bucketscope", "at most 2.8 % above the most ever requested at once; smallest free buffer that fits, padding 2.5 %; the largest go first", "docs/watermark.md", nil, false, newWatermark},
 }
 
 // Modes lists every mode, in the order of ModeID.

@@ -37,7 +37,24 @@ func newShelf(m *Manager, c *cache) *Shelf {
 // Len is how many buffers are free.
 func (s *Shelf) Len() int { return s.count }
 
-// Bytes is their size, together.
+// Held is the bytes of all buffers of the cache, in whatever state.
+func (s *Shelf) Held() int64 { return s.m.held[s.c.usage] }
+
+// Padding is what the cache's buffers in use have beyond what was asked for,
+// in bytes. A request counts as soon as it is made, its buffer when it has one:
+// until then its bytes are taken off.
+func (s *Shelf) Padding() int64 {
+	return s.m.held[s.c.usage] - s.bytes - s.m.requested[s.c.usage]
+}
+
+// AllHeld is the bytes of everything held, other usages included.
+func (s *Shelf) AllHeld() int64 { return s.m.all(&s.m.held) }
+
+// AllRequested is the bytes asked for of everything in use that is held, other
+// usages and the request at hand included.
+func (s *Shelf) AllRequested() int64 { return s.m.all(&s.m.requested) }
+
+// Bytes is the size of the free buffers, together.
 func (s *Shelf) Bytes() int64 { return s.bytes }
 
 // Oldest is the buffer that has been free longest, NoBuf where none is.
@@ -58,6 +75,20 @@ func (s *Shelf) Smallest(from, to int64) BufID {
 			break
 		}
 		if len(b.free) > 0 {
+			return b.free[0]
+		}
+	}
+	return NoBuf
+}
+
+// Largest is a free buffer of the largest size, of equals the one that has been
+// free longest; NoBuf where none is free.
+func (s *Shelf) Largest() BufID {
+	if s.count == 0 {
+		return NoBuf
+	}
+	for i := len(s.bySize) - 1; i >= 0; i-- {
+		if b := &s.c.buckets[s.bySize[i]]; len(b.free) > 0 {
 			return b.free[0]
 		}
 	}

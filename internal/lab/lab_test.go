@@ -263,3 +263,60 @@ func BenchmarkKeys(b *testing.B) {
 		s.Keys(26)
 	}
 }
+
+// TestMinCreates: no table, no mode and no search creates fewer than the bound
+// for the peak that it has.
+func TestMinCreates(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := NewStream(small(t), cachemodes.DefaultConfig())
+		if len(s.Sizes) == 0 {
+			return
+		}
+		f := NewReplayer(s).Replay(table(t, s))
+		if least := s.MinCreates(f.Peak); f.Creates < least {
+			t.Fatalf("%d creates with a peak of %d, below the bound of %d", f.Creates, f.Peak, least)
+		}
+		// More memory never needs more creates.
+		if a, b := s.MinCreates(f.Peak), s.MinCreates(2*f.Peak); b > a {
+			t.Fatalf("at least %d creates with %d bytes, %d with twice that", a, f.Peak, b)
+		}
+	})
+	for _, w := range workload.Builtin() {
+		tr := load(t, w.Name)
+		s := NewStream(tr, cachemodes.DefaultConfig())
+		least := s.MinCreates(s.Floor / 100 * 103)
+		for _, m := range cachemodes.Modes() {
+			cfg := cachemodes.DefaultConfig()
+			cfg[cachemodes.Storage].Mode = m.ID
+			res, err := engine.Profile(t.Context(), tr, device.NewHost(), engine.Options{Config: cfg, Weights: engine.MakeWeights})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n := res.Usage[cachemodes.Storage].Creates; res.Total.PeakHeld <= s.Floor/100*103 && n < least {
+				t.Errorf("%s, %s: %d creates within 3 %% of the floor, the bound says %d", w.Name, m.Name, n, least)
+			}
+		}
+	}
+}
+
+// TestWatermark is what bucketscope's own mode reaches on the recordings: a
+// peak within 3 % of the floor, at most bucket's average, and at most its
+// creates but for unet (docs/watermark.md).
+func TestWatermark(t *testing.T) {
+	for _, w := range workload.Builtin() {
+		tr := load(t, w.Name)
+		s := NewStream(tr, cachemodes.DefaultConfig())
+		bucket := NewReplayer(s).Replay(cachemodes.DefaultTable())
+		cfg := cachemodes.DefaultConfig()
+		cfg[cachemodes.Storage].Mode = cachemodes.Watermark
+		res, err := engine.Profile(t.Context(), tr, device.NewHost(), engine.Options{Config: cfg, Weights: engine.MakeWeights})
+		if err != nil {
+			t.Fatal(err)
+		}
+		creates := res.Usage[cachemodes.Storage].Creates
+		if res.Total.PeakHeld > s.Floor/100*103 || res.Total.AvgHeld() > bucket.Average || creates > bucket.Creates && w.Name != "unet/varied" {
+			t.Errorf("%s: peak %s, floor %s; average %s, bucket's %s; creates %d, bucket's %d", w.Name,
+				mib(res.Total.PeakHeld), mib(s.Floor), mib(res.Total.AvgHeld()), mib(bucket.Average), creates, bucket.Creates)
+		}
+	}
+}
