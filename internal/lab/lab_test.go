@@ -320,3 +320,16 @@ func TestWatermark(t *testing.T) {
 		}
 	}
 }
+
+// modeFigures are the engine's own figures for a mode of storage buffers.
+func modeFigures(t testing.TB, tr *workload.Trace, mode cachemodes.ModeID) (f Figures, floor, creates int64) {
+	t.Helper()
+	cfg := cachemodes.DefaultConfig()
+	cfg[cachemodes.Storage].Mode = mode
+	res, err := engine.Profile(context.Background(), tr, device.NewHost(), engine.Options{Config: cfg, Weights: engine.MakeWeights})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := res.Usage[cachemodes.Storage]
+	return Figures{Peak: res.Total.PeakHeld, Average: res.Total.AvgHeld(), Creates: b.Creates, CreateBytes: b.CreateBytes}, res.Total.Floor, b.Creates
+}
