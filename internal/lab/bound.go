@@ -1,6 +1,9 @@
 package lab
 
-import "slices"
+import (
+	"math"
+	"slices"
+)
 
 // boundBlock is how many requests the bound looks at together: finer ones find
 // a little more.
@@ -19,6 +22,17 @@ const boundBlock = 16
 // that do not overlap add up; the best choice of them is found by dynamic
 // programming over blocks of requests.
 func (s *Stream) MinCreates(peak int64) int64 {
+	return s.minCreates(func(int64) int64 { return peak })
+}
+
+// MinCreatesSoFar is the same for policies that at no moment hold more than
+// some thousandths of the floor up to then: what one must do that does not know
+// whether more will be asked for. Others' bytes count as they are held.
+func (s *Stream) MinCreatesSoFar(thousandths int64) int64 {
+	return s.minCreates(func(floor int64) int64 { return floor / 1000 * thousandths })
+}
+
+func (s *Stream) minCreates(limit func(floor int64) int64) int64 {
 	n := len(s.Sizes)
 	type block struct {
 		most  []int32 // C(x): most requests in use of at least each size
@@ -27,7 +41,7 @@ func (s *Stream) MinCreates(peak int64) int64 {
 	}
 	var blocks []*block
 	counts := make([]int32, n)
-	var inUse int64
+	var inUse, floor int64
 	takes := 0
 	for i := range s.ops {
 		o := &s.ops[i]
@@ -43,7 +57,7 @@ func (s *Stream) MinCreates(peak int64) int64 {
 		counts[size]++
 		inUse += s.Sizes[size]
 		if takes%boundBlock == 0 {
-			blocks = append(blocks, &block{most: make([]int32, n), slack: peak + 1})
+			blocks = append(blocks, &block{most: make([]int32, n), slack: math.MaxInt64})
 		}
 		takes++
 		b := blocks[len(blocks)-1]
@@ -52,7 +66,8 @@ func (s *Stream) MinCreates(peak int64) int64 {
 			sum += counts[x]
 			b.most[x] = max(b.most[x], sum)
 		}
-		if slack := peak - max(o.other, o.most) - inUse; slack < b.slack {
+		floor = max(floor, inUse+o.other)
+		if slack := limit(floor) - o.other - inUse; slack < b.slack {
 			b.slack = slack
 			b.exist = slices.Clone(counts)
 		}

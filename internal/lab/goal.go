@@ -130,20 +130,29 @@ func (g *Goal) Met(f *Figures) bool {
 }
 
 // score is lower for the better figures. It is a logarithm, so that a step of
-// the search means the same share of any measure; what exceeds a limit by a
-// hundredth costs as much as a tenth of the measure.
+// the search means the same share of any measure; a hundredth above a limit
+// costs as much as the measure itself.
 func (g *Goal) score(f *Figures) float64 {
-	s := math.Log1p(g.value(g.Minimise, f))
-	for _, l := range g.Limits {
-		if v := g.value(l.Measure, f); v > l.Max {
-			s += 0.1 + 10*(math.Log1p(v)-math.Log1p(l.Max))
-		}
-	}
-	return s
+	return math.Log1p(g.value(g.Minimise, f)) + 100*g.excess(f)
 }
 
-// better compares by score, then by what is worth having for nothing.
+// excess is by how much limits are exceeded, as the sum of logarithms.
+func (g *Goal) excess(f *Figures) float64 {
+	sum := 0.0
+	for _, l := range g.Limits {
+		if v := g.value(l.Measure, f); v > l.Max {
+			sum += math.Log1p(v) - math.Log1p(l.Max)
+		}
+	}
+	return sum
+}
+
+// better compares by the limits, then by score, then by what is worth having
+// for nothing.
 func (g *Goal) better(a, b *Figures) bool {
+	if x, y := g.excess(a), g.excess(b); x != y {
+		return x < y
+	}
 	if x, y := g.score(a), g.score(b); x != y {
 		return x < y
 	}

@@ -87,6 +87,9 @@ func Tune(ctx context.Context, s *Stream, g Goal, progress func(done, total int)
 			all[i].creates = 0.01 * math.Pow(4, float64(i/2))
 		}
 		all[i].start = starts[i/2%len(starts)]
+		if i == chains-2 {
+			all[i].start = starts[len(starts)-1] // ORT's
+		}
 	}
 	if err := walk(ctx, all, progress); err != nil {
 		return nil, err
@@ -121,7 +124,12 @@ func (s *Stream) starts(r *Replayer, k int) ([]cachemodes.Table, int64) {
 	best, reserved := s.Keys(k)
 	least, _ := s.Waste(k)
 	half, _ := s.Keys((k + 1) / 2)
-	tables := []cachemodes.Table{r.Caps(best), r.Caps(least), r.Caps(half)}
+	// Without caps for nothing in between: the peak of this one is the least.
+	bare := r.Caps(least)
+	for i := range bare {
+		bare[i].Cap = 0
+	}
+	tables := []cachemodes.Table{r.Caps(best), bare, r.Caps(least), r.Caps(half)}
 	if len(ort) > 0 {
 		tables = append(tables, ort)
 	}
