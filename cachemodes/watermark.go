@@ -19,9 +19,10 @@ import "math/bits"
 //	release at once; where ORT's bucket mode would have held less on average up
 //	        to now, but have created more, the largest free buffer goes
 //
-// The last rule is why it keeps a count of what bucket would do (shadow). The
-// percentages are the mode's, not a workload's: held stays within 3 % of the
-// floor at every moment, whatever comes next.
+// The last rule is why it keeps a count of what bucket would do (shadowBucket).
+// The percentages are the mode's, not a workload's. Free buffers never lift what
+// is held above the watermark and 2.8 %; padding could, where much of it was
+// allowed far below the watermark and is still in use when a new one is reached.
 type watermark struct {
 	peak    int64 // the watermark, bytes
 	limit   int64 // of everything held, bytes
