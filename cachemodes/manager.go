@@ -15,6 +15,7 @@ type Manager struct {
 	ids     []BufID // free for new buffers
 	numKeys int
 	events  []Event
+	relief  []Event // of Relieve
 	// held is the bytes of the buffers that exist, requested what was asked for
 	// of those in use.
 	held, requested [NumUsages]int64
@@ -124,16 +125,18 @@ func (m *Manager) Release(id BufID) []Event {
 // Relieve tells that the device has no memory for buffer id, just created:
 // modes that free what they keep in that case do, and the caller asks the
 // device once more, then calls Fail. An answer without events means that there
-// is nothing to gain.
+// is nothing to gain. The events of the Request stay valid.
 func (m *Manager) Relieve(id BufID) []Event {
-	m.events = m.events[:0]
+	request := m.events
+	m.events = m.relief[:0]
 	n := m.inUse(id, "Relieve").requested
 	for i := range m.caches {
 		if c := &m.caches[i]; c.evictor != nil {
 			m.evict(c, OnRefusal, n)
 		}
 	}
-	return m.events
+	m.events, m.relief = request, m.events
+	return m.relief
 }
 
 // Fail undoes the Create of a buffer that the device could not make.

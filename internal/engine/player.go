@@ -139,22 +139,22 @@ func (p *Player) request(e *workload.Event) error {
 	made := p.made(usage)
 	recycled := true
 	for i := range events {
-		switch e := &events[i]; e.Kind {
+		e := &events[i]
+		switch e.Kind {
 		case cachemodes.Create: // always the last
 			recycled = false
-			created := *e // the next call of the manager reuses events
 			if made {
-				if err := p.create(id, &created); err != nil {
+				if err := p.create(id, e); err != nil {
 					p.book(p.mgr.Fail(id))
 					return err
 				}
 			}
-			p.apply(&created)
 		case cachemodes.Destroy:
-			p.destroy(e)
-		default:
-			p.apply(e)
+			if made {
+				p.dev.Destroy(device.ID(e.Buf))
+			}
 		}
+		p.apply(e)
 	}
 	p.slots[e.Buf] = id
 	if !made {
@@ -174,6 +174,9 @@ func (p *Player) create(id cachemodes.BufID, e *cachemodes.Event) error {
 	size, usage := e.Size, e.Usage
 	create := func() error { return p.dev.Create(device.ID(id), size, usage) }
 	err := p.device(create)
+	if err == nil {
+		return nil
+	}
 	var oom *device.OutOfMemoryError
 	if !errors.As(err, &oom) {
 		return err
@@ -191,14 +194,6 @@ func (p *Player) create(id cachemodes.BufID, e *cachemodes.Event) error {
 		return err
 	}
 	return p.device(create)
-}
-
-// destroy makes a destruction true and books it.
-func (p *Player) destroy(e *cachemodes.Event) {
-	if p.made(e.Usage) {
-		p.dev.Destroy(device.ID(e.Buf))
-	}
-	p.apply(e)
 }
 
 // device times a call of the device, where its time means something.
@@ -265,11 +260,11 @@ func (p *Player) runEnd(e *workload.Event) error {
 // book makes destructions true and books events.
 func (p *Player) book(events []cachemodes.Event) {
 	for i := range events {
-		if e := &events[i]; e.Kind == cachemodes.Destroy {
-			p.destroy(e)
-		} else {
-			p.apply(e)
+		e := &events[i]
+		if e.Kind == cachemodes.Destroy && p.made(e.Usage) {
+			p.dev.Destroy(device.ID(e.Buf))
 		}
+		p.apply(e)
 	}
 }
 
