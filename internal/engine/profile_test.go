@@ -143,3 +143,25 @@ func TestNeed(t *testing.T) {
 		t.Errorf("need %d without %d of weights, %d with; largest buffer %d", without, weights, all, largest)
 	}
 }
+
+// TestRelief: a mode that frees what it keeps when a create is refused goes on
+// where another stops, with the same budget.
+func TestRelief(t *testing.T) {
+	tr := load(t, "unet/varied")
+	const budget = 300 << 20
+	for mode, relieved := range map[cachemodes.ModeID]bool{
+		cachemodes.Graph: false, cachemodes.TVMPooled: true, cachemodes.TinygradLRU: true,
+	} {
+		inner := &gauge{made: map[device.ID]int64{}}
+		res, err := Profile(t.Context(), tr, device.Limit(inner, budget), Options{Config: config(mode), Weights: MakeWeights})
+		if (err == nil) != relieved {
+			t.Errorf("%s: %v", mode, err)
+		}
+		if err == nil && (res.Total.Fails != 0 || inner.peak > budget || res.Total.Misses[cachemodes.Evicted] == 0) {
+			t.Errorf("%s: %d fails, peak %d, misses %v", mode, res.Total.Fails, inner.peak, res.Total.Misses)
+		}
+		if inner.now != 0 {
+			t.Errorf("%s: %d bytes are left on the device", mode, inner.now)
+		}
+	}
+}
