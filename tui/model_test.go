@@ -73,7 +73,7 @@ func TestCommands(t *testing.T) {
 		{fixture, []string{"m", "b", "u", "c", "k", "e", "t", "l", "enter"}, []string{"mode storage bucketLegacy"}},
 		{fixture, []string{"m", "3", "enter"}, []string{"mode storage simple"}},
 		{fixture, []string{"m", "down", "down", "enter"}, []string{"mode storage dynamicBucket"}},
-		{fixture, []string{"m", "j", "k", "k", "enter"}, []string{"mode storage simple"}},
+		{fixture, []string{"m", "down", "up", "up", "enter"}, []string{"mode storage simple"}},
 		{fixture, []string{"m", "d", "backspace", "l", "enter"}, []string{"mode storage lazyRelease"}},
 		{fixture, []string{"m", "d", "s", "enter"}, []string{"mode storage simple"}}, // "ds" begins nothing
 		{fixture, []string{"m", "tab", "enter"}, []string{"mode uniform lazyRelease"}},

@@ -72,12 +72,6 @@ func (m *modeMenu) typeText(key tea.KeyPressMsg) {
 			}
 		}
 	}
-	switch key.Text { // no mode's name has these first
-	case "j":
-		m.move(moveDown)
-	case "k":
-		m.move(moveUp)
-	}
 }
 
 // modeRow is a mode with what the log of runs says of it.
@@ -118,14 +112,19 @@ func modeRows(modes []cachemodes.Mode, usage cachemodes.Usage, st *engine.State)
 }
 
 var modeColumns = []column[modeRow]{
-	{title: "", width: 1, text: func(_ *frame, r modeRow) (string, style) { return strconv.Itoa(int(r.ID) + 1), keycap }},
+	{title: "", width: 1, text: func(_ *frame, r modeRow) (string, style) {
+		if n := int(r.ID) + 1; n < 10 { // a digit is one key
+			return strconv.Itoa(n), keycap
+		}
+		return "", plain
+	}},
 	{title: "", width: 1, text: func(f *frame, r modeRow) (string, style) {
 		if r.inForce {
 			return f.g.chosen, badgeLive
 		}
 		return "", plain
 	}},
-	{title: "mode", width: 13, left: true, text: func(_ *frame, r modeRow) (string, style) { return r.Name, strong }},
+	{title: "mode", width: 15, left: true, text: func(_ *frame, r modeRow) (string, style) { return r.Name, strong }},
 	{title: "rule", width: 16, left: true, rank: 3, grow: 70, text: func(_ *frame, r modeRow) (string, style) { return r.Rule, plain }},
 	{title: "runs", width: 5, rank: 4, text: func(f *frame, r modeRow) (string, style) {
 		return modeFigure(f, r, units.Count(r.runs))
@@ -162,11 +161,14 @@ func (m *modeMenu) draw(v view, f *frame) {
 		tabs.right(tabs.w, 0, m.typed+"_", keycap)
 	}
 	cols := fitColumns(modeColumns, in.w)
-	if in.h > len(rows)+1 {
+	room := in.h - 1
+	const some = 4 // modes worth showing beside the detail of one
+	if room > detail+some {
+		room -= detail
 		drawTitles(in.row(1), cols)
-		in = in.sub(0, 1, in.w, in.h-1)
+		in, room = in.sub(0, 1, in.w, in.h-1), room-1
 	}
-	list := in.sub(0, 1, in.w, min(len(rows), in.h-1))
+	list := in.sub(0, 1, in.w, min(len(rows), room))
 	if list.empty() {
 		list = in // one row: the marked mode
 	}

@@ -144,7 +144,7 @@ terminal interface; m picks another mode while it runs, ? lists the keys.`,
 	f.add(root)
 	s.add(root)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(a.runCommand(), a.workloadsCommand(), a.doctorCommand(), a.versionCommand())
+	root.AddCommand(a.runCommand(), a.tuneCommand(), a.workloadsCommand(), a.doctorCommand(), a.versionCommand())
 	root.CompletionOptions.HiddenDefaultCmd = false
 	return root
 }

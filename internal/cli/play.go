@@ -32,6 +32,8 @@ type playFlags struct {
 	adjust          int
 	history         int
 	refresh         int
+	cacheLimit      int64
+	fitRatio        int
 	named           *pflag.Flag // --workload, to tell whether it was given
 }
 
@@ -52,11 +54,6 @@ func (f *playFlags) add(cmd *cobra.Command) {
 	p.IntVar(&f.adjust, "adjust-every", params.AdjustEvery, "dynamicBucket: `runs` between adjustments")
 	p.IntVar(&f.history, "history", params.History, "dynamicBucket: adjust `periods` that a key outlives its last use")
 	p.IntVar(&f.refresh, "refresh-every", params.RefreshEvery, "look at pending storage buffers every so many `submits`")
-	complete := func(words ...string) func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-		return func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-			return words, cobra.ShellCompDirectiveNoFileComp
-		}
-	}
 	var names, modes []string
 	for _, w := range workload.Builtin() {
 		names = append(names, w.Name)
@@ -71,11 +68,20 @@ func (f *playFlags) add(cmd *cobra.Command) {
 		"workload": names, "mode": modes, "uniform-mode": modes, "query-resolve-mode": modes, "default-mode": modes,
 		"device": {"auto", "host", "webgpu"}, "weights": {"make", "account"},
 	} {
-		if err := cmd.RegisterFlagCompletionFunc(flag, complete(words...)); err != nil {
+		if err := cmd.RegisterFlagCompletionFunc(flag, completeWith(words...)); err != nil {
 			panic(fmt.Sprintf("cli: completion of --%s: %v", flag, err))
 		}
 	}
+	p.Int64Var(&f.cacheLimit, "cache-limit", params.CacheLimit, "mlx: most free `bytes` kept, 0 for no limit")
+	p.IntVar(&f.fitRatio, "fit-ratio", params.FitRatio, "ncnnRatio: how much of a larger buffer a request must fill, in 1/256ths; 0 is `any`")
 	f.named = p.Lookup("workload")
+}
+
+// completeWith completes a flag's value with one of words.
+func completeWith(words ...string) func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	return func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return words, cobra.ShellCompDirectiveNoFileComp
+	}
 }
 
 // config is the setting of every cache, with storage's mode as given.
@@ -83,6 +89,7 @@ func (f *playFlags) config(mode string) (cachemodes.Config, error) {
 	cfg := cachemodes.DefaultConfig()
 	params := cachemodes.DefaultParams()
 	params.Round, params.AdjustEvery, params.History, params.RefreshEvery = f.round, f.adjust, f.history, f.refresh
+	params.CacheLimit, params.FitRatio = f.cacheLimit, f.fitRatio
 	if f.table != "" {
 		table, err := cachemodes.ParseTable(f.table)
 		if err != nil {

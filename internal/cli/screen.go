@@ -35,9 +35,7 @@ func (s *screenFlags) add(cmd *cobra.Command) {
 	p.BoolVar(&s.ascii, "ascii", false, "plain ASCII glyphs")
 	p.BoolVar(&s.si, "si", false, "units of 1000 (GB) instead of 1024 (GiB)")
 	p.IntVar(&s.fps, "fps", tui.DefaultFPS, "`updates` of the screen per second, 1 to 60")
-	if err := cmd.RegisterFlagCompletionFunc("theme", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-		return []string{"auto", "dark", "light", "mono"}, cobra.ShellCompDirectiveNoFileComp
-	}); err != nil {
+	if err := cmd.RegisterFlagCompletionFunc("theme", completeWith("auto", "dark", "light", "mono")); err != nil {
 		panic("cli: completion of --theme: " + err.Error())
 	}
 }

@@ -57,12 +57,17 @@ func (c *Command) Run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	return c.Write(out, report)
+}
+
+// Write prints a report as the command was asked to.
+func (c *Command) Write(out io.Writer, r *Report) error {
 	if c.JSON {
 		enc := json.NewEncoder(out)
 		enc.SetIndent("", " ")
-		return enc.Encode(report)
+		return enc.Encode(r)
 	}
-	return report.Print(out, &c.Goal)
+	return r.Print(out, &c.Goal)
 }
 
 // Report tunes and judges.
