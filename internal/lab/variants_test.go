@@ -39,7 +39,8 @@ type variant struct {
 	steps   int64 // of new sizes between powers of two; 0 for exact sizes
 	exact   bool  // serve by buffers of the key's size alone
 	largest bool  // the largest free buffer goes first, else that released first
-	credit  bool  // give up more where bucket holds less and creates more
+	credit  bool  // give up more where bucket holds less on average and creates more
+	always  bool  // or creates fewer
 	lives   bool  // padding by how much was requested during a life in the last run
 }
 
@@ -51,6 +52,7 @@ var tried = []variant{
 	{name: "5 largest first", over: 28, padding: 25, steps: 4, largest: true},
 	{name: "6 more padding below", over: 28, padding: 25, below: 100, steps: 4, largest: true},
 	{name: "7 bucket's average", over: 28, padding: 25, below: 100, steps: 4, largest: true, credit: true},
+	{name: "7 whatever is created", over: 28, padding: 25, below: 100, steps: 4, largest: true, credit: true, always: true},
 	{name: "7 with 2 steps", over: 28, padding: 25, below: 100, steps: 2, largest: true, credit: true},
 	{name: "7 with 8 steps", over: 28, padding: 25, below: 100, steps: 8, largest: true, credit: true},
 	{name: "8 padding by lives", over: 28, padding: 25, below: 100, steps: 4, largest: true, credit: true, lives: true},
@@ -213,7 +215,7 @@ func (t *trial) give(size, n int64, now int) {
 	t.free = slices.Insert(t.free, i, freed{size, now})
 	t.freeBytes += size
 	t.shadowGive(n)
-	if t.variant.credit && t.credit < 0 && t.held > t.bucketHeld && t.fresh < t.bucketNew {
+	if t.variant.credit && t.credit < 0 && t.held > t.bucketHeld && (t.always || t.fresh < t.bucketNew) {
 		t.giveUp()
 	}
 }
