@@ -9,6 +9,7 @@
 //	workload.Trace ──► PyTorch, BFC, TFLite       simulated rows
 //
 // Everything here is a pure function of its arguments: the same trace and seed
-// give the same answer on every machine, however many cores it has. Sizes are
-// bytes.
+// give the same answer, however many cores there are. (Tune compares logarithms,
+// whose last bit may differ between processors; what it answers is replayed
+// exactly everywhere.) Sizes are bytes.
 package lab
