@@ -322,7 +322,7 @@ func TestWatermark(t *testing.T) {
 }
 
 // modeFigures are the engine's own figures for a mode of storage buffers.
-func modeFigures(t testing.TB, tr *workload.Trace, mode cachemodes.ModeID) (f Figures, floor, creates int64) {
+func modeFigures(t testing.TB, tr *workload.Trace, mode cachemodes.ModeID) Figures {
 	t.Helper()
 	cfg := cachemodes.DefaultConfig()
 	cfg[cachemodes.Storage].Mode = mode
@@ -331,5 +331,5 @@ func modeFigures(t testing.TB, tr *workload.Trace, mode cachemodes.ModeID) (f Fi
 		t.Fatal(err)
 	}
 	b := res.Usage[cachemodes.Storage]
-	return Figures{Peak: res.Total.PeakHeld, Average: res.Total.AvgHeld(), Creates: b.Creates, CreateBytes: b.CreateBytes}, res.Total.Floor, b.Creates
+	return Figures{Peak: res.Total.PeakHeld, Average: res.Total.AvgHeld(), Creates: b.Creates, CreateBytes: b.CreateBytes}
 }

@@ -82,7 +82,7 @@ func NewStream(t *workload.Trace, cfg cachemodes.Config) *Stream {
 				s.Requests[slot.size]++
 				o.requested += e.Bytes
 				s.Floor = max(s.Floor, o.requested)
-				s.add(slot.size<<2|take, 1, o.held)
+				s.add(slot.size<<2+take, 1, o.held)
 				continue
 			}
 			usage := e.Usage
@@ -97,7 +97,7 @@ func NewStream(t *workload.Trace, cfg cachemodes.Config) *Stream {
 			slot := &slots[e.Buf]
 			if slot.n > 0 {
 				o.requested -= slot.n
-				s.add(slot.size<<2|give, 1, o.held)
+				s.add(slot.size<<2+give, 1, o.held)
 				continue
 			}
 			o.book(o.mgr.Release(slot.buf))

@@ -42,7 +42,8 @@ func TestHeldOut(t *testing.T) {
 		tr := load(t, name)
 		s := NewStream(tr, cachemodes.DefaultConfig())
 		bucket := NewReplayer(s).Replay(cachemodes.DefaultTable())
-		got, _, creates := modeFigures(t, tr, cachemodes.Watermark)
+		got := modeFigures(t, tr, cachemodes.Watermark)
+		creates := got.Creates
 		t.Logf("| %s | %s | %.3f / %d | %.3f / %.3f / %d | %v %v %v |", name[len("llm:"):], mib(s.Floor),
 			float64(bucket.Peak)/float64(s.Floor), bucket.Creates,
 			float64(got.Peak)/float64(s.Floor), float64(got.Average)/float64(bucket.Average), creates,
@@ -155,7 +156,7 @@ func (v variant) play(tr *workload.Trace) (peak, average, creates int64) {
 			o = &s.ops[at]
 			live++
 			n := roundUp(e.Bytes, keyStep)
-			out[e.Buf] = held{t.take(n, o.other, i, live), n, len(t.now)}
+			out[e.Buf] = held{t.take(n, o.other, live), n, len(t.now)}
 			t.now = append(t.now, lived{n, t.requested, live})
 			t.curve = append(t.curve, t.requested)
 		case e.Op == workload.Release && out[e.Buf].n > 0:
@@ -182,7 +183,7 @@ func (v variant) play(tr *workload.Trace) (peak, average, creates int64) {
 	return t.peak, sum / s.samples, t.fresh
 }
 
-func (t *trial) take(n, other int64, now, live int) int64 {
+func (t *trial) take(n, other int64, live int) int64 {
 	t.account()
 	t.shadowTake(n)
 	t.requested += n
@@ -347,7 +348,8 @@ func TestVariants(t *testing.T) {
 			if v.name != "7 bucket's average" {
 				continue
 			}
-			got, _, real := modeFigures(t, tr, cachemodes.Watermark)
+			got := modeFigures(t, tr, cachemodes.Watermark)
+			real := got.Creates
 			t.Log(line("mode watermark", got.Peak, got.Average, real))
 			if d := real - creates; d < -creates/20-2 || d > creates/20+2 {
 				t.Errorf("%s: the mode creates %d, the trial of it %d", name, real, creates)
