@@ -6,7 +6,6 @@ import (
 	"math"
 	"runtime"
 	"testing"
-	"time"
 
 	"pgregory.net/rapid"
 
@@ -121,22 +120,8 @@ func TestParseLimit(t *testing.T) {
 	}
 }
 
-// TestTuneIsFast: 50,000 events within 10 s on two cores; the recording that
-// is nearest has 56,593. Race detectors and busy machines get five times that.
-func TestTuneIsFast(t *testing.T) {
-	if testing.Short() {
-		return
-	}
-	s := NewStream(load(t, "llama-3.2-1b/grow"), cachemodes.DefaultConfig())
-	begin := time.Now()
-	if _, err := Tune(t.Context(), s, Goal{Keys: 26, Minimise: Peak, Limits: []Limit{{Creates, 344}}}, nil); err != nil {
-		t.Fatal(err)
-	}
-	if took := time.Since(begin); took > 50*time.Second {
-		t.Errorf("%d events took %v", 56593, took)
-	}
-}
-
+// BenchmarkTune: the target is 50,000 events within 10 s on two cores; llama's
+// recording, the nearest, has 56,593.
 func BenchmarkTune(b *testing.B) {
 	for _, name := range []string{"llama-3.2-1b/grow", "phi3-mini-4k/grow"} {
 		b.Run(name, func(b *testing.B) {
