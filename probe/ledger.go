@@ -225,6 +225,11 @@ func (l *Ledger) applyKey(e *cachemodes.Event) {
 			k.Cached--
 		}
 		return
+	case cachemodes.Fail: // its size was asked for, at least
+		if k.Size == 0 {
+			k.Usage, k.Size = e.Usage, e.Size
+		}
+		return
 	default:
 		return
 	}
@@ -404,6 +409,12 @@ func (l *Ledger) Key(id cachemodes.KeyID) (k Key, lastRequests, lastCreates int6
 	}
 	return k, lastRequests, lastCreates
 }
+
+// NumKeys is how many KeyIDs there are books of, from 0.
+func (l *Ledger) NumKeys() int { return len(l.keys) }
+
+// InRun reports whether a run is going on.
+func (l *Ledger) InRun() bool { return len(l.open) > 0 }
 
 // TakeWindow answers the range of figures since it was called last, and begins
 // a new window.
