@@ -461,13 +461,28 @@ func (c *Cursor) Seek(h *History, seq int64) *Moment {
 	return c.r.m
 }
 
-// Scan goes on from where it stands, and calls f with each entry before it
-// takes effect, up to the moment after seq entries or the end of the chunk.
-func (c *Cursor) Scan(seq int64, f func(m *Moment, e *Entry)) {
-	for c.r.m.Seq < seq && c.r.read() {
-		f(c.r.m, &c.r.e)
-		c.r.apply()
+// Scan goes on to the moment after seq entries and calls f with each entry on
+// the way, once it took effect, until f answers false. Both belong to the
+// cursor: they change with the next entry.
+func (c *Cursor) Scan(h *History, seq int64, f func(m *Moment, e *Entry) bool) {
+	seq = min(seq, h.End())
+	for c.r.m.Seq < seq {
+		if !c.r.next() {
+			c.Seek(h, c.r.m.Seq)
+			continue
+		}
+		if !f(c.r.m, &c.r.e) {
+			return
+		}
 	}
+}
+
+// Seq is how many entries had happened where it stands; -1 nowhere.
+func (c *Cursor) Seq() int64 {
+	if c.r == nil {
+		return -1
+	}
+	return c.r.m.Seq
 }
 
 // Scan calls f with the entries from seq on, each before it takes effect on m,

@@ -145,6 +145,19 @@ func TestJournal(t *testing.T) {
 				t.Fatalf("the moment after %d entries:\n got %s\nwant %s", seq, got, want)
 			}
 		}
+		var c Cursor
+		for range 5 { // on, back, and on again
+			seq := rapid.Int64Range(0, end).Draw(t, "to")
+			if got, want := comparable(c.Seek(&h, seq)), comparable(states[seq]); got != want {
+				t.Fatalf("the cursor after %d entries:\n got %s\nwant %s", seq, got, want)
+			}
+			c.Scan(&h, rapid.Int64Range(0, end).Draw(t, "on"), func(m *Moment, e *Entry) bool {
+				if seq++; e.Seq != seq-1 || m.Seq != seq || comparable(m) != comparable(states[seq]) {
+					t.Fatalf("scanned entry %d at moment %d, want %d", e.Seq, m.Seq, seq)
+				}
+				return true
+			})
+		}
 		next := rapid.Int64Range(0, end).Draw(t, "from")
 		h.Scan(next, func(m *Moment, e *Entry) bool {
 			if e.Seq != next || m.Seq != next {

@@ -24,9 +24,6 @@ type bucketsPane struct {
 	// parameters: what was a reason under another mode is none under this.
 	before []misses
 	seen   *engine.State
-
-	note   string // advice, and when it was given on the profile's clock
-	noteUS int64
 }
 
 type misses = [cachemodes.NumReasons]int64
@@ -67,8 +64,8 @@ func (p *bucketsPane) follow(f *frame) {
 	if fresh {
 		*p = bucketsPane{scroll: scroll{cursor: -1}, rows: p.rows}
 	}
-	if fresh || st.Status != p.seen.Status || p.note == "" || st.NowUS-p.noteUS >= adviseEvery.Microseconds() {
-		p.note, p.noteUS = advice(f), st.NowUS
+	if !fresh && st.NowUS < p.seen.NowUS { // a moment of the past: what was hot later is not yet
+		p.heats, p.before = p.heats[:0], p.before[:0]
 	}
 	changed := !fresh && len(st.Marks) > 0 && (len(p.seen.Marks) == 0 || last(st.Marks) != last(p.seen.Marks))
 	p.seen = st

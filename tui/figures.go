@@ -15,7 +15,10 @@ import (
 // for every picture and changed by none.
 type frame struct {
 	st *engine.State
-	// latest is the newest state; another one than st while the display is
+	// now is the state whose history can be gone back in; another one than st
+	// while a past moment is shown.
+	now *engine.State
+	// latest is the newest state; another one than now while the display is
 	// frozen.
 	latest *engine.State
 	frozen bool
@@ -23,6 +26,13 @@ type frame struct {
 	si     bool
 	recent recent
 }
+
+// past reports whether a moment of the history is shown.
+func (f *frame) past() bool { return f.st != f.now }
+
+// at is the ordinal of the event that is shown as the last that happened: the
+// newest one unless a past moment is shown.
+func (f *frame) at() int64 { return f.st.Seq - 1 }
 
 func (f *frame) bytes(n int64) string { return units.Bytes(n, f.si) }
 func (f *frame) size(n int64) string  { return units.Size(n, f.si) }
@@ -172,7 +182,7 @@ func advice(f *frame) string {
 // begunAnew reports whether b is not of the same play as a: another workload,
 // or the same from its beginning. Numbers of runs and keys start again then.
 func begunAnew(a, b *engine.State) bool {
-	return a == nil || a.Workload.SHA256 != b.Workload.SHA256 || a.Workload.Name != b.Workload.Name || b.NowUS < a.NowUS
+	return a == nil || a.Play != b.Play || a.Workload.SHA256 != b.Workload.SHA256 || a.Workload.Name != b.Workload.Name
 }
 
 // sameFigures reports whether b shows nothing that a does not: the engine
