@@ -72,7 +72,8 @@ type Moment struct {
 	// Track is the graph up to here; of the slots that are over it has those
 	// since the checkpoint.
 	Track Track
-	// Ended are the runs that ended since the checkpoint.
+	// Ended are the runs that ended since the checkpoint where History.At made
+	// the moment, else the last of them.
 	Ended []Run
 	// Seq is how many entries had happened; AtUS the time of the last.
 	Seq  int64
@@ -435,6 +436,7 @@ func (h *History) chunkAt(seq int64) *chunk {
 func (h *History) At(seq int64) *Moment {
 	seq = min(max(seq, h.First()), h.End())
 	r := h.reader(seq)
+	r.keepRuns = true
 	for r.m.Seq < seq {
 		r.next()
 	}
@@ -454,7 +456,7 @@ func (c *Cursor) Seek(h *History, seq int64) *Moment {
 	if c.r == nil || c.r.c.first != at.first || c.r.m.Seq > seq {
 		c.r = h.reader(seq)
 	}
-	c.r.c = at
+	c.r.c = *at
 	for c.r.m.Seq < seq {
 		c.r.next()
 	}
@@ -511,15 +513,17 @@ func (h *History) reader(seq int64) *reader {
 	m.Buffers = slices.Clone(m.Buffers)
 	m.Learnt = slices.Clone(m.Learnt)
 	m.Track = m.Track.fork()
-	return &reader{c: c, m: &m}
+	return &reader{c: *c, m: &m}
 }
 
 // reader reads entries of one chunk and follows the state.
 type reader struct {
-	c  *chunk
+	c  chunk // a copy: a History is a value, and may be another one later
 	at int // in c.data
 	m  *Moment
 	e  Entry
+	// keepRuns is that m.Ended is to have them all.
+	keepRuns bool
 }
 
 func (r *reader) byte() byte {
@@ -657,6 +661,9 @@ func (r *reader) apply() {
 		m.Ledger.StartRun(e.Run, e.AtUS)
 		m.Current = e.Run
 	case RunEnded:
+		if !r.keepRuns {
+			m.Ended = m.Ended[:0]
+		}
 		m.Ended = append(m.Ended, m.Ledger.EndRun(e.Run.Session, e.Run.ID, m.Config[cachemodes.Storage].Mode, e.AtUS))
 	case Configured:
 		m.Config[e.Usage] = e.Setting

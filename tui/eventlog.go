@@ -25,6 +25,7 @@ type eventLog struct {
 	// newest stands where the newest block was read to, older in one of the
 	// others; hand fetches rows.
 	newest, older, hand probe.Cursor
+	scratch             eventRow
 }
 
 // eventBlock is what is known of the events from number*blockEntries on.
@@ -86,13 +87,24 @@ func (l *eventLog) lookAt(h *probe.History, number int64, c *probe.Cursor, budge
 	to := min(end, b.read+max(budget-cost, budget/4, 1))
 	cost += to - b.read
 	c.Scan(h, to, func(m *probe.Moment, e *probe.Entry) bool {
-		if r := rowOf(m, e); l.filter.holds(&r) {
-			b.add(r)
+		if r := l.row(m, e); r != nil {
+			b.add(*r)
 		}
 		return true
 	})
 	b.read = to
 	return cost
+}
+
+// row is the row of an entry that matches, until the next call; nil for one
+// that does not.
+func (l *eventLog) row(m *probe.Moment, e *probe.Entry) *eventRow {
+	l.scratch.fill(m, e)
+	if !l.filter.holds(&l.scratch) {
+		return nil
+	}
+	l.scratch.keep(m)
+	return &l.scratch
 }
 
 // add counts a match and keeps its row, among the last ones.
@@ -125,8 +137,9 @@ func (l *eventLog) reached(h *probe.History) int64 {
 	return l.block(h, (h.End()-1)/blockEntries).read - 1
 }
 
-// before answers the last n matches up to an event, oldest first. It reads at
-// most so many blocks that it has to; complete is false where that was too few.
+// before answers the last n matches up to an event, oldest first. Of blocks that
+// were not looked at it reads at most so many; complete is false where that was
+// too few.
 func (l *eventLog) before(h *probe.History, event int64, n, reads int) (rows []eventRow, complete bool) {
 	event = min(event, h.End()-1)
 	for number := event / blockEntries; event >= h.First() && number >= h.First()/blockEntries && len(rows) < n; number-- {
@@ -164,8 +177,10 @@ func (l *eventLog) after(h *probe.History, event int64, n, reads int) (rows []ev
 // another: its last ones, or its first. Where the block does not know them it
 // is read, if it may be.
 func (l *eventLog) between(h *probe.History, number, from, to int64, n int, last bool, reads *int) ([]eventRow, bool) {
+	looked := l.filter.empty()
 	if b := l.blocks[number]; b != nil && b.read >= to {
-		if b.count == 0 && !l.filter.empty() {
+		looked = true
+		if b.count == 0 {
 			return nil, true
 		}
 		lo := sort.Search(len(b.rows), func(i int) bool { return b.rows[i].seq >= from })
@@ -178,21 +193,23 @@ func (l *eventLog) between(h *probe.History, number, from, to int64, n int, last
 			return slices.Clone(rows[:min(n, len(rows))]), true
 		}
 	}
-	if *reads == 0 {
-		return nil, false
+	if !looked {
+		if *reads == 0 {
+			return nil, false
+		}
+		*reads--
 	}
-	*reads--
 	l.hand.Seek(h, from)
 	var rows []eventRow
 	l.hand.Scan(h, to, func(m *probe.Moment, e *probe.Entry) bool {
-		r := rowOf(m, e)
-		if !l.filter.holds(&r) {
+		r := l.row(m, e)
+		if r == nil {
 			return true
 		}
 		if len(rows) == 2*n { // only the last n are of use
 			rows = append(rows[:0], rows[n:]...)
 		}
-		rows = append(rows, r)
+		rows = append(rows, *r)
 		return last || len(rows) < n
 	})
 	if len(rows) > n {

@@ -23,6 +23,7 @@ type eventRow struct {
 	why             cachemodes.Reason
 	mode            cachemodes.ModeID
 	from            cachemodes.State
+	phase           string // what kind of run it is
 	text            string // of a run its label, of a note the note
 	ended           *runSums
 }
@@ -32,9 +33,9 @@ type runSums struct {
 	hits, creates, createBytes, destroys, peak, us int64
 }
 
-// rowOf is the row of an entry that has just taken effect.
-func rowOf(m *probe.Moment, e *probe.Entry) eventRow {
-	r := eventRow{
+// fill makes r the row of an entry that has just taken effect.
+func (r *eventRow) fill(m *probe.Moment, e *probe.Entry) {
+	*r = eventRow{
 		seq: e.Seq, atUS: e.AtUS, serial: e.Serial, run: m.Ledger.Runs(), session: e.Session, what: e.What, usage: e.Usage, text: e.Text,
 	}
 	switch e.What {
@@ -45,24 +46,21 @@ func rowOf(m *probe.Moment, e *probe.Entry) eventRow {
 			r.requested = ev.Requested
 		}
 	case probe.RunStarted:
-		r.text = runWords(&e.Run)
+		r.phase, r.text = phase(&e.Run), e.Run.Label
 	case probe.RunEnded:
 		run := &m.Ended[len(m.Ended)-1]
-		r.run, r.text = run.Seq, runWords(&run.RunInfo)
-		r.ended = &runSums{run.Total.Hits, run.Total.Creates, run.Total.CreateBytes, run.Total.Destroys, run.PeakHeld, run.DurationUS()}
+		r.run, r.phase, r.text = run.Seq, phase(&run.RunInfo), run.Label
 	case probe.Configured:
 		r.mode = e.Setting.Mode
 	}
-	return r
 }
 
-// runWords is what kind of run it is, and how the workload calls it.
-func runWords(r *probe.RunInfo) string {
-	p := phase(r)
-	if p == r.Label {
-		return p
+// keep completes a row that the filter lets through.
+func (r *eventRow) keep(m *probe.Moment) {
+	if r.what == probe.RunEnded {
+		t := &m.Ended[len(m.Ended)-1]
+		r.ended = &runSums{t.Total.Hits, t.Total.Creates, t.Total.CreateBytes, t.Total.Destroys, t.PeakHeld, t.DurationUS()}
 	}
-	return p + " " + r.Label
 }
 
 // asked reports whether somebody asked for the buffer, or had.
@@ -190,7 +188,8 @@ var eventLanguage = language[eventRow]{
 		{name: "event", number: func(r *eventRow) (int64, bool) { return r.seq, true }},
 	},
 	has: func(r *eventRow, word string) bool {
-		return strings.Contains(r.typeWord(), word) || strings.Contains(strings.ToLower(r.text), word) ||
+		return strings.Contains(r.typeWord(), word) || strings.Contains(r.phase, word) ||
+			strings.Contains(strings.ToLower(r.text), word) ||
 			r.hasUsage() && strings.Contains(r.usage.String(), word) || r.hasReason() && strings.Contains(r.why.String(), word) ||
 			r.hasMode() && strings.Contains(strings.ToLower(r.mode.String()), word)
 	},
@@ -199,7 +198,12 @@ var eventLanguage = language[eventRow]{
 // story is the rest of what there is to say of an event.
 func (r *eventRow) story(f *frame) (string, style) {
 	switch r.what {
-	case probe.RunStarted, probe.Noted:
+	case probe.RunStarted:
+		if r.phase == r.text {
+			return r.text, plain
+		}
+		return r.phase + " " + r.text, plain
+	case probe.Noted:
 		return r.text, plain
 	case probe.RunEnded:
 		e := r.ended

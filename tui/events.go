@@ -17,7 +17,9 @@ type eventsScreen struct {
 	rows []eventRow // around the marked event, or the newest ones
 	// rows are those of the events from lo to before hi that match.
 	lo, hi int64
-	seen   *engine.State
+	// whole is that no block was in the way that was not looked at yet.
+	whole bool
+	seen  *engine.State
 }
 
 func newEventsScreen() *eventsScreen {
@@ -50,7 +52,7 @@ func (s *eventsScreen) fetch(f *frame) {
 	h := &f.now.History
 	if !f.past() {
 		at := s.log.reached(h)
-		s.rows, _ = s.log.before(h, at, windowRows, 1)
+		s.rows, _ = s.log.before(h, at, windowRows, 0) // what is not known yet comes with the next ticks
 		s.lo, s.hi = 0, at+1
 		return
 	}
@@ -60,20 +62,20 @@ func (s *eventsScreen) fetch(f *frame) {
 	}
 	at := f.at()
 	i := s.row(at)
-	if i >= 0 && s.lo <= at && at < s.hi && (i >= windowLeft || s.lo <= h.First()) && (len(s.rows)-i > windowLeft || s.hi == h.End()) {
+	if s.whole && i >= 0 && s.lo <= at && at < s.hi && (i >= windowLeft || s.lo <= h.First()) && (len(s.rows)-i > windowLeft || s.hi == h.End()) {
 		return
 	}
-	before, complete := s.log.before(h, at, windowRows, searchBlocks)
+	before, wholeBefore := s.log.before(h, at, windowRows, 0)
 	s.lo = h.First()
-	if len(before) == windowRows || !complete && len(before) > 0 {
+	if len(before) == windowRows {
 		s.lo = before[0].seq
 	}
-	after, complete := s.log.after(h, at, windowRows, searchBlocks)
+	after, wholeAfter := s.log.after(h, at, windowRows, 0)
 	s.hi = h.End()
-	if len(after) == windowRows || !complete && len(after) > 0 {
+	if len(after) == windowRows {
 		s.hi = after[len(after)-1].seq + 1
 	}
-	s.rows = append(before, after...)
+	s.rows, s.whole = append(before, after...), wholeBefore && wholeAfter
 }
 
 // row is the index of an event's row, or of the last one before it; -1 where

@@ -243,7 +243,10 @@ func (m *model) ticked() tea.Cmd {
 		}
 		return m.tickIn(soon)
 	}
-	if m.more || m.latest.Status == engine.Running && m.held == nil {
+	if m.more {
+		return m.tickIn(min(workEvery, m.interval))
+	}
+	if m.latest.Status == engine.Running && m.held == nil {
 		return m.tickIn(m.interval)
 	}
 	return m.tickIn(max(idleEvery, m.interval))
@@ -319,10 +322,7 @@ func (m *model) toScreen(a action) (tea.Cmd, bool) {
 func (m *model) goTo(id screenID) tea.Cmd {
 	m.current = id
 	m.follow()
-	if m.more {
-		return m.tickIn(m.interval)
-	}
-	return nil
+	return m.tickIn(soon)
 }
 
 // leave is esc: from a past moment to now, from what is marked or filtered to
@@ -371,10 +371,7 @@ func (m *model) heed(o outcome) tea.Cmd {
 		return m.act(o.act)
 	}
 	m.follow()
-	if m.more {
-		return m.tickIn(m.interval)
-	}
-	return nil
+	return m.tickIn(soon)
 }
 
 // freeze holds the picture, or lets it go on. The engine knows nothing of it.
