@@ -57,6 +57,14 @@ func (k *Key) Padding() int64 { return k.InUse*k.Size - k.Requested }
 // created none.
 func (k *Key) Want() int64 { return max(k.want, k.lastWant) }
 
+// IdleRuns is how many of so many runs ended since it was asked for last.
+func (k *Key) IdleRuns(runs int64) int64 {
+	if k.touched {
+		return 0
+	}
+	return runs - k.lastRun
+}
+
 // Session are the books of one loaded model.
 type Session struct {
 	Requests, Hits, Creates, CreateBytes int64

@@ -166,7 +166,7 @@ var bucketColumns = []column[bucketRow]{
 	{title: "req/run", width: 7, rank: 9, text: countColumn(func(r bucketRow) int64 { return r.LastRequests })},
 	{title: "new/run", width: 7, rank: 2, text: func(_ *frame, r bucketRow) (string, style) {
 		s := plain
-		if over(r.KeyRow) {
+		if r.KeyRow.Over() {
 			s = warning
 		}
 		return units.Count(r.LastNew), s
@@ -227,7 +227,7 @@ func drawBar(v view, f *frame, r bucketRow) {
 			v.set(x, 0, rest, restStyle)
 		}
 	}
-	if over(r.KeyRow) {
+	if r.KeyRow.Over() {
 		v.set(w, 0, '!', warning)
 	}
 }

@@ -1,7 +1,6 @@
 package tui
 
 import (
-	"fmt"
 	"time"
 
 	"bucketscope/cachemodes"
@@ -157,26 +156,13 @@ var usageWords = [cachemodes.NumCaches]string{"storage", "uniform", "query resol
 // capped reports whether a bucket keeps some free buffers, but not any number.
 func capped(k *engine.KeyRow) bool { return k.IsKey && k.Cap < cachemodes.Uncapped }
 
-// over reports whether a bucket lost buffers to its cap that it then had to
-// make again.
-func over(k *engine.KeyRow) bool {
-	return capped(k) && k.Want > int64(k.Cap) && k.LastNew > 0
-}
-
-// advice is what the bucket that costs most asks for, or nothing.
+// advice is the worst of what the state's diagnosis found, or nothing.
 func advice(f *frame) string {
-	var worst *engine.KeyRow
-	for i := range f.st.Keys {
-		k := &f.st.Keys[i]
-		if over(k) && (worst == nil || k.LastNew*k.Size > worst.LastNew*worst.Size) {
-			worst = k
-		}
-	}
-	if worst == nil {
+	found := engine.Diagnose(f.st, f.si)
+	if len(found) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("! %s: %d wanted, cap %d %s %d new in the last run. A cap of %d makes none.",
-		f.size(worst.Size), worst.Want, worst.Cap, f.g.arrow, worst.LastNew, worst.Want)
+	return "! " + found[0].Evidence + ". " + found[0].Remedy
 }
 
 // begunAnew reports whether b is not of the same play as a: another workload,

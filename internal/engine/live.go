@@ -125,6 +125,7 @@ type KeyRow struct {
 	LastRequests, LastNew  int64 // of the last run
 	Misses                 [cachemodes.NumReasons]int64
 	Padding, Creates, Hits int64
+	IdleRuns               int64 // ended since it was asked for last
 }
 
 // Live plays a workload over and over. Its methods may be called from any
@@ -540,6 +541,7 @@ func keyRow(f cachemodes.Free, led *probe.Ledger) KeyRow {
 	return KeyRow{
 		Free: f, Want: k.Want(), InUse: k.InUse, Pending: k.Pending, LastRequests: requests, LastNew: created,
 		Misses: k.Misses, Padding: k.Padding(), Creates: k.Creates, Hits: k.Hits,
+		IdleRuns: k.IdleRuns(led.Runs()),
 	}
 }
 
