@@ -14,6 +14,8 @@ type player struct {
 	led *probe.Ledger
 	jrn *probe.Journal
 	at  int64
+
+	marks []engine.Mark
 }
 
 func newPlayer() *player {
@@ -68,6 +70,7 @@ func (p *player) run(info probe.RunInfo, us int64, sizes ...int64) {
 func (p *player) set(u cachemodes.Usage, m cachemodes.ModeID) {
 	s := p.mgr.Config()[u]
 	s.Mode = m
+	p.marks = append(p.marks, engine.Mark{AtUS: p.at, Run: p.led.Runs(), Seq: p.jrn.End(), Text: "mode→" + m.String()})
 	p.jrn.Configure(p.at, u, s)
 	events, err := p.mgr.Set(u, s)
 	if err != nil {
@@ -82,7 +85,7 @@ func (p *player) state() *engine.State {
 	seq := p.jrn.End()
 	return engine.StateAt(&engine.State{
 		Workload: st.Workload, Device: st.Device, Weights: engine.MakeWeights, History: p.jrn.History(),
-		Marks: []engine.Mark{{AtUS: 14_207_310, Run: 16, Seq: 0, Text: "mode→dynamicBucket"}},
+		Marks: p.marks,
 	}, seq)
 }
 

@@ -247,6 +247,9 @@ func aboveLimit(st *State, w writer) (Finding, bool) {
 func driverIsApart(st *State, w writer) (Finding, bool) {
 	held := st.Total.Held()
 	d := st.Driver.Bytes - held
+	if st.Status == Failed { // the reading is older than what was given back
+		return Finding{}, false
+	}
 	if !st.Driver.OK || st.Weights == AccountWeights || d < driverApart || float64(d) < driverApartBy*float64(held) {
 		return Finding{}, false
 	}
