@@ -519,7 +519,7 @@ func (h *History) reader(seq int64) *reader {
 // reader reads entries of one chunk and follows the state.
 type reader struct {
 	c  chunk // a copy: a History is a value, and may be another one later
-	at int // in c.data
+	at int   // in c.data
 	m  *Moment
 	e  Entry
 	// keepRuns is that m.Ended is to have them all.

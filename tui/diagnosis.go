@@ -8,15 +8,18 @@ import "bucketscope/internal/engine"
 type diagnosis struct {
 	text string
 	atUS int64
+	past bool // it is of a moment that was gone back to: then it is exact
 	seen *engine.State
 }
 
 // follow takes in the state to show.
 func (d *diagnosis) follow(f *frame) {
 	st := f.st
-	if begunAnew(d.seen, st) || st.Status != d.seen.Status || d.text == "" || st.NowUS < d.atUS ||
-		st.NowUS-d.atUS >= adviseEvery.Microseconds() {
+	if d.seen == st {
+		return
+	}
+	if begunAnew(d.seen, st) || d.past || f.past() || st.Status != d.seen.Status || d.text == "" || st.NowUS-d.atUS >= adviseEvery.Microseconds() {
 		d.text, d.atUS = advice(f), st.NowUS
 	}
-	d.seen = st
+	d.seen, d.past = st, f.past()
 }

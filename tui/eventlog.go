@@ -178,7 +178,11 @@ func (l *eventLog) after(h *probe.History, event int64, n, reads int) (rows []ev
 // is read, if it may be.
 func (l *eventLog) between(h *probe.History, number, from, to int64, n int, last bool, reads *int) ([]eventRow, bool) {
 	looked := l.filter.empty()
-	if b := l.blocks[number]; b != nil && b.read >= to {
+	b := l.blocks[number]
+	if b != nil && *reads == 0 && !looked && (number+1)*blockEntries >= h.End() {
+		to = max(min(to, b.read), from) // what goes on is looked at as it comes
+	}
+	if b != nil && b.read >= to {
 		looked = true
 		if b.count == 0 {
 			return nil, true

@@ -118,7 +118,7 @@ func sameShape(st *State, w writer) (Finding, bool) {
 	}
 	return Finding{
 		SameShape, now.Total.CreateBytes,
-		fmt.Sprintf("run %d asked for what run %d asked for, and still created %d buffers, %s (%s)",
+		fmt.Sprintf("run %d asked what run %d asked and still created %d, %s (%s)",
 			now.Seq, then.Seq, created, w.bytes(now.Total.CreateBytes), why),
 		remedyOf(why),
 	}, true
@@ -157,8 +157,8 @@ func muchPaddingOf(st *State, w writer) (Finding, bool) {
 	}
 	f := Finding{
 		MuchPadding, b.PeakPadding,
-		fmt.Sprintf("storage buffers had %s of padding at once, the most that was asked for is %s", w.bytes(b.PeakPadding), w.bytes(b.Floor)),
-		"Keys nearer to what is asked for save it, or dynamicBucket, which has exact sizes.",
+		fmt.Sprintf("%s of padding at once, for %s asked at most", w.bytes(b.PeakPadding), w.bytes(b.Floor)),
+		"Add keys nearer to what is asked, or take dynamicBucket.",
 	}
 	var worst *KeyRow
 	for i := range st.Keys {
@@ -167,8 +167,7 @@ func muchPaddingOf(st *State, w writer) (Finding, bool) {
 		}
 	}
 	if worst != nil {
-		f.Remedy = fmt.Sprintf("Now most of it is in %s, where %s are asked for on average: a key nearer to that saves it.",
-			w.size(worst.Size), w.bytes(worst.Size-worst.Padding/worst.InUse))
+		f.Remedy = fmt.Sprintf("Most is now in %s: add a key near %s.", w.size(worst.Size), w.bytes(worst.Size-worst.Padding/worst.InUse))
 	}
 	return f, true
 }
@@ -188,9 +187,8 @@ func unusedCache(st *State, w writer) (Finding, bool) {
 	}
 	return Finding{
 		UnusedCache, bytes,
-		fmt.Sprintf("%s are cached in %d buckets that nobody asked for in %d runs or more, up to %d",
-			w.bytes(bytes), buckets, unusedFor, oldest),
-		"Lower their caps, or take dynamicBucket, which drops keys that are not asked for.",
+		fmt.Sprintf("%s cached in %d buckets were not asked for in %d to %d runs", w.bytes(bytes), buckets, unusedFor, oldest),
+		"Lower their caps, or take dynamicBucket.",
 	}, true
 }
 
@@ -216,9 +214,8 @@ func risingFloor(st *State, w writer) (Finding, bool) {
 	}
 	return Finding{
 		RisingFloor, least[2] - least[0],
-		fmt.Sprintf("the least that is held after a run rose from %s to %s and %s in %d runs, and no more was asked for",
-			w.bytes(least[0]), w.bytes(least[1]), w.bytes(least[2]), risingOver),
-		"Look at the stale buffers and the leaks.",
+		fmt.Sprintf("the least held after a run rose from %s to %s in %d runs, no more was asked", w.bytes(least[0]), w.bytes(least[2]), risingOver),
+		"Look at the leaks and the stale buffers.",
 	}, true
 }
 
@@ -240,7 +237,7 @@ func aboveLimit(st *State, w writer) (Finding, bool) {
 	return Finding{
 		AboveLimit, worst.Size,
 		fmt.Sprintf("storage buffers of %s: the device %s at most %s", w.bytes(worst.Size), name, w.bytes(limit)),
-		"A smaller key, or a model that splits the tensor.",
+		"Take a smaller key, or split the tensor.",
 	}, true
 }
 
@@ -255,8 +252,8 @@ func driverIsApart(st *State, w writer) (Finding, bool) {
 	}
 	return Finding{
 		DriverApart, d,
-		fmt.Sprintf("the driver says %s, %s more than the books", w.bytes(st.Driver.Bytes), w.bytes(d)),
-		"Destroyed buffers that the allocator keeps as blocks; others than this program, if it grows.",
+		fmt.Sprintf("the driver holds %s more than the books", w.bytes(d)),
+		"If it grows, look below the cache: 'bucketscope doctor'.",
 	}, true
 }
 
@@ -280,8 +277,8 @@ func neverLetsGo(st *State, w writer) (Finding, bool) {
 	}
 	return Finding{
 		NeverLetsGo, cached,
-		fmt.Sprintf("%s destroyed nothing in %d runs and made %s more: %s are cached, and no more than %s were ever asked for at once",
-			st.Config[cachemodes.Storage].Mode, letsGoWithin, w.bytes(created), w.bytes(cached), w.bytes(floor)),
-		"bucket and dynamicBucket give up what does not come again.",
+		fmt.Sprintf("%s destroyed nothing in %d runs: %s cached, %s asked at most",
+			st.Config[cachemodes.Storage].Mode, letsGoWithin, w.bytes(cached), w.bytes(floor)),
+		"bucket and dynamicBucket let go.",
 	}, true
 }
