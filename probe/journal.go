@@ -55,7 +55,7 @@ type chunk struct {
 
 // size is what a chunk takes, in bytes, near enough to budget with.
 func (c *chunk) size() int {
-	const perKey, perBuffer, perText = 320, 112, 64
+	const perKey, perBuffer, perText = 400, 112, 64
 	return len(c.data) + len(c.start.Ledger.keys)*perKey + len(c.start.Buffers)*perBuffer + (len(c.texts)+2*len(c.runs))*perText
 }
 

@@ -20,10 +20,7 @@ type bucketsPane struct {
 	at    cachemodes.KeyID
 	any   bool   // whether a row is marked
 	heats []heat // by KeyID
-	// before is, by KeyID, the misses before the last change of a mode or its
-	// parameters: what was a reason under another mode is none under this.
-	before []misses
-	seen   *engine.State
+	seen  *engine.State
 }
 
 type misses = [cachemodes.NumReasons]int64
@@ -65,26 +62,18 @@ func (p *bucketsPane) follow(f *frame) {
 		*p = bucketsPane{scroll: scroll{cursor: -1}, rows: p.rows}
 	}
 	if !fresh && st.NowUS < p.seen.NowUS { // a moment of the past: what was hot later is not yet
-		p.heats, p.before = p.heats[:0], p.before[:0]
+		p.heats = p.heats[:0]
 	}
-	changed := !fresh && len(st.Marks) > 0 && (len(p.seen.Marks) == 0 || last(st.Marks) != last(p.seen.Marks))
 	p.seen = st
 	p.rows = p.rows[:0]
 	for i := range st.Keys {
 		k := &st.Keys[i]
 		for int(k.Key) >= len(p.heats) {
-			p.heats, p.before = append(p.heats, heat{}), append(p.before, misses{})
-		}
-		if changed {
-			p.before[k.Key] = k.Misses
-		}
-		since := k.Misses
-		for r, n := range p.before[k.Key] {
-			since[r] -= n
+			p.heats = append(p.heats, heat{})
 		}
 		h := &p.heats[k.Key]
 		r := bucketRow{
-			KeyRow: k, usage: k.Usage, why: mainReason(&since), created: h.created.warm(k.LastNew*k.Size, st.NowUS),
+			KeyRow: k, usage: k.Usage, why: mainReason(&k.MissesSince), created: h.created.warm(k.LastNew*k.Size, st.NowUS),
 			padding: h.padding.warm(k.Padding, st.NowUS), held: h.held.warm(heldOf(k), st.NowUS),
 		}
 		if !idle(k) {
@@ -112,8 +101,6 @@ func (p *bucketsPane) follow(f *frame) {
 		}
 	}
 }
-
-func last[T any](list []T) T { return list[len(list)-1] }
 
 // heldOf is the bytes that a bucket holds.
 func heldOf(k *engine.KeyRow) int64 { return (k.InUse + k.Pending + int64(k.Free.Free)) * k.Size }

@@ -436,33 +436,6 @@ func TestRowsStandStill(t *testing.T) {
 	}
 }
 
-// TestReasons: why buckets were created is said of the mode in force.
-func TestReasons(t *testing.T) {
-	r := at80(fixture())
-	why := func() string { return r.screens[screenLive].(*live).buckets.rows[0].why }
-	if got := why(); got != "cap full" {
-		t.Errorf("why is %q", got)
-	}
-	for _, c := range []struct {
-		marks int
-		cold  int64
-		want  string
-	}{{1, 0, ""}, {1, 1, "cold"}, {1, 2, "cold"}, {2, 2, ""}} {
-		st := *r.engine.st
-		st.Marks, st.Keys = fixture().Marks, fixtureKeys()
-		for i := range c.marks {
-			st.Marks = append(st.Marks, engine.Mark{AtUS: 47*sec + int64(i), Run: 188, Text: "mode→simple"})
-		}
-		st.Keys[0].Misses[cachemodes.Cold] += c.cold
-		st.NowUS++
-		r.engine.st = &st
-		r.ticks(time.Second)
-		if got := why(); got != c.want {
-			t.Errorf("after %d changes and %d misses why is %q, want %q", c.marks, c.cold, got, c.want)
-		}
-	}
-}
-
 // TestHelpScrolls: from its end help goes up again at once, at any size.
 func TestHelpScrolls(t *testing.T) {
 	for _, size := range [][2]int{{80, 24}, {48, 12}, {20, 3}, {200, 60}} {

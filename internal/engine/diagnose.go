@@ -23,15 +23,14 @@ type Rule string
 
 // The rules.
 const (
-	CapTooLow     Rule = "cap too low"        // ORT #32017: a cap below what is wanted
-	SameShape     Rule = "same shape creates" // ORT #29016: a run like the last one creates again
-	MuchPadding   Rule = "padding"
-	UnusedCache   Rule = "unused cache"
-	RisingFloor   Rule = "rising floor"
-	AboveLimit    Rule = "above the limit"
-	DriverApart   Rule = "driver apart"
-	NeverLetsGo   Rule = "never lets go"
-	noCreatesSays      = "Take a mode that keeps buffers: bucket, dynamicBucket or simple."
+	CapTooLow   Rule = "cap too low"        // ORT #32017: a cap below what is wanted
+	SameShape   Rule = "same shape creates" // ORT #29016: a run like the last one creates again
+	MuchPadding Rule = "padding"
+	UnusedCache Rule = "unused cache"
+	RisingFloor Rule = "rising floor"
+	AboveLimit  Rule = "above the limit"
+	DriverApart Rule = "driver apart"
+	NeverLetsGo Rule = "never lets go"
 )
 
 // What the rules call much and long.
@@ -136,7 +135,7 @@ func remedyOf(why cachemodes.Reason) string {
 	case cachemodes.StillPending:
 		return "Take a mode that reuses at once, or refresh more often."
 	case cachemodes.NoCache:
-		return noCreatesSays
+		return "Take a mode that keeps buffers: bucket, dynamicBucket or simple."
 	case cachemodes.Switched:
 		return "The cache fills again in the next runs."
 	}

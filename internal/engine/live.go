@@ -124,6 +124,7 @@ type KeyRow struct {
 	Want, InUse, Pending   int64 // buffers
 	LastRequests, LastNew  int64 // of the last run
 	Misses                 [cachemodes.NumReasons]int64
+	MissesSince            [cachemodes.NumReasons]int64 // since a mode or its parameters changed
 	Padding, Creates, Hits int64
 	IdleRuns               int64 // ended since it was asked for last
 }
@@ -540,7 +541,7 @@ func keyRow(f cachemodes.Free, led *probe.Ledger) KeyRow {
 	k, requests, created := led.Key(f.Key)
 	return KeyRow{
 		Free: f, Want: k.Want(), InUse: k.InUse, Pending: k.Pending, LastRequests: requests, LastNew: created,
-		Misses: k.Misses, Padding: k.Padding(), Creates: k.Creates, Hits: k.Hits,
+		Misses: k.Misses, MissesSince: k.MissesSince(), Padding: k.Padding(), Creates: k.Creates, Hits: k.Hits,
 		IdleRuns: k.IdleRuns(led.Runs()),
 	}
 }
