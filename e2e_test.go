@@ -50,6 +50,8 @@ var (
 	runNumber = regexp.MustCompile(`\brun +(\d+) `)
 	behind    = regexp.MustCompile(`FROZEN \((\d+) runs? behind\)`)
 	heldText  = regexp.MustCompile(`\bheld +(\S+)`)
+	pastEvent = regexp.MustCompile(`◀ @event (\d+) run \d+, [\d.]+ s ago`)
+	pastAgo   = regexp.MustCompile(`◀ @event \d+ run \d+, (\d+)\.\d s ago`)
 )
 
 // number is what the pattern finds on the screen; -1 where it finds nothing.
@@ -127,7 +129,7 @@ func session(t *testing.T, bin string) {
 	p.Until("the standard layout", func(s ptytest.Screen) bool { return strings.Contains(s.Lines[23], "q quit") && s.Has("Buckets") })
 
 	p.Press("?")
-	p.See("this list, and back", "freeze the display")
+	p.See("this list, and back", "Events: everything that happened")
 	p.Press("esc")
 	p.Until("help to close", func(s ptytest.Screen) bool { return !s.Has("this list, and back") })
 
@@ -139,6 +141,8 @@ func session(t *testing.T, bin string) {
 	}
 	p.Press("space")
 	p.See("● LIVE")
+
+	history(t, p)
 
 	p.Press("p")
 	paused := number(p.Until("the pause between two runs", func(s ptytest.Screen) bool {
@@ -168,6 +172,40 @@ func session(t *testing.T, bin string) {
 	if err := p.Restored(); err != nil {
 		t.Error(err)
 	}
+}
+
+// history goes back to a large miss, looks at it from other screens, and comes
+// back, while the workload goes on.
+func history(t *testing.T, p *ptytest.Terminal) {
+	t.Helper()
+	p.Press("3")
+	checkFrames(t, p.See("Events, ", "back to event 0", "asked"))
+	p.Press("/", "type:mess")
+	p.See("filter events type:mess_", `there is no type "mess"; there are miss release`)
+	p.Press("esc")
+	p.Until("the filter to close", func(s ptytest.Screen) bool { return !s.Has("filter events") })
+	p.Press("/", "type:miss", " ", "size>=1MiB", "enter")
+	checkFrames(t, p.Until("misses alone", func(s ptytest.Screen) bool {
+		return s.Has(": type:miss size>=1MiB", "! miss") && !s.Has("keep", "refresh")
+	}))
+	p.Press("k")
+	s := p.Until("the last miss", func(s ptytest.Screen) bool { return number(s, pastEvent) > 0 && s.Has("miss of ", "because") })
+	checkFrames(t, s)
+	event, held := number(s, pastEvent), heldText.FindString(s.String())
+	s = p.Until("the workload to go on", func(s ptytest.Screen) bool { return number(s, pastAgo) >= 1 })
+	if now := heldText.FindString(s.String()); now != held || number(s, pastEvent) != event {
+		t.Errorf("the moment after event %d changed from %q to %q:\n%s", event, held, now, s)
+	}
+	p.Press("[")
+	s = p.Until("the miss before", func(s ptytest.Screen) bool { return number(s, pastEvent) < event && number(s, pastEvent) > 0 })
+	p.Press("1")
+	checkFrames(t, p.See("◀ @event "+strconv.Itoa(number(s, pastEvent)), "Buckets, storage", "Runs"))
+	p.Press("home")
+	p.See("◀ @event 0, ")
+	p.Press("4", "end")
+	checkFrames(t, p.See("● LIVE", "Buffers, all: "))
+	p.Press("esc")
+	p.See("● LIVE", "Buckets, storage")
 }
 
 // signals: the terminal is restored when the program is told to end.

@@ -36,24 +36,35 @@ func TestPicture(t *testing.T) {
 	p.Press("+", "+")
 	p.See("last 15 s")
 	svg := p.SVG()
+	p.Press("3", "/", "type:miss", " ", "size>=1MiB", "enter")
+	p.See("! miss", ": type:miss size>=1MiB")
+	p.Press("k")
+	p.Until("a moment of the past", func(s ptytest.Screen) bool { return number(s, pastEvent) > 0 && s.Has("miss of ") })
+	events := p.SVG()
+	p.Press("4", "/", "state:in_use", " ", "usage:storage", "enter", "o")
+	p.See("Buffers, all", ": state:in_use usage:storage", "by idle runs")
+	buffers := p.SVG()
 	p.Press("q")
 	if code := p.Exit(); code != 0 {
 		t.Errorf("q ends with code %d", code)
-	}
-	for d := xml.NewDecoder(bytes.NewReader(svg)); ; {
-		if _, err := d.Token(); errors.Is(err, io.EOF) {
-			break
-		} else if err != nil {
-			t.Fatalf("the picture is no XML: %v", err)
-		}
 	}
 	for _, want := range []string{"LIVE", "dynamicBucket", "peak", "held bytes"} {
 		if !bytes.Contains(svg, []byte(want)) {
 			t.Errorf("the picture lacks %q", want)
 		}
 	}
-	if *pictures != "" {
-		if err := os.WriteFile(filepath.Join(*pictures, "live.svg"), svg, 0o644); err != nil {
+	for name, picture := range map[string][]byte{"live.svg": svg, "events.svg": events, "buffers.svg": buffers} {
+		for d := xml.NewDecoder(bytes.NewReader(picture)); ; {
+			if _, err := d.Token(); errors.Is(err, io.EOF) {
+				break
+			} else if err != nil {
+				t.Fatalf("%s is no XML: %v", name, err)
+			}
+		}
+		if *pictures == "" {
+			continue
+		}
+		if err := os.WriteFile(filepath.Join(*pictures, name), picture, 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}

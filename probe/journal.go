@@ -23,11 +23,14 @@ import (
 // It is told of everything just before the Ledger is, by one goroutine. Any
 // goroutine may read a History, which does not change.
 type Journal struct {
-	budget int
-	led    *Ledger
-	bufs   []Buffer
-	config cachemodes.Config
-	made   int64 // buffers ever
+	budget  int
+	led     *Ledger
+	bufs    []Buffer
+	config  cachemodes.Config
+	made    int64 // buffers ever
+	learnt  []bool
+	current RunInfo
+	track   Track
 
 	sealed     []*chunk
 	sealedSize int
@@ -46,13 +49,14 @@ type chunk struct {
 	data     []byte
 	texts    []string
 	runs     []RunInfo
+	runAt    []int64 // ordinals of the entries that start them
 	settings []cachemodes.Setting
 }
 
 // size is what a chunk takes, in bytes, near enough to budget with.
 func (c *chunk) size() int {
-	const perKey, perBuffer, perText = 256, 112, 64
-	return len(c.data) + len(c.start.Ledger.keys)*perKey + len(c.start.Buffers)*perBuffer + (len(c.texts)+len(c.runs))*perText
+	const perKey, perBuffer, perText = 400, 112, 64
+	return len(c.data) + len(c.start.Ledger.keys)*perKey + len(c.start.Buffers)*perBuffer + (len(c.texts)+2*len(c.runs))*perText
 }
 
 // Moment is everything known at one instant.
@@ -61,6 +65,16 @@ type Moment struct {
 	// Buffers are by BufID; an id that no buffer has is Gone.
 	Buffers []Buffer
 	Config  cachemodes.Config
+	// Learnt says, by KeyID, what is a key of a learning mode.
+	Learnt []bool
+	// Current is the run that started last.
+	Current RunInfo
+	// Track is the graph up to here; of the slots that are over it has those
+	// since the checkpoint.
+	Track Track
+	// Ended are the runs that ended since the checkpoint where History.At made
+	// the moment, else the last of them.
+	Ended []Run
 	// Seq is how many entries had happened; AtUS the time of the last.
 	Seq  int64
 	AtUS int64
@@ -93,7 +107,7 @@ type What uint8
 const (
 	Happened        What = iota // Event, Serial
 	RunStarted                  // Run
-	RunEnded                    // Ended
+	RunEnded                    // Run: its session and id
 	SessionCreated              // Session
 	SessionIsReady              // Session
 	SessionReleased             // Session
@@ -117,9 +131,20 @@ type Entry struct {
 	Event   cachemodes.Event
 	Serial  int64
 	Run     RunInfo
-	Ended   *Run
 	Setting cachemodes.Setting
 	Text    string
+}
+
+// sampled reports whether the graph has a point at the entry: at both ends of a
+// run, after a refresh, and before a setting changes.
+func (e *Entry) sampled() bool {
+	switch e.What {
+	case RunStarted, RunEnded, Configured:
+		return true
+	case Happened:
+		return e.Event.Kind == cachemodes.Refresh
+	}
+	return false
 }
 
 // Name is the entry's kind in words.
@@ -131,17 +156,26 @@ func (e *Entry) Name() string {
 }
 
 // NewJournal begins a journal of a ledger that has booked nothing, under a
-// config; budget bounds it, in bytes.
-func NewJournal(led *Ledger, cfg cachemodes.Config, budget int) *Journal {
-	j := &Journal{budget: budget, led: led, config: cfg}
+// config; budget bounds it, in bytes. Its graph is kept in a series.
+func NewJournal(led *Ledger, cfg cachemodes.Config, budget int, graph *Series) *Journal {
+	j := &Journal{budget: budget, led: led, config: cfg, track: Track{Series: graph}}
 	j.last = chunk{start: j.moment(0)}
 	return j
 }
 
 // moment is the state now.
 func (j *Journal) moment(seq int64) *Moment {
-	return &Moment{Ledger: j.led.clone(), Buffers: slices.Clone(j.bufs), Config: j.config, Seq: seq, AtUS: j.prevUS, made: j.made}
+	return &Moment{
+		Ledger: j.led.clone(), Buffers: slices.Clone(j.bufs), Config: j.config, Learnt: slices.Clone(j.learnt),
+		Current: j.current, Track: j.track.fork(), Seq: seq, AtUS: j.prevUS, made: j.made,
+	}
 }
+
+// Track is the graph up to now.
+func (j *Journal) Track() *Track { return &j.track }
+
+// End is one more than the ordinal of the newest entry.
+func (j *Journal) End() int64 { return j.last.first + j.last.n }
 
 // An entry begins with a tag: what it is, or for an event its kind after the
 // whats, and a bit that says that time has passed, which then follows.
@@ -181,6 +215,10 @@ func (j *Journal) seal() {
 // Event notes an event of the manager.
 func (j *Journal) Event(atUS int64, e *cachemodes.Event) {
 	j.begin(atUS, byte(numWhats)+byte(e.Kind))
+	if e.Kind == cachemodes.Refresh {
+		j.track.sample(j.led, atUS)
+	}
+	j.learnt = learn(j.learnt, e, j.led, &j.config)
 	switch e.Kind {
 	case cachemodes.Create, cachemodes.Fail:
 		j.number(int64(e.Buf))
@@ -213,13 +251,17 @@ func (j *Journal) Event(atUS int64, e *cachemodes.Event) {
 // StartRun notes that a run starts.
 func (j *Journal) StartRun(atUS int64, info RunInfo) {
 	j.begin(atUS, byte(RunStarted))
+	j.track.sample(j.led, atUS)
 	j.number(int64(len(j.last.runs)))
 	j.last.runs = append(j.last.runs, info)
+	j.last.runAt = append(j.last.runAt, j.End()-1)
+	j.current = info
 }
 
 // EndRun notes that it ends.
 func (j *Journal) EndRun(atUS int64, session int32, id int64) {
 	j.begin(atUS, byte(RunEnded))
+	j.track.sample(j.led, atUS)
 	j.number(int64(session))
 	j.number(id)
 }
@@ -238,6 +280,7 @@ func (j *Journal) Session(atUS int64, what What, session int32) {
 // Configure notes that a setting comes into force, before its events.
 func (j *Journal) Configure(atUS int64, u cachemodes.Usage, s cachemodes.Setting) {
 	j.begin(atUS, byte(Configured))
+	j.track.sample(j.led, atUS)
 	j.last.data = append(j.last.data, byte(u))
 	j.number(int64(len(j.last.settings)))
 	j.last.settings = append(j.last.settings, s)
@@ -288,6 +331,29 @@ func follow(bufs []Buffer, e *cachemodes.Event, made *int64, atUS, runs int64) [
 	return bufs
 }
 
+// learn keeps what is a key of a learning mode, by KeyID. When such a mode is
+// chosen, the sizes that are in the cache are: see cachemodes.Learner.Adopt.
+func learn(learnt []bool, e *cachemodes.Event, led *Ledger, cfg *cachemodes.Config) []bool {
+	switch e.Kind {
+	case cachemodes.KeyBorn, cachemodes.KeyDropped:
+		for int(e.Key) >= len(learnt) {
+			learnt = append(learnt, false)
+		}
+		learnt[e.Key] = e.Kind == cachemodes.KeyBorn
+	case cachemodes.Switch:
+		learns := cfg[e.Usage].Mode.Mode().Learns
+		for i := range led.keys {
+			for i >= len(learnt) {
+				learnt = append(learnt, false)
+			}
+			if k := &led.keys[i]; k.Usage == e.Usage && k.Size > 0 {
+				learnt[i] = learns && k.Cached > 0
+			}
+		}
+	}
+	return learnt
+}
+
 // History is a journal up to a moment: immutable, for any goroutine.
 type History struct {
 	sealed []*chunk
@@ -323,6 +389,40 @@ func (h *History) FirstUS() int64 {
 	return h.last.start.AtUS
 }
 
+// RunBefore is the ordinal of the last entry before seq that starts a run, and
+// RunAfter of the first one from seq on; false where the history has none.
+func (h *History) RunBefore(seq int64) (int64, bool) {
+	best, ok := int64(0), false
+	h.chunks(func(c *chunk) bool {
+		if n, _ := slices.BinarySearch(c.runAt, seq); n > 0 {
+			best, ok = c.runAt[n-1], true
+		}
+		return c.first < seq
+	})
+	return best, ok
+}
+
+// RunAfter is described at RunBefore.
+func (h *History) RunAfter(seq int64) (best int64, ok bool) {
+	h.chunks(func(c *chunk) bool {
+		if n, _ := slices.BinarySearch(c.runAt, seq); n < len(c.runAt) {
+			best, ok = c.runAt[n], true
+		}
+		return !ok
+	})
+	return best, ok
+}
+
+// chunks calls f with the chunks in order, until it answers false.
+func (h *History) chunks(f func(*chunk) bool) {
+	for _, c := range h.sealed {
+		if !f(c) {
+			return
+		}
+	}
+	f(&h.last)
+}
+
 // chunkAt is the chunk that holds the entry after seq entries, or the last.
 func (h *History) chunkAt(seq int64) *chunk {
 	i := sort.Search(len(h.sealed), func(i int) bool { return h.sealed[i].first+h.sealed[i].n > seq })
@@ -336,10 +436,55 @@ func (h *History) chunkAt(seq int64) *chunk {
 func (h *History) At(seq int64) *Moment {
 	seq = min(max(seq, h.First()), h.End())
 	r := h.reader(seq)
+	r.keepRuns = true
 	for r.m.Seq < seq {
 		r.next()
 	}
 	return r.m
+}
+
+// Cursor is a moment that goes on through a history, or through later ones of
+// the same journal: on its way it reads only what lies between. The zero
+// Cursor stands nowhere yet.
+type Cursor struct{ r *reader }
+
+// Seek goes to the moment after seq entries, which h must reach: on from where
+// it stands, or from the last checkpoint before seq.
+func (c *Cursor) Seek(h *History, seq int64) *Moment {
+	seq = min(max(seq, h.First()), h.End())
+	at := h.chunkAt(seq)
+	if c.r == nil || c.r.c.first != at.first || c.r.m.Seq > seq {
+		c.r = h.reader(seq)
+	}
+	c.r.c = *at
+	for c.r.m.Seq < seq {
+		c.r.next()
+	}
+	return c.r.m
+}
+
+// Scan goes on to the moment after seq entries and calls f with each entry on
+// the way, once it took effect, until f answers false. Both belong to the
+// cursor: they change with the next entry.
+func (c *Cursor) Scan(h *History, seq int64, f func(m *Moment, e *Entry) bool) {
+	seq = min(seq, h.End())
+	for c.r.m.Seq < seq {
+		if !c.r.next() {
+			c.Seek(h, c.r.m.Seq)
+			continue
+		}
+		if !f(c.r.m, &c.r.e) {
+			return
+		}
+	}
+}
+
+// Seq is how many entries had happened where it stands; -1 nowhere.
+func (c *Cursor) Seq() int64 {
+	if c.r == nil {
+		return -1
+	}
+	return c.r.m.Seq
 }
 
 // Scan calls f with the entries from seq on, each before it takes effect on m,
@@ -366,15 +511,19 @@ func (h *History) reader(seq int64) *reader {
 	m := *c.start
 	m.Ledger = m.Ledger.clone()
 	m.Buffers = slices.Clone(m.Buffers)
-	return &reader{c: c, m: &m}
+	m.Learnt = slices.Clone(m.Learnt)
+	m.Track = m.Track.fork()
+	return &reader{c: *c, m: &m}
 }
 
 // reader reads entries of one chunk and follows the state.
 type reader struct {
-	c  *chunk
-	at int // in c.data
+	c  chunk // a copy: a History is a value, and may be another one later
+	at int   // in c.data
 	m  *Moment
 	e  Entry
+	// keepRuns is that m.Ended is to have them all.
+	keepRuns bool
 }
 
 func (r *reader) byte() byte {
@@ -500,15 +649,22 @@ func (r *reader) apply() {
 	if m.Ledger.timed {
 		m.Ledger.Advance(e.AtUS)
 	}
+	if e.sampled() {
+		m.Track.sample(m.Ledger, e.AtUS)
+	}
 	switch e.What {
 	case Happened:
+		m.Learnt = learn(m.Learnt, &e.Event, m.Ledger, &m.Config)
 		m.Ledger.Apply(&e.Event)
 		m.Buffers = follow(m.Buffers, &e.Event, &m.made, e.AtUS, m.Ledger.runs)
 	case RunStarted:
 		m.Ledger.StartRun(e.Run, e.AtUS)
+		m.Current = e.Run
 	case RunEnded:
-		run := m.Ledger.EndRun(e.Run.Session, e.Run.ID, m.Config[cachemodes.Storage].Mode, e.AtUS)
-		e.Ended = &run
+		if !r.keepRuns {
+			m.Ended = m.Ended[:0]
+		}
+		m.Ended = append(m.Ended, m.Ledger.EndRun(e.Run.Session, e.Run.ID, m.Config[cachemodes.Storage].Mode, e.AtUS))
 	case Configured:
 		m.Config[e.Usage] = e.Setting
 	case Abandoned:

@@ -15,7 +15,7 @@ import (
 func moments(t *rapid.T, budget int) (*Journal, []*Moment, []cachemodes.Event) {
 	cfg := cachemodes.DefaultConfig()
 	m, l := cachemodes.NewManager(cfg), &Ledger{}
-	j := NewJournal(l, cfg, budget)
+	j := NewJournal(l, cfg, budget, NewSeries(100, 1<<20))
 	var states []*Moment
 	var events []cachemodes.Event // one for each entry; empty for other entries
 	var at int64
@@ -108,12 +108,23 @@ func moments(t *rapid.T, budget int) (*Journal, []*Moment, []cachemodes.Event) {
 	return j, states, events
 }
 
-// comparable drops what is not part of a moment's truth: the window is a
-// reader's, and the clock of a timed ledger runs on between entries.
+// comparable drops what is not part of a moment's truth: the clock of a timed
+// ledger runs on between entries, and of the graph's slots that are over each
+// moment has its own share.
 func comparable(m *Moment) string {
 	l := m.Ledger.clone()
-	l.window, l.now, l.wall, l.wallTime, l.timed = Window{}, 0, 0, 0, false
-	return fmt.Sprintf("%+v %+v %+v %d %d", *l, m.Buffers, m.Config, m.Seq, m.made)
+	l.now, l.wall, l.wallTime, l.timed = 0, 0, 0, false
+	_, slot, any := m.Track.Points()
+	return fmt.Sprintf("%+v %+v %+v %v %+v %d %d %d %+v %t %d %d", *l, m.Buffers, m.Config, trimmed(m.Learnt), m.Current,
+		m.Track.peak, m.Track.PeakRun, m.Track.PeakUS, slot, any, m.Seq, m.made)
+}
+
+// trimmed is what is learnt without keys at its end that are none.
+func trimmed(learnt []bool) []bool {
+	for len(learnt) > 0 && !learnt[len(learnt)-1] {
+		learnt = learnt[:len(learnt)-1]
+	}
+	return learnt
 }
 
 // TestJournal: the state at any moment, rebuilt, is what it was; and the
@@ -133,6 +144,19 @@ func TestJournal(t *testing.T) {
 			if got, want := comparable(h.At(seq)), comparable(states[seq]); got != want {
 				t.Fatalf("the moment after %d entries:\n got %s\nwant %s", seq, got, want)
 			}
+		}
+		var c Cursor
+		for range 5 { // on, back, and on again
+			seq := rapid.Int64Range(0, end).Draw(t, "to")
+			if got, want := comparable(c.Seek(&h, seq)), comparable(states[seq]); got != want {
+				t.Fatalf("the cursor after %d entries:\n got %s\nwant %s", seq, got, want)
+			}
+			c.Scan(&h, rapid.Int64Range(0, end).Draw(t, "on"), func(m *Moment, e *Entry) bool {
+				if seq++; e.Seq != seq-1 || m.Seq != seq || comparable(m) != comparable(states[seq]) {
+					t.Fatalf("scanned entry %d at moment %d, want %d", e.Seq, m.Seq, seq)
+				}
+				return true
+			})
 		}
 		next := rapid.Int64Range(0, end).Draw(t, "from")
 		h.Scan(next, func(m *Moment, e *Entry) bool {
@@ -181,7 +205,7 @@ func TestJournalForgets(t *testing.T) {
 func TestBufferStory(t *testing.T) {
 	cfg := cachemodes.DefaultConfig()
 	m, l := cachemodes.NewManager(cfg), &Ledger{}
-	j := NewJournal(l, cfg, 1<<20)
+	j := NewJournal(l, cfg, 1<<20, NewSeries(100, 1))
 	at := int64(0)
 	book := func(es []cachemodes.Event) {
 		at += 10

@@ -37,10 +37,11 @@ type Key struct {
 	Requests, Hits              int64
 	Creates, Destroys           int64
 	Misses                      [cachemodes.NumReasons]int64
-	InUse, Pending, Cached      int64 // buffers
-	Requested                   int64 // bytes asked for, of buffers in use
-	PeakInUse                   int64 // buffers
-	lost                        int64 // given up at the cap, and no miss explained by it yet
+	InUse, Pending, Cached      int64                        // buffers
+	Requested                   int64                        // bytes asked for, of buffers in use
+	PeakInUse                   int64                        // buffers
+	before                      [cachemodes.NumReasons]int64 // misses before the usage's mode or parameters changed last
+	lost                        int64                        // given up at the cap, and no miss explained by it yet
 	want, lastWant              int64
 	startCreates, startRequests int64
 	lastCreates, lastRequests   int64
@@ -56,6 +57,24 @@ func (k *Key) Padding() int64 { return k.InUse*k.Size - k.Requested }
 // been without a cap, in the last run and since: the cap that would have
 // created none.
 func (k *Key) Want() int64 { return max(k.want, k.lastWant) }
+
+// MissesSince are the misses since the mode or the parameters of its usage were
+// changed last: what was a reason under another mode is none under this.
+func (k *Key) MissesSince() [cachemodes.NumReasons]int64 {
+	since := k.Misses
+	for r, n := range k.before {
+		since[r] -= n
+	}
+	return since
+}
+
+// IdleRuns is how many of so many runs ended since it was asked for last.
+func (k *Key) IdleRuns(runs int64) int64 {
+	if k.touched {
+		return 0
+	}
+	return runs - k.lastRun
+}
 
 // Session are the books of one loaded model.
 type Session struct {
@@ -132,6 +151,11 @@ func (l *Ledger) Apply(e *cachemodes.Event) {
 		return
 	case cachemodes.Switch:
 		l.switches++
+		for i := range l.keys {
+			if k := &l.keys[i]; k.Usage == e.Usage {
+				k.before = k.Misses
+			}
+		}
 		return
 	case cachemodes.KeyBorn, cachemodes.KeyDropped, cachemodes.Refresh:
 		return
@@ -223,6 +247,11 @@ func (l *Ledger) applyKey(e *cachemodes.Event) {
 			k.Pending--
 		case cachemodes.Cached:
 			k.Cached--
+		}
+		return
+	case cachemodes.Fail: // its size was asked for, at least
+		if k.Size == 0 {
+			k.Usage, k.Size = e.Usage, e.Size
 		}
 		return
 	default:
@@ -404,6 +433,12 @@ func (l *Ledger) Key(id cachemodes.KeyID) (k Key, lastRequests, lastCreates int6
 	}
 	return k, lastRequests, lastCreates
 }
+
+// NumKeys is how many KeyIDs there are books of, from 0.
+func (l *Ledger) NumKeys() int { return len(l.keys) }
+
+// InRun reports whether a run is going on.
+func (l *Ledger) InRun() bool { return len(l.open) > 0 }
 
 // TakeWindow answers the range of figures since it was called last, and begins
 // a new window.

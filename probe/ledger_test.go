@@ -308,3 +308,47 @@ func TestSeries(t *testing.T) {
 		}
 	})
 }
+
+// TestMissesSince: the reasons of misses are told of the mode in force, of each
+// usage by itself.
+func TestMissesSince(t *testing.T) {
+	m, l := cachemodes.NewManager(cachemodes.DefaultConfig()), &Ledger{}
+	book := func(events []cachemodes.Event) {
+		for i := range events {
+			l.Apply(&events[i])
+		}
+	}
+	ask := func(u cachemodes.Usage) {
+		id, events := m.Request(0, u, 64)
+		book(events)
+		book(m.Release(id))
+		book(m.Refresh(0))
+	}
+	set := func(u cachemodes.Usage, mode cachemodes.ModeID) {
+		events, err := m.Set(u, cachemodes.Setting{Mode: mode, Params: cachemodes.DefaultParams()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		book(events)
+	}
+	check := func(key cachemodes.KeyID, reason cachemodes.Reason, all, since int64) {
+		t.Helper()
+		k, _, _ := l.Key(key)
+		if got := k.MissesSince(); k.Misses[reason] != all || got[reason] != since {
+			t.Errorf("key %d: %d %s, %d since, want %d and %d", key, k.Misses[reason], reason, got[reason], all, since)
+		}
+	}
+	ask(cachemodes.Storage)
+	ask(cachemodes.Uniform)
+	check(0, cachemodes.Cold, 1, 1)
+	set(cachemodes.Storage, cachemodes.Disabled)
+	check(0, cachemodes.Cold, 1, 0)
+	check(1, cachemodes.Cold, 1, 1)
+	ask(cachemodes.Storage)
+	ask(cachemodes.Storage)
+	check(0, cachemodes.Switched, 1, 1)
+	check(0, cachemodes.NoCache, 1, 1)
+	set(cachemodes.Uniform, cachemodes.LazyRelease)
+	check(0, cachemodes.NoCache, 1, 1)
+	check(1, cachemodes.Cold, 1, 0)
+}

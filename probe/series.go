@@ -82,3 +82,31 @@ func (s *Series) Add(p Point) {
 func (s *Series) Points() (done []Point, now Point, any bool) {
 	return s.points.All(), s.last, s.any
 }
+
+// Track is what a graph needs of a ledger: its figures over time, and where
+// the peak was. A journal samples it at entries of its own, so that it is the
+// same when it is rebuilt from them.
+type Track struct {
+	*Series
+	PeakRun, PeakUS int64 // of held bytes; a run's ordinal, and a time
+	peak            int64
+}
+
+// sample adds what happened since the last sample.
+func (t *Track) sample(l *Ledger, atUS int64) {
+	w := l.TakeWindow()
+	if l.total.PeakHeld > t.peak {
+		t.peak, t.PeakRun, t.PeakUS = l.total.PeakHeld, l.runs, atUS
+	}
+	t.Add(Point{
+		AtUS: atUS, Run: l.runs, MinHeld: w.MinHeld, MaxHeld: w.MaxHeld, MaxInUse: w.MaxInUse,
+		Held: l.total.Held(), InUse: l.total.InUse, Avg: l.total.AvgHeld(), Floor: l.total.Floor,
+	})
+}
+
+// fork is a track that goes on from t with the slot going on alone.
+func (t *Track) fork() Track {
+	f := *t
+	f.Series = &Series{SlotUS: t.SlotUS, points: Tail[Point]{Keep: t.points.Keep}, last: t.last, any: t.any}
+	return f
+}

@@ -90,3 +90,59 @@ func BenchmarkUnchanged(b *testing.B) {
 		r.View()
 	}
 }
+
+// BenchmarkHistory is what a tick costs with a million events behind it, in
+// which a run of a hundred more has happened; and, as back, what a key that
+// goes back costs.
+func BenchmarkHistory(b *testing.B) {
+	p := newPlayer()
+	var sizes []int64
+	for i := range int64(48) {
+		sizes = append(sizes, 64*kib*(1+i%13))
+	}
+	run := func(id int64) {
+		p.at += 20_000
+		p.run(probe.RunInfo{Session: 3, ID: id, Label: "decode", Tokens: 1}, 3_000, sizes...)
+	}
+	for id := int64(0); p.jrn.End() < 1_000_000; id++ {
+		run(id)
+	}
+	base := p.state()
+	for _, c := range []struct {
+		name string
+		keys []string
+		each []string // pressed in every tick
+	}{
+		{"events", []string{"3"}, nil},
+		{"filter", []string{"3", "/", "type:miss", "enter"}, nil},
+		{"dense", []string{"3", "/", "type:hit", "enter"}, nil},
+		{"rare", []string{"3", "/", "type:oom", "enter"}, nil},
+		{"buffers", []string{"4"}, nil},
+		{"back", []string{"3", "k"}, []string{"k"}},
+		{"back-live", nil, []string{"{"}},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			r := newRig(base, Options{})
+			r.Update(tea.WindowSizeMsg{Width: 200, Height: 60})
+			r.keys(c.keys...)
+			times := make([]time.Duration, 0, 1<<16)
+			b.ReportAllocs()
+			for i := int64(0); b.Loop(); i++ {
+				run(i)
+				st := *base
+				st.History, st.Seq, st.NowUS, st.Events = p.jrn.History(), p.jrn.End(), p.at, i+1
+				r.engine.st = &st
+				began := time.Now()
+				r.ticks(0)
+				r.keys(c.each...)
+				if r.View().Content == "" {
+					b.Fatal("no picture")
+				}
+				times = append(times, time.Since(began))
+			}
+			slices.Sort(times)
+			b.ReportMetric(float64(times[len(times)*99/100].Microseconds()), "p99-µs")
+			b.ReportMetric(float64(times[len(times)/2].Microseconds()), "p50-µs")
+		})
+	}
+}

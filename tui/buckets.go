@@ -20,13 +20,7 @@ type bucketsPane struct {
 	at    cachemodes.KeyID
 	any   bool   // whether a row is marked
 	heats []heat // by KeyID
-	// before is, by KeyID, the misses before the last change of a mode or its
-	// parameters: what was a reason under another mode is none under this.
-	before []misses
-	seen   *engine.State
-
-	note   string // advice, and when it was given on the profile's clock
-	noteUS int64
+	seen  *engine.State
 }
 
 type misses = [cachemodes.NumReasons]int64
@@ -67,27 +61,19 @@ func (p *bucketsPane) follow(f *frame) {
 	if fresh {
 		*p = bucketsPane{scroll: scroll{cursor: -1}, rows: p.rows}
 	}
-	if fresh || st.Status != p.seen.Status || p.note == "" || st.NowUS-p.noteUS >= adviseEvery.Microseconds() {
-		p.note, p.noteUS = advice(f), st.NowUS
+	if !fresh && st.NowUS < p.seen.NowUS { // a moment of the past: what was hot later is not yet
+		p.heats = p.heats[:0]
 	}
-	changed := !fresh && len(st.Marks) > 0 && (len(p.seen.Marks) == 0 || last(st.Marks) != last(p.seen.Marks))
 	p.seen = st
 	p.rows = p.rows[:0]
 	for i := range st.Keys {
 		k := &st.Keys[i]
 		for int(k.Key) >= len(p.heats) {
-			p.heats, p.before = append(p.heats, heat{}), append(p.before, misses{})
-		}
-		if changed {
-			p.before[k.Key] = k.Misses
-		}
-		since := k.Misses
-		for r, n := range p.before[k.Key] {
-			since[r] -= n
+			p.heats = append(p.heats, heat{})
 		}
 		h := &p.heats[k.Key]
 		r := bucketRow{
-			KeyRow: k, usage: k.Usage, why: mainReason(&since), created: h.created.warm(k.LastNew*k.Size, st.NowUS),
+			KeyRow: k, usage: k.Usage, why: mainReason(&k.MissesSince), created: h.created.warm(k.LastNew*k.Size, st.NowUS),
 			padding: h.padding.warm(k.Padding, st.NowUS), held: h.held.warm(heldOf(k), st.NowUS),
 		}
 		if !idle(k) {
@@ -115,8 +101,6 @@ func (p *bucketsPane) follow(f *frame) {
 		}
 	}
 }
-
-func last[T any](list []T) T { return list[len(list)-1] }
 
 // heldOf is the bytes that a bucket holds.
 func heldOf(k *engine.KeyRow) int64 { return (k.InUse + k.Pending + int64(k.Free.Free)) * k.Size }
@@ -169,7 +153,7 @@ var bucketColumns = []column[bucketRow]{
 	{title: "req/run", width: 7, rank: 9, text: countColumn(func(r bucketRow) int64 { return r.LastRequests })},
 	{title: "new/run", width: 7, rank: 2, text: func(_ *frame, r bucketRow) (string, style) {
 		s := plain
-		if over(r.KeyRow) {
+		if r.KeyRow.Over() {
 			s = warning
 		}
 		return units.Count(r.LastNew), s
@@ -230,7 +214,7 @@ func drawBar(v view, f *frame, r bucketRow) {
 			v.set(x, 0, rest, restStyle)
 		}
 	}
-	if over(r.KeyRow) {
+	if r.KeyRow.Over() {
 		v.set(w, 0, '!', warning)
 	}
 }

@@ -1,7 +1,6 @@
 package tui
 
 import (
-	"fmt"
 	"time"
 
 	"bucketscope/cachemodes"
@@ -15,7 +14,10 @@ import (
 // for every picture and changed by none.
 type frame struct {
 	st *engine.State
-	// latest is the newest state; another one than st while the display is
+	// now is the state whose history can be gone back in; another one than st
+	// while a past moment is shown.
+	now *engine.State
+	// latest is the newest state; another one than now while the display is
 	// frozen.
 	latest *engine.State
 	frozen bool
@@ -23,6 +25,13 @@ type frame struct {
 	si     bool
 	recent recent
 }
+
+// past reports whether a moment of the history is shown.
+func (f *frame) past() bool { return f.st != f.now }
+
+// at is the ordinal of the event that is shown as the last that happened: the
+// newest one unless a past moment is shown.
+func (f *frame) at() int64 { return f.st.Seq - 1 }
 
 func (f *frame) bytes(n int64) string { return units.Bytes(n, f.si) }
 func (f *frame) size(n int64) string  { return units.Size(n, f.si) }
@@ -148,32 +157,19 @@ var usageWords = [cachemodes.NumCaches]string{"storage", "uniform", "query resol
 // capped reports whether a bucket keeps some free buffers, but not any number.
 func capped(k *engine.KeyRow) bool { return k.IsKey && k.Cap < cachemodes.Uncapped }
 
-// over reports whether a bucket lost buffers to its cap that it then had to
-// make again.
-func over(k *engine.KeyRow) bool {
-	return capped(k) && k.Want > int64(k.Cap) && k.LastNew > 0
-}
-
-// advice is what the bucket that costs most asks for, or nothing.
+// advice is the worst of what the state's diagnosis found, or nothing.
 func advice(f *frame) string {
-	var worst *engine.KeyRow
-	for i := range f.st.Keys {
-		k := &f.st.Keys[i]
-		if over(k) && (worst == nil || k.LastNew*k.Size > worst.LastNew*worst.Size) {
-			worst = k
-		}
-	}
-	if worst == nil {
+	found := engine.Diagnose(f.st, f.si)
+	if len(found) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("! %s: %d wanted, cap %d %s %d new in the last run. A cap of %d makes none.",
-		f.size(worst.Size), worst.Want, worst.Cap, f.g.arrow, worst.LastNew, worst.Want)
+	return "! " + found[0].Evidence + ". " + found[0].Remedy
 }
 
 // begunAnew reports whether b is not of the same play as a: another workload,
 // or the same from its beginning. Numbers of runs and keys start again then.
 func begunAnew(a, b *engine.State) bool {
-	return a == nil || a.Workload.SHA256 != b.Workload.SHA256 || a.Workload.Name != b.Workload.Name || b.NowUS < a.NowUS
+	return a == nil || a.Play != b.Play || a.Workload.SHA256 != b.Workload.SHA256 || a.Workload.Name != b.Workload.Name
 }
 
 // sameFigures reports whether b shows nothing that a does not: the engine

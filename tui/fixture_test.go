@@ -136,7 +136,11 @@ func fixtureKeys() []engine.KeyRow {
 	u := key(6, cachemodes.Uniform, 160, cachemodes.Uncapped, 30)
 	u.Want, u.InUse, u.LastRequests, u.LastNew, u.Creates, u.Hits, u.Padding = 34, 13, 161, 17, 58, 22_400, 400
 	u.Misses[cachemodes.StillPending] = 58
-	return []engine.KeyRow{a, b, c, d, e, idle, u}
+	rows := []engine.KeyRow{a, b, c, d, e, idle, u}
+	for i := range rows {
+		rows[i].MissesSince = rows[i].Misses
+	}
+	return rows
 }
 
 // The fixture in other circumstances.

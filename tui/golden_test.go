@@ -3,6 +3,7 @@ package tui
 import (
 	"context"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -56,7 +57,7 @@ var specialKeys = map[string]tea.KeyPressMsg{
 	"enter": {Code: tea.KeyEnter}, "esc": {Code: tea.KeyEscape}, "tab": {Code: tea.KeyTab},
 	"shift+tab": {Code: tea.KeyTab, Mod: tea.ModShift}, "up": {Code: tea.KeyUp}, "down": {Code: tea.KeyDown},
 	"left": {Code: tea.KeyLeft}, "right": {Code: tea.KeyRight}, "pgup": {Code: tea.KeyPgUp}, "pgdown": {Code: tea.KeyPgDown},
-	"backspace": {Code: tea.KeyBackspace}, "space": {Code: ' ', Text: " "},
+	"home": {Code: tea.KeyHome}, "end": {Code: tea.KeyEnd}, "backspace": {Code: tea.KeyBackspace}, "space": {Code: ' ', Text: " "},
 	"ctrl+c": {Code: 'c', Mod: tea.ModCtrl}, "ctrl+z": {Code: 'z', Mod: tea.ModCtrl}, "ctrl+u": {Code: 'u', Mod: tea.ModCtrl},
 	"ctrl+n": {Code: 'n', Mod: tea.ModCtrl}, "ctrl+p": {Code: 'p', Mod: tea.ModCtrl},
 }
@@ -80,18 +81,21 @@ var escapes = regexp.MustCompile("\x1b\\[[0-9;]*m")
 // bare is a picture without its escape sequences.
 func bare(s string) string { return escapes.ReplaceAllString(s, "") }
 
+// goldenCase is a picture: of a state, after some keys.
+type goldenCase struct {
+	name string
+	st   *engine.State
+	o    Options
+	w, h int
+	keys []string
+	act  func(*rig)
+}
+
 func TestGoldens(t *testing.T) {
 	failing := Options{LoadWorkload: func(context.Context, string) (*workload.Trace, error) {
 		return nil, os.ErrPermission
 	}}
-	for _, c := range []struct {
-		name string
-		st   *engine.State
-		o    Options
-		w, h int
-		keys []string
-		act  func(*rig)
-	}{
+	cases := []goldenCase{
 		{name: "live-48x12", w: 48, h: 12},
 		{name: "live-80x24", w: 80, h: 24},
 		{name: "live-120x32", w: 120, h: 32},
@@ -126,11 +130,36 @@ func TestGoldens(t *testing.T) {
 		{name: "help-200x60", w: 200, h: 60, keys: []string{"?"}},
 		{name: "frozen-80x24", w: 80, h: 24, keys: []string{"space"}, act: moveOn},
 		{name: "frozen-48x12", w: 48, h: 12, keys: []string{"space"}, act: moveOn},
+		{name: "palette-80x24", w: 80, h: 24, keys: []string{":"}},
+		{name: "palette-run-48x12", w: 48, h: 12, keys: []string{"ctrl+p", "r", "u", "n"}},
+		{name: "events-empty-80x24", st: emptyFixture(), w: 80, h: 24, keys: []string{"3"}},
+		{name: "events-typing-80x24", st: historyFixture(), w: 80, h: 24, keys: []string{"3", "/", "type:mess"}},
+		{name: "events-none-80x24", st: historyFixture(), w: 80, h: 24, keys: []string{"3", "/", "type:oom", "enter"}},
+		{name: "buffers-leaks-120x32", st: historyFixture(), w: 120, h: 32, keys: []string{"4", "v"}},
+		{name: "buffers-stale-80x24", st: historyFixture(), w: 80, h: 24, keys: []string{"4", "v", "v", "v"}},
 		{name: "loading-80x24", w: 80, h: 24, keys: []string{"w", "down", "enter"}},
 		{name: "load-failed-80x24", o: failing, w: 80, h: 24, act: func(r *rig) {
 			r.Update(r.keys("w", "b", "e", "r", "t", "enter")())
 		}},
-	} {
+	}
+	for _, size := range [][2]int{{48, 12}, {80, 24}, {120, 32}, {200, 60}} {
+		for _, c := range []struct {
+			name string
+			keys []string
+		}{
+			{"events", []string{"3"}},
+			{"events-filter", []string{"3", "/", "type:miss", " ", "size>=4MiB", "enter"}},
+			{"events-past", []string{"3", "/", "type:miss", " ", "size>=4MiB", "enter", "k", "pgup", "k"}},
+			{"live-past", []string{"{", "{", "{", "]", "]"}},
+			{"buffers", []string{"4", "j", "j"}},
+			{"buffers-past", []string{"{", "{", "4", "/", "usage:storage", " ", "size<8MiB", "enter", "o"}},
+		} {
+			cases = append(cases, goldenCase{
+				name: fmt.Sprintf("%s-%dx%d", c.name, size[0], size[1]), st: historyFixture(), w: size[0], h: size[1], keys: c.keys,
+			})
+		}
+	}
+	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			if c.st == nil {
 				c.st = fixture()
@@ -192,7 +221,8 @@ func golden(t *testing.T, name, got string) {
 // reads like another one could stand in its place unseen.
 func TestFiguresDiffer(t *testing.T) {
 	seen := map[string]string{}
-	f := &frame{st: fixture(), latest: fixture(), g: &unicodeGlyphs}
+	st := fixture()
+	f := &frame{st: st, now: st, latest: st, g: &unicodeGlyphs}
 	f.recent = recentOf(f.st.Runs)
 	for _, d := range []field{
 		heldField(f), inUseField(f), cachedField(f), pendingField(f), paddingField(f), peakField(f), averageField(f), floorField(f),

@@ -83,6 +83,8 @@ func drawField(v view, x int, d field) int {
 func badge(f *frame, short bool) field {
 	g := f.g
 	switch {
+	case f.past():
+		return pastBadge(f, short)
 	case f.frozen:
 		behind := f.latest.RunCount - f.st.RunCount
 		text := fmt.Sprintf("%s FROZEN (%s behind)", g.frozen, runsText(behind))
@@ -262,6 +264,9 @@ func latencyMeanField(f *frame) field {
 }
 
 func paceField(f *frame) field {
+	if f.past() { // no entry of the history tells
+		return field{}
+	}
 	if f.st.Pace > 0 {
 		return field{label: "pace", value: units.Rate(f.st.Pace) + "/s", width: 5}
 	}

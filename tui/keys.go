@@ -3,7 +3,7 @@ package tui
 import "strings"
 
 // action is what a key does. Keys are translated into actions in one place, so
-// that help, hints, the README and, later, a palette all name the same ones.
+// that help, hints, the README and the palette all name the same ones.
 type action uint8
 
 const (
@@ -35,6 +35,23 @@ const (
 	accept
 	nextTab
 	prevTab
+	toLive
+	toEvents
+	toBuffers
+	prevEvent
+	nextEvent
+	prevRun
+	nextRun
+	firstEvent
+	nowAgain
+	filterList
+	copyRow
+	sortNext
+	sortTurn
+	presetNext
+	openPalette
+
+	numActions = int(openPalette) + 1
 )
 
 // scope is where a binding holds.
@@ -45,8 +62,9 @@ const (
 	inHelp
 	inMenus // lists that are typed into: letters are text there
 	inTabs  // menus with a list for each usage
+	inLine  // a line that is typed, beside what it is about
 
-	everywhere = onScreens | inHelp | inMenus
+	everywhere = onScreens | inHelp | inMenus | inLine
 )
 
 // binding ties keys to an action. Order is the order of help.
@@ -63,6 +81,9 @@ type binding struct {
 // The groups of help.
 const (
 	groupProgram  = "Program"
+	groupScreens  = "Screens"
+	groupHistory  = "History"
+	groupLists    = "Lists"
 	groupWorkload = "Workload"
 	groupDisplay  = "Display"
 	groupMove     = "Move"
@@ -81,6 +102,20 @@ var keymap = []binding{
 	{faster, onScreens, []string{">"}, ">", "", "faster, up to flat out", groupWorkload},
 	{chooseMode, onScreens, []string{"m"}, "m", "mode", "cache mode of each usage", groupWorkload},
 	{chooseWorkload, onScreens, []string{"w"}, "w", "workload", "play another recording", groupWorkload},
+	{toLive, onScreens, []string{"1"}, "1", "", "Live: held bytes over time, the buckets, the runs", groupScreens},
+	{toEvents, onScreens, []string{"3"}, "3", "", "Events: everything that happened, filtered; a marked event takes every pane back to it", groupScreens},
+	{toBuffers, onScreens, []string{"4"}, "4", "", "Buffers: every buffer that exists, who has it, how long nobody used it", groupScreens},
+	{prevEvent, onScreens, []string{"["}, "[", "", "back by one event, of those that the filter of Events lets through; every pane goes along", groupHistory},
+	{nextEvent, onScreens, []string{"]"}, "]", "", "forward by one event", groupHistory},
+	{prevRun, onScreens, []string{"{"}, "{", "", "back to the start of a run", groupHistory},
+	{nextRun, onScreens, []string{"}"}, "}", "", "forward to the start of a run", groupHistory},
+	{firstEvent, onScreens, []string{"home"}, "home", "", "back to the first event that is kept", groupHistory},
+	{nowAgain, onScreens, []string{"end"}, "end", "now", "what goes on now; ends freezing, too", groupHistory},
+	{filterList, onScreens, []string{"/"}, "/", "filter", "filter of a list: words that must all hold, as type:miss size>=4MiB run=87 !usage:uniform", groupLists},
+	{sortNext, onScreens, []string{"o"}, "o", "", "Buffers: sort by the next column", groupLists},
+	{sortTurn, onScreens, []string{"O", "shift+o"}, "O", "", "Buffers: turn the order around", groupLists},
+	{presetNext, onScreens, []string{"v"}, "v", "", "Buffers: all, leaks, temporary, stale", groupLists},
+	{copyRow, onScreens, []string{"y"}, "y", "", "copy the marked row to the clipboard of the terminal", groupLists},
 	{nextPane, onScreens, []string{"tab"}, "tab", "pane", "next pane", groupMove},
 	{prevPane, onScreens, []string{"shift+tab"}, "shift+tab", "", "previous pane", groupMove},
 	{moveUp, onScreens | inHelp, []string{"up", "k"}, "↑ k", "", "up", groupMove},
@@ -96,8 +131,10 @@ var keymap = []binding{
 	{prevTab, inTabs, []string{"left", "shift+tab"}, "← shift+tab", "", "previous usage", groupMenus},
 	{nextTab, inTabs, []string{"right", "tab"}, "→ tab", "usage", "next usage", groupMenus},
 	{accept, inMenus, []string{"enter"}, "enter", "choose", "choose the marked row", groupMenus},
+	{accept, inLine, []string{"enter"}, "enter", "apply", "apply the filter", groupMenus},
 	{help, onScreens | inHelp, []string{"?"}, "?", "help", "this list, and back", groupProgram},
-	{back, everywhere, []string{"esc"}, "esc", "back", "back; drops a notice or a selection; never quits", groupProgram},
+	{openPalette, onScreens, []string{":", "ctrl+p"}, ": ctrl+p", "", "palette: every action by its name", groupProgram},
+	{back, everywhere, []string{"esc"}, "esc", "back", "back: to now, without a filter or a marked row, to Live; never quits", groupProgram},
 	{quit, onScreens, []string{"q"}, "q", "quit", "quit", groupProgram},
 	{back, inHelp, []string{"q"}, "q", "", "in help: leave it", groupProgram},
 	{quit, everywhere, []string{"ctrl+c"}, "ctrl+c", "", "quit, from anywhere", groupProgram},
@@ -129,7 +166,7 @@ type keyGroup struct {
 // groups are the bindings by group, in the order in which people meet them.
 func groups() []keyGroup {
 	var out []keyGroup
-	for _, name := range []string{groupProgram, groupDisplay, groupWorkload, groupMove, groupMenus} {
+	for _, name := range []string{groupProgram, groupScreens, groupHistory, groupLists, groupDisplay, groupWorkload, groupMove, groupMenus} {
 		g := keyGroup{name: name}
 		for _, b := range keymap {
 			if b.group == name {

@@ -32,12 +32,13 @@ func (v view) rect(r rect) view { return v.sub(r.x, r.y, r.w, r.h) }
 type shell struct {
 	kind                         layoutKind
 	header, banner, body, notice rect
-	hints                        rect
+	tabs, hints                  rect
 }
 
 // shellOf lays out a terminal: the header, a banner of so many rows where the
-// workload stopped, the screen's body, a notice of so many rows, the hints.
-// What is not the body gives way first.
+// workload stopped, the tabs of the screens, the screen's body, a notice of so
+// many rows, the hints, beside which the tabs stand where rows are few. What is
+// not the body gives way first.
 func shellOf(w, h, banner, notice int) shell {
 	s := shell{kind: kindOf(w, h)}
 	if s.kind == layoutLine {
@@ -67,9 +68,17 @@ func shellOf(w, h, banner, notice int) shell {
 	}
 	s.header = take(headerLines(s.kind))
 	s.banner = take(banner)
+	if s.kind > layoutCompact {
+		s.tabs = take(1)
+	}
 	s.body = take(h - y - notice - hints)
 	s.notice = take(notice)
 	s.hints = take(hints)
+	if s.kind == layoutCompact {
+		s.tabs = s.hints
+		s.tabs.w = min(w/2, tabsWidth)
+		s.hints.x, s.hints.w = s.tabs.w, w-s.tabs.w
+	}
 	return s
 }
 

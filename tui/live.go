@@ -2,20 +2,6 @@ package tui
 
 import "bucketscope/internal/engine"
 
-// screen is one of the numbered screens: the part between header and hints.
-// follow and press change it; draw does not.
-type screen interface {
-	// follow takes in the state that is shown from now on.
-	follow(f *frame)
-	// press answers whether the action was one of the screen's, which has a
-	// body of w by h.
-	press(a action, kind layoutKind, w, h int) bool
-	// draw draws the body.
-	draw(v view, f *frame, kind layoutKind)
-	// note is the one thing that a person should know now, or nothing.
-	note() string
-}
-
 // paneID is a pane of the Live screen that keys can move in.
 type paneID uint8
 
@@ -42,9 +28,9 @@ func (l *live) follow(f *frame) {
 	l.runs.follow(f)
 }
 
-func (l *live) note() string { return l.buckets.note }
+func (l *live) work(*frame) (changed, more bool) { return false, false }
 
-func (l *live) press(a action, kind layoutKind, w, h int) bool {
+func (l *live) press(a action, _ *frame, kind layoutKind, w, h int) (bool, wish) {
 	switch a {
 	case zoomIn:
 		l.zoom = max(l.zoom-1, 0)
@@ -71,9 +57,9 @@ func (l *live) press(a action, kind layoutKind, w, h int) bool {
 		l.buckets.drop()
 		l.runs.drop()
 	default:
-		return false
+		return false, wish{}
 	}
-	return true
+	return true, wish{}
 }
 
 // tablePage is how many rows a table shows in a pane: less than its rows by

@@ -28,15 +28,20 @@ type model struct {
 	auto   bool // the theme follows the terminal's background
 	w, h   int
 
-	latest *engine.State
-	held   *engine.State // what is shown while the display is frozen, else nil
-	screen screen
-	over   overlay // nil: none is open
-	notice notice
-	loads  loading
-	hold   suspension
-	want   intent
-	tick   int // the number of the tick that is awaited; others are late
+	latest  *engine.State
+	held    *engine.State // what is shown while the display is frozen, else nil
+	past    *engine.State // the moment that was gone back to, else nil
+	screens [numScreens]screen
+	events  *eventsScreen // of screens
+	current screenID
+	more    bool // the screen has work left to do
+	advice  diagnosis
+	over    overlay // nil: none is open
+	notice  notice
+	loads   loading
+	hold    suspension
+	want    intent
+	tick    int // the number of the tick that is awaited; others are late
 
 	canvas canvas
 	stale  bool   // what is shown differs from picture
@@ -95,8 +100,9 @@ func newModel(ctx context.Context, o *Options) *model {
 	m := &model{
 		ctx: ctx, engine: o.Engine, workloads: o.Workloads, load: o.LoadWorkload,
 		now: time.Now, glyphs: &unicodeGlyphs, si: o.SI, theme: darkTheme,
-		screen: newLive(), stale: true,
+		events: newEventsScreen(), stale: true,
 	}
+	m.screens = [numScreens]screen{screenLive: newLive(), screenEvents: m.events, screenBuffers: newBuffersScreen()}
 	if o.ASCII {
 		m.glyphs = &asciiGlyphs
 	}
@@ -132,36 +138,58 @@ func (m *model) tickIn(d time.Duration) tea.Cmd {
 	return tea.Tick(d, func(time.Time) tea.Msg { return n })
 }
 
-// shown is the state on the screen.
-func (m *model) shown() *engine.State {
+// present is the newest state that may be shown.
+func (m *model) present() *engine.State {
 	if m.held != nil {
 		return m.held
 	}
 	return m.latest
 }
 
-// see takes the engine's latest state. While the display is frozen only the
-// badge tells of it.
-func (m *model) see(st *engine.State) {
+// shown is the state on the screen.
+func (m *model) shown() *engine.State {
+	if m.past != nil {
+		return m.past
+	}
+	return m.present()
+}
+
+// see takes the engine's latest state, and answers whether the screen followed
+// it. While the display is frozen only the badge tells of it.
+func (m *model) see(st *engine.State) bool {
 	m.want.seen(st)
 	if sameFigures(m.latest, st) {
-		return
+		return false
 	}
 	m.latest, m.stale = st, true
-	if m.held == nil {
-		m.follow()
+	if m.held != nil {
+		return false
 	}
+	m.follow()
+	return true
 }
 
 // follow shows the screen what is shown from now on.
 func (m *model) follow() {
-	m.screen.follow(m.frame())
+	f := m.frame()
+	m.advice.follow(f)
+	m.screens[m.current].follow(f)
+	m.work(f)
 	m.stale = true
+}
+
+// work lets the screen do a part of what it has to do.
+func (m *model) work(f *frame) {
+	var changed bool
+	changed, m.more = m.screens[m.current].work(f)
+	m.stale = m.stale || changed
 }
 
 func (m *model) frame() *frame {
 	st := m.shown()
-	return &frame{st: st, latest: m.latest, frozen: m.held != nil, g: m.glyphs, si: m.si, recent: recentOf(st.Runs)}
+	return &frame{
+		st: st, now: m.present(), latest: m.latest, frozen: m.held != nil, g: m.glyphs, si: m.si, recent: recentOf(st.Runs),
+	}
 }
 
 func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
@@ -199,7 +227,9 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 
 // ticked loads the latest state and says when to do so again.
 func (m *model) ticked() tea.Cmd {
-	m.see(m.engine.State())
+	if !m.see(m.engine.State()) && m.more {
+		m.work(m.frame())
+	}
 	if m.notice.text != "" && !m.notice.bad && !m.now().Before(m.notice.until) {
 		m.notice, m.stale = notice{}, true
 	}
@@ -212,6 +242,9 @@ func (m *model) ticked() tea.Cmd {
 			return tea.Batch(tea.Suspend, m.tickIn(idleEvery))
 		}
 		return m.tickIn(soon)
+	}
+	if m.more {
+		return m.tickIn(min(workEvery, m.interval))
 	}
 	if m.latest.Status == engine.Running && m.held == nil {
 		return m.tickIn(m.interval)
@@ -227,20 +260,32 @@ func (m *model) pressed(key tea.KeyPressMsg) tea.Cmd {
 	}
 	a := actionOf(where, key.String())
 	m.notice = notice{}
+	if m.over != nil && a != quit && a != suspend {
+		s := m.shell()
+		area := overlayOf(m.w, m.h, &s)
+		return m.heed(m.over.press(a, key, m.frame(), area.w, area.h))
+	}
+	return m.act(a)
+}
+
+// act does what is asked for on the screens.
+func (m *model) act(a action) tea.Cmd {
+	if id, ok := screenOf(a); ok {
+		return m.goTo(id)
+	}
 	switch a {
 	case quit:
 		return tea.Quit
 	case suspend:
 		return m.suspend()
-	}
-	if m.over != nil {
-		s := m.shell()
-		area := overlayOf(m.w, m.h, &s)
-		return m.heed(m.over.press(a, key, m.frame(), area.w, area.h))
-	}
-	switch a {
 	case help:
 		m.over = &helpView{}
+	case openPalette:
+		m.over = newPalette()
+	case prevEvent, nextEvent, prevRun, nextRun, firstEvent:
+		m.travel(a)
+	case nowAgain:
+		return m.toNow()
 	case chooseMode:
 		m.over = newModeMenu(m.latest.Config)
 	case chooseWorkload:
@@ -256,17 +301,59 @@ func (m *model) pressed(key tea.KeyPressMsg) tea.Cmd {
 			m.loads.name = ""
 			return nil
 		}
-		m.toScreen(a)
+		return m.leave()
 	default:
-		m.toScreen(a)
+		cmd, _ := m.toScreen(a)
+		return cmd
 	}
 	return nil
 }
 
-func (m *model) toScreen(a action) {
+// toScreen lets the screen take an action, and answers whether it was its own.
+func (m *model) toScreen(a action) (tea.Cmd, bool) {
 	s := m.shell()
-	m.screen.press(a, s.kind, s.body.w, s.body.h)
+	own, w := m.screens[m.current].press(a, m.frame(), s.kind, s.body.w, s.body.h)
+	cmd := m.grant(w)
 	m.follow()
+	return cmd, own
+}
+
+// goTo shows another screen.
+func (m *model) goTo(id screenID) tea.Cmd {
+	m.current = id
+	m.follow()
+	return m.tickIn(soon)
+}
+
+// leave is esc: from a past moment to now, from what is marked or filtered to
+// nothing of that, and from a screen to the first one.
+func (m *model) leave() tea.Cmd {
+	if m.past != nil {
+		return m.toNow()
+	}
+	cmd, own := m.toScreen(back)
+	if !own && m.current != screenLive {
+		return m.goTo(screenLive)
+	}
+	return cmd
+}
+
+// grant does what a screen asked for.
+func (m *model) grant(w wish) tea.Cmd {
+	if w.tell != "" {
+		m.tell("%s", w.tell)
+	}
+	switch {
+	case w.goBack:
+		m.goBack(w.event)
+	case w.now:
+		m.past = nil
+	case w.edit != nil:
+		m.over = newFilterLine(w.edit)
+	case w.copy != "":
+		return tea.SetClipboard(w.copy)
+	}
+	return nil
 }
 
 // heed does what an overlay asked for.
@@ -280,8 +367,11 @@ func (m *model) heed(o outcome) tea.Cmd {
 		return m.commanded()
 	case o.load != "":
 		return m.beginLoad(o.load)
+	case o.act != noAction:
+		return m.act(o.act)
 	}
-	return nil
+	m.follow()
+	return m.tickIn(soon)
 }
 
 // freeze holds the picture, or lets it go on. The engine knows nothing of it.
@@ -330,7 +420,10 @@ func (m *model) command(a action) tea.Cmd {
 // commanded looks soon what came of a command. A frozen display does not show
 // it, and says so.
 func (m *model) commanded() tea.Cmd {
-	if m.held != nil {
+	switch {
+	case m.past != nil:
+		m.tell("done, but a past moment is shown: end shows it")
+	case m.held != nil:
 		m.tell("done, but the display is frozen: space shows it")
 	}
 	return m.tickIn(soon)
@@ -381,7 +474,7 @@ func (m *model) loaded(msg loadedMsg) tea.Cmd {
 		return nil
 	}
 	m.engine.Load(msg.trace)
-	m.held = nil // the frozen picture is of what is no longer played
+	m.held, m.past = nil, nil // what they show is no longer played
 	m.tell("playing %s", name)
 	return m.tickIn(soon)
 }

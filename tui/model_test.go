@@ -190,7 +190,7 @@ func TestFreeze(t *testing.T) {
 func TestFrozenAcrossBeginning(t *testing.T) {
 	r := at80(failedFixture())
 	r.keys("space", "p")
-	r.engine.st = &engine.State{Workload: r.engine.st.Workload, Device: r.engine.st.Device, NowUS: sec, RunCount: 3}
+	r.engine.st = &engine.State{Workload: r.engine.st.Workload, Device: r.engine.st.Device, NowUS: sec, RunCount: 3, Play: 1}
 	r.ticks(time.Second)
 	r.sees(t, "FROZEN (begun anew since)")
 	r.picture(48, 12)
@@ -342,7 +342,7 @@ func TestSuspend(t *testing.T) {
 // the log of runs stays where one looks while runs come.
 func TestSelection(t *testing.T) {
 	r := at80(fixture())
-	l := r.screen.(*live)
+	l := r.screens[screenLive].(*live)
 	r.keys("j", "j", "j")
 	if got := l.buckets.rows[l.buckets.cursor].Size; got != 8*mib {
 		t.Fatalf("the third row is %d", got)
@@ -404,7 +404,7 @@ func TestSelection(t *testing.T) {
 // not when it goes up and down.
 func TestRowsStandStill(t *testing.T) {
 	r := at80(fixture())
-	l := r.screen.(*live)
+	l := r.screens[screenLive].(*live)
 	order := func() (sizes []int64) {
 		for _, row := range l.buckets.rows {
 			if row.KeyRow != nil {
@@ -433,33 +433,6 @@ func TestRowsStandStill(t *testing.T) {
 	r.ticks(time.Second)
 	if got := order(); got[0] != 201*mib {
 		t.Errorf("long after, the order is %v: what costs nothing any more is still first", got)
-	}
-}
-
-// TestReasons: why buckets were created is said of the mode in force.
-func TestReasons(t *testing.T) {
-	r := at80(fixture())
-	why := func() string { return r.screen.(*live).buckets.rows[0].why }
-	if got := why(); got != "cap full" {
-		t.Errorf("why is %q", got)
-	}
-	for _, c := range []struct {
-		marks int
-		cold  int64
-		want  string
-	}{{1, 0, ""}, {1, 1, "cold"}, {1, 2, "cold"}, {2, 2, ""}} {
-		st := *r.engine.st
-		st.Marks, st.Keys = fixture().Marks, fixtureKeys()
-		for i := range c.marks {
-			st.Marks = append(st.Marks, engine.Mark{AtUS: 47*sec + int64(i), Run: 188, Text: "mode→simple"})
-		}
-		st.Keys[0].Misses[cachemodes.Cold] += c.cold
-		st.NowUS++
-		r.engine.st = &st
-		r.ticks(time.Second)
-		if got := why(); got != c.want {
-			t.Errorf("after %d changes and %d misses why is %q, want %q", c.marks, c.cold, got, c.want)
-		}
 	}
 }
 
@@ -492,7 +465,7 @@ func TestHelpScrolls(t *testing.T) {
 // TestKeymap: in no scope does a key mean two things, every action can be
 // given, and help and the README's table name every binding.
 func TestKeymap(t *testing.T) {
-	for _, where := range []scope{onScreens, inHelp, inMenus, inMenus | inTabs} {
+	for _, where := range []scope{onScreens, inHelp, inMenus, inMenus | inTabs, inLine} {
 		seen := map[string]action{}
 		for _, b := range keymap {
 			if b.scope&where == 0 {
@@ -524,7 +497,7 @@ func TestKeymap(t *testing.T) {
 			t.Errorf("the key table lacks %q", b.long)
 		}
 	}
-	for a := quit; a <= prevTab; a++ {
+	for a := quit; int(a) < numActions; a++ {
 		if !given[a] {
 			t.Errorf("action %d has no key", a)
 		}

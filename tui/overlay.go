@@ -23,6 +23,8 @@ type outcome struct {
 	setMode *modeChoice
 	// load is the workload to play, if not empty.
 	load string
+	// act is what to do as if its key had been pressed.
+	act action
 }
 
 type modeChoice struct {

@@ -38,16 +38,18 @@ func checkFits(t tb, picture string, w, h int) {
 
 var circumstances = map[string]func() *engine.State{
 	"fixture": fixture, "paused": pausedFixture, "failed": failedFixture, "empty": emptyFixture, "host": hostFixture,
-	"hostile": hostileFixture, "huge": hugeFixture,
+	"hostile": hostileFixture, "huge": hugeFixture, "history": historyFixture,
 }
 
-var overlays = [][]string{nil, {"m"}, {"m", "tab", "s"}, {"w"}, {"w", "l"}, {"w", "z"}, {"?"}, {"?", "G"}, {"space"}, {"tab", "k", "k"}, {"j", "G"}}
+var overlays = [][]string{nil, {"m"}, {"m", "tab", "s"}, {"w"}, {"w", "l"}, {"w", "z"}, {"?"}, {"?", "G"}, {"space"}, {"tab", "k", "k"}, {"j", "G"}, {"3"}, {"3", "k", "k"},
+	{"3", "/", "type:miss size>=4MiB"}, {"3", "/", "模型 type:oops"}, {"3", "/", "run=3", "enter", "["}, {"{", "{"}, {"home"}, {"space", "["}, {"4"}, {"4", "j", "o", "v"},
+	{"4", "/", "state:cached", "enter"}, {"home", "4"}, {":"}, {":", "run"}}
 
 // TestEverySize: no terminal is too small to draw on, and nothing ever sticks
 // out of it.
 func TestEverySize(t *testing.T) {
-	for i, keys := range [][]string{nil, {"m"}, {"?"}, {"w"}} {
-		r := newRig(fixture(), Options{})
+	for i, keys := range [][]string{nil, {"3", "k"}, {"4", "j"}, {"m"}, {"?"}, {"w"}, {":"}, {"3", "/", "size>x"}} {
+		r := newRig(historyFixture(), Options{})
 		r.Update(tea.WindowSizeMsg{Width: 80, Height: 24})
 		r.keys(keys...)
 		for h := 1; h <= 70; h++ {
@@ -64,7 +66,7 @@ func TestEverySize(t *testing.T) {
 
 // TestAnything: the same for any state, overlay, theme and size.
 func TestAnything(t *testing.T) {
-	names := []string{"fixture", "paused", "failed", "empty", "host", "hostile", "huge"}
+	names := []string{"fixture", "paused", "failed", "empty", "host", "hostile", "huge", "history"}
 	rapid.Check(t, func(t *rapid.T) {
 		name := rapid.SampledFrom(names).Draw(t, "state")
 		o := Options{

@@ -24,6 +24,8 @@ const (
 	// profile's clock.
 	heatFor     = 10 * time.Second
 	adviseEvery = 2 * time.Second
+	// workEvery is when a screen goes on with work that it has left.
+	workEvery = 30 * time.Millisecond
 	// suspendWithin bounds the wait for the end of a run before ctrl+z stops
 	// the program.
 	suspendWithin = time.Second
@@ -55,3 +57,21 @@ const defaultZoom = 3
 // paces are the steps of the pace, runs per second; after the last comes flat
 // out.
 var paces = []float64{0.5, 1, 2, 4, 8, 15, 30, 60, 125, 250, 500, 1000}
+
+// The bounds of the event log. Reading an entry of the history takes one or two
+// tenths of a microsecond: a tick reads for two or three milliseconds.
+const (
+	// entriesPerTick is how many entries are looked at per tick.
+	entriesPerTick = 20_000
+	// blockEntries is how many events are counted together: those of a chunk
+	// of the journal, which can be read without reading others.
+	blockEntries = 1 << 16
+	// keptRows is how many rows of a block are kept, its last ones, so that a
+	// list of rare events needs not read it again.
+	keptRows = 256
+	// windowRows is how many rows are made on each side of the one that is
+	// marked, and windowLeft how few may be left before more are made.
+	windowRows, windowLeft = 192, 64
+	// searchBlocks is how many blocks a key press may read to find an event.
+	searchBlocks = 2
+)

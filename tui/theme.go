@@ -27,6 +27,7 @@ const (
 	badgeLive
 	badgePaused
 	badgeFrozen
+	badgePast
 	badgeStopped
 	lineHeld
 	lineAverage
@@ -98,7 +99,7 @@ func coloured(p palette) *theme {
 			return a.Foreground(p.vermillion).Bold(true)
 		case badgeLive:
 			return a.Foreground(p.green).Bold(true)
-		case badgePaused, badgeFrozen:
+		case badgePaused, badgeFrozen, badgePast:
 			return a.Foreground(p.yellow).Bold(true)
 		case badgeStopped:
 			return a.Foreground(p.vermillion).Bold(true)
@@ -123,7 +124,7 @@ func attributes(s style) lipgloss.Style {
 	switch s {
 	case faint, label, border, areaInUse, lineFloor:
 		return a.Faint(true)
-	case strong, heading, focused, warning, failure, badgeLive, badgePaused, badgeFrozen, badgeStopped,
+	case strong, heading, focused, warning, failure, badgeLive, badgePaused, badgeFrozen, badgePast, badgeStopped,
 		lineAverage, peakMark, keycap:
 		return a.Bold(true)
 	case selected:
@@ -156,6 +157,7 @@ func checkTheme(name string) error {
 // glyphs are the signs that panes draw with.
 type glyphs struct {
 	live, paused, frozen, stopped  string
+	back                           string // a past moment
 	up, down                       string // a trend
 	none                           string // unknown, or not there
 	uncapped                       string
@@ -174,7 +176,7 @@ type glyphs struct {
 }
 
 var unicodeGlyphs = glyphs{
-	live: "●", paused: "❚❚", frozen: "❄", stopped: "■",
+	live: "●", paused: "❚❚", frozen: "❄", stopped: "■", back: "◀",
 	up: "▲", down: "▼", none: "–", uncapped: "∞", arrow: "→", more: "…", chosen: "●", focus: "▸", peak: "▲",
 	kept: "▏▎▍▌▋▊▉█", lost: '▒', room: '·', area: '░', mark: '┊', tick: '┤',
 	topLeft: '╭', topRight: '╮', bottomLeft: '╰', bottomRight: '╯', horizontal: '─', vertical: '│', scrolled: '┃',
@@ -184,7 +186,7 @@ var unicodeGlyphs = glyphs{
 }
 
 var asciiGlyphs = glyphs{
-	live: "*", paused: "||", frozen: "#", stopped: "[]",
+	live: "*", paused: "||", frozen: "#", stopped: "[]", back: "<<",
 	up: "^", down: "v", none: "-", uncapped: "inf", arrow: ">", more: "~", chosen: "*", focus: ">", peak: "^",
 	kept: "#", lost: '%', room: '.', area: ':', mark: '!', tick: '+',
 	topLeft: '+', topRight: '+', bottomLeft: '+', bottomRight: '+', horizontal: '-', vertical: '|', scrolled: '#',

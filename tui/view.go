@@ -45,8 +45,8 @@ func (m *model) banner() []string {
 	return append(wrap(m.glyphs.stopped+" "+st.Err.Error(), w, maxBanner), wrap(remedy, w, 1)...)
 }
 
-// note is the line for notices: what is being done, what happened, else what
-// the screen has to say.
+// note is the line for notices: what is being done, what happened, else the
+// diagnosis.
 func (m *model) note() (lines []string, s style) {
 	w := max(m.w-2, 1)
 	switch {
@@ -60,7 +60,7 @@ func (m *model) note() (lines []string, s style) {
 	if kindOf(m.w, m.h) < layoutStandard {
 		return nil, plain // there the hints are worth more
 	}
-	return wrap(m.screen.note(), w, 1), warning
+	return wrap(m.advice.text, w, 1), warning
 }
 
 // shell lays out the terminal as it is now.
@@ -79,7 +79,8 @@ func (m *model) draw() {
 	s := shellOf(m.w, m.h, len(banner), len(note))
 	drawHeader(all.rect(s.header), f, s.kind)
 	drawLines(all.rect(s.banner), banner, failure)
-	m.screen.draw(all.rect(s.body), f, s.kind)
+	drawTabs(all.rect(s.tabs), f, m.current)
+	m.screens[m.current].draw(all.rect(s.body), f, s.kind)
 	drawLines(all.rect(s.notice), note, noteStyle)
 	where := onScreens
 	if m.over != nil {
@@ -107,7 +108,10 @@ func drawHints(v view, f *frame, where scope) {
 		if b.scope&where == 0 || b.short == "" || b.action == back && where == onScreens {
 			continue
 		}
-		rank := i
+		if b.action == nowAgain && !f.past() && !f.frozen {
+			continue
+		}
+		rank := i + 1
 		switch b.action {
 		case help, quit, accept, back:
 			rank = 0

@@ -72,19 +72,9 @@ func (m *workloadMenu) press(a action, key tea.KeyPressMsg, _ *frame, _, h int) 
 }
 
 func (m *workloadMenu) typeText(key tea.KeyPressMsg) {
-	switch {
-	case key.Code == tea.KeyBackspace:
-		if r := []rune(m.filter); len(r) > 0 {
-			m.filter = string(r[:len(r)-1])
-		}
-	case key.String() == "ctrl+u":
-		m.filter = ""
-	case key.Text != "":
-		m.filter += key.Text
-	default:
-		return
+	if typed := typeInto(m.filter, key); typed != m.filter {
+		m.filter, m.cursor = typed, 0
 	}
-	m.cursor = 0
 }
 
 var workloadColumns = []column[workloadRow]{

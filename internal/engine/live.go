@@ -52,10 +52,14 @@ const (
 	Failed         // State.Err tells why; going on begins anew
 )
 
+// stoppedText is the mark of a failure.
+const stoppedText = "stopped"
+
 // Mark is something that a person changed, to be shown where it happened.
 type Mark struct {
 	AtUS int64
 	Run  int64 // ordinal of the run that was going on or would be next
+	Seq  int64 // ordinal of its entry in the history
 	Text string
 }
 
@@ -70,6 +74,11 @@ type State struct {
 	Err      error
 	Pace     float64 // runs per second; 0 is flat out
 	Pass     int64   // repetition of the workload, from 0
+	// Play numbers the beginnings: a workload loaded, or begun anew. Runs, keys
+	// and entries of the history are counted from 0 in each.
+	Play int64
+	// Seq is how many entries of the history had happened.
+	Seq int64
 
 	// NowUS is the profile's clock: microseconds since the workload was
 	// loaded, pauses left out.
@@ -126,7 +135,9 @@ type KeyRow struct {
 	Want, InUse, Pending   int64 // buffers
 	LastRequests, LastNew  int64 // of the last run
 	Misses                 [cachemodes.NumReasons]int64
+	MissesSince            [cachemodes.NumReasons]int64 // since a mode or its parameters changed
 	Padding, Creates, Hits int64
+	IdleRuns               int64 // ended since it was asked for last
 }
 
 // Live plays a workload over and over. Its methods may be called from any
@@ -294,14 +305,11 @@ type loop struct {
 
 	runs     probe.Tail[probe.Run]
 	marks    probe.Tail[Mark]
-	series   *probe.Series
+	plays    int64
 	current  probe.RunInfo
 	events   int64
 	overhead float64
 	runDevUS float64 // player.deviceUS at the last run start
-	peak     int64
-	peakRun  int64
-	peakAt   int64
 
 	reading     Reading
 	lastRead    time.Time
@@ -326,14 +334,13 @@ func (lp *loop) load(t *workload.Trace) {
 	}
 	lp.runs = probe.Tail[probe.Run]{Keep: keepRuns}
 	lp.marks = probe.Tail[Mark]{Keep: keepMarks}
-	lp.series = probe.NewSeries(slotUS, keepSlots)
+	lp.plays++
 	lp.current, lp.events, lp.overhead = probe.RunInfo{}, 0, -1
-	lp.peak, lp.peakRun, lp.peakAt = 0, 0, 0
 	lp.clock.reset()
 	lp.nextRun = time.Now()
 	lp.player = newPlayer(t, lp.cfg, lp.dev, lp.opt.Weights, lp.runEnded)
 	lp.player.clock = lp.clock.us
-	lp.player.journal = probe.NewJournal(lp.player.led, lp.cfg, keepJournal)
+	lp.player.journal = probe.NewJournal(lp.player.led, lp.cfg, keepJournal, probe.NewSeries(slotUS, keepSlots))
 }
 
 // run plays until ctx is done.
@@ -415,7 +422,6 @@ func (lp *loop) play(e *workload.Event) {
 	if e.Op == workload.RunStart {
 		lp.current = lp.player.runInfo(e)
 	}
-	run := lp.player.led.Runs()
 	if err := lp.player.step(e); err != nil {
 		lp.fail(err)
 		return
@@ -423,10 +429,6 @@ func (lp *loop) play(e *workload.Event) {
 	lp.events++
 	if e.Op == workload.RunStart {
 		lp.runDevUS = lp.player.deviceUS
-	}
-	switch e.Op {
-	case workload.RunStart, workload.RunEnd, workload.Submit:
-		lp.sample(run)
 	}
 	lp.between = lp.player.inRun == 0 || e.Op == workload.RunEnd
 	lp.advance()
@@ -444,22 +446,6 @@ func (lp *loop) advance() {
 		return
 	}
 	lp.player.pass++
-}
-
-// sample adds what happened since the last sample to the graph, under the
-// ordinal of the run that it happened in.
-func (lp *loop) sample(run int64) {
-	w := lp.player.led.TakeWindow()
-	total := lp.player.led.Total()
-	now := lp.clock.us()
-	if total.PeakHeld > lp.peak {
-		lp.peak, lp.peakRun, lp.peakAt = total.PeakHeld, run, now
-	}
-	lp.series.Add(probe.Point{
-		AtUS: now, Run: run, MinHeld: w.MinHeld, MaxHeld: w.MaxHeld, MaxInUse: w.MaxInUse,
-		Held: total.Held(), InUse: total.InUse,
-		Avg: total.AvgHeld(), Floor: total.Floor,
-	})
 }
 
 func (lp *loop) runEnded(r *probe.Run) {
@@ -486,15 +472,19 @@ func (lp *loop) pause(paused bool) {
 
 // set changes a setting now, and for the workloads to come.
 func (lp *loop) set(u cachemodes.Usage, s cachemodes.Setting, mark string) {
-	run := lp.player.led.Runs()
-	lp.sample(run)
+	at := lp.player.journal.End()
 	if err := lp.player.set(u, s); err != nil {
 		lp.fail(err)
 		return
 	}
 	lp.cfg[u] = s
-	lp.marks.Add(Mark{AtUS: lp.clock.us(), Run: run, Text: mark})
-	lp.sample(run)
+	lp.mark(at, mark)
+}
+
+// mark notes what a person changed, or that the workload stopped, under the
+// ordinal of its first entry.
+func (lp *loop) mark(seq int64, text string) {
+	lp.marks.Add(Mark{AtUS: lp.player.at, Run: lp.player.led.Runs(), Seq: seq, Text: text})
 }
 
 // fail stops the workload; what it held is given back, and the books say so.
@@ -505,7 +495,7 @@ func (lp *loop) fail(err error) {
 	if lp.err == nil {
 		lp.err = err
 	}
-	lp.marks.Add(Mark{AtUS: lp.clock.us(), Run: lp.player.led.Runs(), Text: "stopped"})
+	lp.mark(lp.player.journal.End(), stoppedText)
 	_ = lp.player.close() // the first error is the one that explains
 	lp.clock.pause(true)
 }
@@ -526,14 +516,15 @@ func (lp *loop) publish() {
 		lp.lastRead = lp.lastPublish
 		lp.reading = lp.opt.Read()
 	}
-	led := lp.player.led
+	led, track := lp.player.led, lp.player.journal.Track()
 	s := &State{
 		Workload: lp.about, Device: lp.dev.Info(), Config: lp.cfg, Weights: lp.opt.Weights,
 		Err: lp.err, Pace: lp.pace, Pass: lp.player.pass,
+		Play: lp.plays, Seq: lp.player.journal.End(),
 		NowUS: lp.clock.us(), Current: lp.current, InRun: lp.player.inRun > 0,
 		Events: lp.events, Overhead: lp.overhead, Driver: lp.reading,
 		Total: led.Total(), Runs: lp.runs.All(), RunCount: led.Runs(), Marks: lp.marks.All(),
-		PeakRun: lp.peakRun, PeakAtUS: lp.peakAt, History: lp.player.journal.History(),
+		PeakRun: track.PeakRun, PeakAtUS: track.PeakUS, History: lp.player.journal.History(),
 	}
 	switch {
 	case lp.err != nil:
@@ -544,20 +535,26 @@ func (lp *loop) publish() {
 	for u := range s.Usage {
 		s.Usage[u] = led.Usage(cachemodes.Usage(u))
 	}
-	s.Points, s.LastPoint, s.HasPoint = lp.series.Points()
+	s.Points, s.LastPoint, s.HasPoint = track.Points()
 	lp.keys = lp.keys[:0]
 	for u := range cachemodes.NumCaches {
 		lp.keys = lp.player.mgr.Keys(cachemodes.Usage(u), lp.keys)
 	}
 	s.Keys = make([]KeyRow, 0, len(lp.keys))
 	for _, f := range lp.keys {
-		k, requests, created := led.Key(f.Key)
-		s.Keys = append(s.Keys, KeyRow{
-			Free: f, Want: k.Want(), InUse: k.InUse, Pending: k.Pending, LastRequests: requests, LastNew: created,
-			Misses: k.Misses, Padding: k.Padding(), Creates: k.Creates, Hits: k.Hits,
-		})
+		s.Keys = append(s.Keys, keyRow(f, led))
 	}
 	lp.live.state.Store(s)
+}
+
+// keyRow is how a bucket stands, with what the books say of it.
+func keyRow(f cachemodes.Free, led *probe.Ledger) KeyRow {
+	k, requests, created := led.Key(f.Key)
+	return KeyRow{
+		Free: f, Want: k.Want(), InUse: k.InUse, Pending: k.Pending, LastRequests: requests, LastNew: created,
+		Misses: k.Misses, MissesSince: k.MissesSince(), Padding: k.Padding(), Creates: k.Creates, Hits: k.Hits,
+		IdleRuns: k.IdleRuns(led.Runs()),
+	}
 }
 
 // stopwatch is a clock that pauses.

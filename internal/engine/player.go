@@ -286,6 +286,7 @@ func (p *Player) session(what probe.What, session int32) {
 
 // set changes the mode or the parameters of a usage.
 func (p *Player) set(u cachemodes.Usage, s cachemodes.Setting) error {
+	p.at = p.clock()
 	events, err := p.mgr.Set(u, s)
 	if err == nil && p.journal != nil {
 		p.journal.Configure(p.at, u, s)
@@ -313,6 +314,7 @@ func (p *Player) close() error {
 		p.journal.AbandonRuns(p.at)
 	}
 	p.led.AbandonRuns()
+	p.inRun = 0
 	if werr := p.dev.Wait(); err == nil {
 		err = werr
 	}

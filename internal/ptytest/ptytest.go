@@ -129,7 +129,7 @@ func (p *Terminal) write(b []byte) (int, error) {
 // keys are the names that Press knows beside single characters.
 var keys = map[string]string{
 	"enter": "\r", "esc": "\x1b", "tab": "\t", "space": " ", "up": "\x1b[A", "down": "\x1b[B", "right": "\x1b[C", "left": "\x1b[D",
-	"ctrl+c": "\x03", "ctrl+z": "\x1a",
+	"home": "\x1b[H", "end": "\x1b[F", "ctrl+c": "\x03", "ctrl+z": "\x1a",
 }
 
 // Press types keys, one after the other.

@@ -1,0 +1,67 @@
+package engine
+
+import (
+	"sort"
+
+	"bucketscope/cachemodes"
+	"bucketscope/probe"
+)
+
+// StateAt is the State after seq entries of st's history, of which the history
+// must still have a checkpoint (History.First): what was published then, had
+// it been. It reads at most a chunk of the history, some milliseconds.
+//
+// What no entry tells is unknown: the driver's reading, the overhead, the pace
+// and the count of the workload's events. A workload was running, or it had
+// failed; whether it was held between two runs is not told either. The logs of
+// runs and marks and the graph reach as far back as st's.
+func StateAt(st *State, seq int64) *State {
+	m := st.History.At(seq)
+	s := &State{
+		Workload: st.Workload, Device: st.Device, Config: m.Config, Weights: st.Weights,
+		Pass: m.Current.Pass, Play: st.Play, Seq: m.Seq, NowUS: m.AtUS, Current: m.Current, InRun: m.Ledger.InRun(),
+		Overhead: -1, Driver: Reading{Reason: "not recorded"},
+		Total: m.Ledger.Total(), Keys: keysAt(m), RunCount: m.Ledger.Runs(),
+		History: st.History, PeakRun: m.Track.PeakRun, PeakAtUS: m.Track.PeakUS,
+	}
+	for u := range s.Usage {
+		s.Usage[u] = m.Ledger.Usage(cachemodes.Usage(u))
+	}
+	s.Marks = st.Marks[:sort.Search(len(st.Marks), func(i int) bool { return st.Marks[i].Seq >= m.Seq })]
+	if n := len(s.Marks); st.Err != nil && n > 0 && s.Marks[n-1].Text == stoppedText {
+		s.Status, s.Err = Failed, st.Err
+	}
+	// What st no longer has in its logs, the entries since the checkpoint tell.
+	s.Runs = st.Runs[:sort.Search(len(st.Runs), func(i int) bool { return st.Runs[i].Seq >= s.RunCount })]
+	if len(s.Runs) == 0 {
+		s.Runs = m.Ended
+	}
+	s.Points, s.LastPoint, s.HasPoint = m.Track.Points()
+	if s.HasPoint {
+		n := sort.Search(len(st.Points), func(i int) bool { return st.Points[i].AtUS >= s.LastPoint.AtUS })
+		if n > 0 {
+			s.Points = st.Points[:n]
+		}
+	}
+	return s
+}
+
+// keysAt is how every size that was ever asked for stood in the caches, in the
+// order of Manager.Keys: by usage, then by first sight.
+func keysAt(m *probe.Moment) []KeyRow {
+	n := m.Ledger.NumKeys()
+	rows := make([]KeyRow, 0, n)
+	for u := range cachemodes.NumCaches {
+		limits := m.Config[u].Limits()
+		for id := range cachemodes.KeyID(n) {
+			k, _, _ := m.Ledger.Key(id)
+			if k.Size == 0 || k.Usage != cachemodes.Usage(u) {
+				continue
+			}
+			f := cachemodes.Free{Key: id, Usage: k.Usage, Size: k.Size, Free: int(k.Cached)}
+			f.Cap, f.IsKey = limits.Of(k.Size, int(id) < len(m.Learnt) && m.Learnt[id])
+			rows = append(rows, keyRow(f, m.Ledger))
+		}
+	}
+	return rows
+}

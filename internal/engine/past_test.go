@@ -1,0 +1,84 @@
+package engine
+
+import (
+	"math/rand/v2"
+	"reflect"
+	"testing"
+
+	"bucketscope/cachemodes"
+	"bucketscope/internal/device"
+)
+
+// TestStateAt: a past moment rebuilt is what was published then, whatever was
+// switched when, to the end or to a failure.
+func TestStateAt(t *testing.T) {
+	for name, dev := range map[string]device.Device{"to the end": device.NewHost(), "to a failure": device.FailNth(device.NewHost(), 9_000)} {
+		t.Run(name, func(t *testing.T) {
+			const seed = 17
+			random := rand.New(rand.NewPCG(seed, seed))
+			states := published(t, dev, random)
+			last := states[len(states)-1]
+			if failed := last.Status == Failed; failed != (name == "to a failure") || last.Seq != last.History.End() {
+				t.Fatalf("the last state is %d, after %d of %d entries", last.Status, last.Seq, last.History.End())
+			}
+			for i := 0; i < len(states); i += 1 + random.IntN(6) {
+				want := states[i]
+				got := StateAt(last, want.Seq)
+				// What no entry tells.
+				w, g := *want, *got
+				w.Events, w.Overhead, w.Driver, w.NowUS, w.History = g.Events, g.Overhead, g.Driver, g.NowUS, g.History
+				if !w.InRun { // the next pass begins with its first run
+					w.Pass = g.Pass
+				}
+				if !equalStates(t, &g, &w) {
+					t.Fatalf("the seed is %d", seed)
+				}
+			}
+			if got := StateAt(last, last.Seq); got.Status != last.Status || got.Err != last.Err {
+				t.Errorf("the newest moment is %d (%v)", got.Status, got.Err)
+			}
+		})
+	}
+}
+
+// published plays events and changes settings between some, and answers with
+// the states on the way.
+func published(t *testing.T, dev device.Device, random *rand.Rand) []*State {
+	lp := &loop{live: &Live{}, dev: dev, opt: LiveOptions{Weights: MakeWeights}, cfg: cachemodes.DefaultConfig()}
+	lp.load(load(t, "llama-3.2-1b/two"))
+	var states []*State
+	for n := range 90_000 {
+		if lp.err != nil {
+			break
+		}
+		lp.play(&lp.parts[lp.part].events[lp.at])
+		if random.IntN(2_500) == 0 {
+			u := cachemodes.Usage(random.IntN(cachemodes.NumCaches))
+			s := lp.cfg[u]
+			s.Mode = cachemodes.ModeID(random.IntN(len(cachemodes.Modes())))
+			s.Params.AdjustEvery, s.Params.Round = 1+random.IntN(3), 16<<random.IntN(5)
+			lp.set(u, s, "changed")
+		}
+		if n > 2_000 && random.IntN(400) == 0 {
+			lp.publish()
+			states = append(states, lp.live.state.Load())
+		}
+	}
+	lp.publish()
+	return append(states, lp.live.state.Load())
+}
+
+// equalStates tells in what two states differ.
+func equalStates(t *testing.T, got, want *State) bool {
+	t.Helper()
+	g, w := reflect.ValueOf(*got), reflect.ValueOf(*want)
+	for i := range g.NumField() {
+		a, b := g.Field(i), w.Field(i)
+		if a.Kind() == reflect.Slice && a.Len() == 0 && b.Len() == 0 || reflect.DeepEqual(a.Interface(), b.Interface()) {
+			continue
+		}
+		t.Errorf("after %d entries %s is\n%+v, was\n%+v", want.Seq, g.Type().Field(i).Name, a.Interface(), b.Interface())
+		return false
+	}
+	return true
+}

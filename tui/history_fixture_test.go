@@ -1,0 +1,126 @@
+package tui
+
+import (
+	"fmt"
+
+	"bucketscope/cachemodes"
+	"bucketscope/internal/engine"
+	"bucketscope/probe"
+)
+
+// player books requests as an engine does, at times of the test's.
+type player struct {
+	mgr *cachemodes.Manager
+	led *probe.Ledger
+	jrn *probe.Journal
+	at  int64
+
+	marks []engine.Mark
+}
+
+func newPlayer() *player {
+	cfg := cachemodes.DefaultConfig()
+	led := &probe.Ledger{}
+	return &player{
+		mgr: cachemodes.NewManager(cfg), led: led,
+		jrn: probe.NewJournal(led, cfg, 64<<20, probe.NewSeries(20_000, 1<<16)),
+	}
+}
+
+func (p *player) book(events []cachemodes.Event) {
+	for i := range events {
+		p.jrn.Event(p.at, &events[i])
+		p.led.Apply(&events[i])
+	}
+}
+
+func (p *player) request(session int32, u cachemodes.Usage, bytes int64) cachemodes.BufID {
+	id, events := p.mgr.Request(session, u, bytes)
+	p.book(events)
+	return id
+}
+
+func (p *player) submit(session int32) {
+	p.jrn.Session(p.at, probe.Submitted, session)
+	p.book(p.mgr.Refresh(session))
+}
+
+// run plays a run that asks for buffers of sizes and gives them back.
+func (p *player) run(info probe.RunInfo, us int64, sizes ...int64) {
+	p.book(p.mgr.RunStart(info.Session))
+	p.jrn.StartRun(p.at, info)
+	p.led.StartRun(info, p.at)
+	var out []cachemodes.BufID
+	for _, n := range sizes {
+		out = append(out, p.request(info.Session, cachemodes.Storage, n))
+	}
+	out = append(out, p.request(info.Session, cachemodes.Uniform, 16*(1+info.ID%5)))
+	p.at += us / 2
+	p.submit(info.Session)
+	for _, id := range out {
+		p.book(p.mgr.Release(id))
+	}
+	p.at += us / 2
+	p.submit(info.Session)
+	p.book(p.mgr.RunEnd(info.Session))
+	p.jrn.EndRun(p.at, info.Session, info.ID)
+	p.led.EndRun(info.Session, info.ID, p.mgr.Mode(cachemodes.Storage), p.at)
+}
+
+func (p *player) set(u cachemodes.Usage, m cachemodes.ModeID) {
+	s := p.mgr.Config()[u]
+	s.Mode = m
+	p.marks = append(p.marks, engine.Mark{AtUS: p.at, Run: p.led.Runs(), Seq: p.jrn.End(), Text: "mode→" + m.String()})
+	p.jrn.Configure(p.at, u, s)
+	events, err := p.mgr.Set(u, s)
+	if err != nil {
+		panic(err)
+	}
+	p.book(events)
+}
+
+// state is how things stand.
+func (p *player) state() *engine.State {
+	st := fixture()
+	seq := p.jrn.End()
+	return engine.StateAt(&engine.State{
+		Workload: st.Workload, Device: st.Device, Weights: engine.MakeWeights, History: p.jrn.History(),
+		Marks: p.marks,
+	}, seq)
+}
+
+// historyFixture is a profile of a few runs with its history: weights, growing
+// buffers, more of a size than the cap keeps, a switch, keys born and dropped.
+func historyFixture() *engine.State {
+	p := newPlayer()
+	p.jrn.Session(p.at, probe.SessionCreated, 3)
+	for i := range int64(5) {
+		p.at += 11_117 * (i + 1)
+		p.request(3, cachemodes.Weights, (201+17*i)*mib+48*i)
+	}
+	p.request(3, cachemodes.User, 96*mib)
+	p.jrn.Session(p.at, probe.SessionIsReady, 3)
+	for i := range int64(31) {
+		if i == 16 {
+			p.set(cachemodes.Storage, cachemodes.DynamicBucket)
+		}
+		info := probe.RunInfo{Session: 3, ID: 40 + i, Label: fmt.Sprintf("conv1 step%d n=1 total=%d", i, 128+i), Tokens: 1, Prompt: i%10 == 0}
+		p.at += 871_331 + 7_919*i
+		sizes := []int64{4*mib - 4_096*i, 61_440 + 128*i, 3*mib + 16*i, 190 * kib}
+		for range 11 + i%3 {
+			sizes = append(sizes, 7*mib+65_536*(i/2))
+		}
+		p.run(info, 7_210+130*i, sizes...)
+	}
+	// One that nobody gives back, and a run that goes on.
+	p.at += 412_070
+	p.request(3, cachemodes.Storage, 13*mib)
+	info := probe.RunInfo{Session: 3, ID: 71, Label: "conv1 step31 n=1 total=159", Tokens: 1}
+	p.jrn.StartRun(p.at, info)
+	p.led.StartRun(info, p.at)
+	for i := range int64(9) {
+		p.at += 1_013
+		p.request(3, cachemodes.Storage, (5+i)*mib)
+	}
+	return p.state()
+}

@@ -1,0 +1,95 @@
+package tui
+
+// screenID is one of the numbered screens that there are.
+type screenID uint8
+
+const (
+	screenLive screenID = iota
+	screenEvents
+	screenBuffers
+
+	numScreens = int(screenBuffers) + 1
+)
+
+// tab is how a screen is named and reached.
+type tab struct {
+	key, name string
+	action    action
+}
+
+// tabs are the screens, by screenID.
+var tabs = [numScreens]tab{
+	screenLive:    {"1", "Live", toLive},
+	screenEvents:  {"3", "Events", toEvents},
+	screenBuffers: {"4", "Buffers", toBuffers},
+}
+
+// tabsWidth is the room for the tabs beside the hints.
+const tabsWidth = 20
+
+// screenOf is the screen that an action goes to.
+func screenOf(a action) (screenID, bool) {
+	for id, t := range tabs {
+		if t.action == a {
+			return screenID(id), true
+		}
+	}
+	return 0, false
+}
+
+// drawTabs names the screens, or where there is no room for that only the one
+// that is shown, and the numbers of the others.
+func drawTabs(v view, f *frame, current screenID) {
+	all := 0
+	for _, t := range tabs {
+		all += textWidth(t.key) + textWidth(t.name) + 4
+	}
+	x := 0
+	for id, t := range tabs {
+		text := t.key
+		if all <= v.w || screenID(id) == current {
+			text += " " + t.name
+		}
+		sign, s := " ", faint
+		if screenID(id) == current {
+			sign, s = f.g.focus, focused
+		}
+		x = v.put(x, 0, sign+text+" ", s) + 1
+	}
+}
+
+// screen is one of the numbered screens: the part between header and hints.
+// follow, work and press change it; draw does not.
+type screen interface {
+	// follow takes in the state that is shown from now on.
+	follow(f *frame)
+	// work does a part of what takes longer than a picture may, and answers
+	// whether anything changed, and whether there is more to do.
+	work(f *frame) (changed, more bool)
+	// press answers whether the action was one of the screen's, which has a
+	// body of w by h, and what it asks of the model.
+	press(a action, f *frame, kind layoutKind, w, h int) (bool, wish)
+	// draw draws the body.
+	draw(v view, f *frame, kind layoutKind)
+}
+
+// wish is what a screen asks of the model.
+type wish struct {
+	// event is one to go back to, if goBack.
+	event  int64
+	goBack bool
+	now    bool   // what goes on now is wanted again
+	copy   string // for the clipboard
+	tell   string // a notice
+	edit   *filterEdit
+}
+
+// filterEdit is a filter to be typed.
+type filterEdit struct {
+	about string // what it filters
+	text  string // as it is now
+	// set puts a filter in force, or tells what is wrong with it.
+	set func(f *frame, text string) error
+	// words are what may be typed, for a line of help.
+	words string
+}
