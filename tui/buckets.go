@@ -153,7 +153,7 @@ var bucketColumns = []column[bucketRow]{
 	{title: "req/run", width: 7, rank: 9, text: countColumn(func(r bucketRow) int64 { return r.LastRequests })},
 	{title: "new/run", width: 7, rank: 2, text: func(_ *frame, r bucketRow) (string, style) {
 		s := plain
-		if r.KeyRow.Over() {
+		if r.Over() {
 			s = warning
 		}
 		return units.Count(r.LastNew), s
@@ -214,7 +214,7 @@ func drawBar(v view, f *frame, r bucketRow) {
 			v.set(x, 0, rest, restStyle)
 		}
 	}
-	if r.KeyRow.Over() {
+	if r.Over() {
 		v.set(w, 0, '!', warning)
 	}
 }

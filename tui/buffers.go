@@ -85,7 +85,7 @@ func (s *buffersScreen) sort() {
 
 func (s *buffersScreen) work(*frame) (changed, more bool) { return false, false }
 
-func (s *buffersScreen) press(a action, f *frame, kind layoutKind, w, h int) (bool, wish) {
+func (s *buffersScreen) press(a action, _ *frame, kind layoutKind, w, h int) (bool, wish) {
 	switch a {
 	case moveUp, moveDown, pageUp, pageDown, toTop, toBottom:
 		s.move(a, len(s.rows), tablePage(rect{0, 0, w, h}, kind > layoutCompact))

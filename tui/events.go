@@ -2,6 +2,7 @@ package tui
 
 import (
 	"fmt"
+	"slices"
 	"sort"
 
 	"bucketscope/internal/engine"
@@ -75,7 +76,7 @@ func (s *eventsScreen) fetch(f *frame) {
 	if len(after) == windowRows {
 		s.hi = after[len(after)-1].seq + 1
 	}
-	s.rows, s.whole = append(before, after...), wholeBefore && wholeAfter
+	s.rows, s.whole = slices.Concat(before, after), wholeBefore && wholeAfter
 }
 
 // row is the index of an event's row, or of the last one before it; -1 where

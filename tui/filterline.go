@@ -42,7 +42,7 @@ func (l *filterLine) press(a action, key tea.KeyPressMsg, f *frame, _, _ int) ou
 	return outcome{}
 }
 
-func (l *filterLine) draw(v view, f *frame) {
+func (l *filterLine) draw(v view, _ *frame) {
 	lines := []string{l.edit.words}
 	s := faint
 	if l.err != nil {
