@@ -243,10 +243,10 @@ func (m *model) ticked() tea.Cmd {
 		}
 		return m.tickIn(soon)
 	}
-	if m.more {
+	if m.more && m.latest.Status != engine.Running { // nobody else needs the machine
 		return m.tickIn(min(workEvery, m.interval))
 	}
-	if m.latest.Status == engine.Running && m.held == nil {
+	if m.latest.Status == engine.Running && (m.more || m.held == nil) {
 		return m.tickIn(m.interval)
 	}
 	return m.tickIn(max(idleEvery, m.interval))

@@ -24,7 +24,8 @@ const (
 	// profile's clock.
 	heatFor     = 10 * time.Second
 	adviseEvery = 2 * time.Second
-	// workEvery is when a screen goes on with work that it has left.
+	// workEvery is when a screen goes on with work that it has left, while the
+	// workload does not run.
 	workEvery = 30 * time.Millisecond
 	// suspendWithin bounds the wait for the end of a run before ctrl+z stops
 	// the program.
