@@ -513,6 +513,7 @@ func (lp *loop) publish() {
 	if lp.opt.Read != nil && time.Since(lp.lastRead) >= readEvery {
 		lp.lastRead = lp.lastPublish
 		lp.reading = lp.opt.Read()
+		lp.player.read(lp.reading)
 	}
 	led := lp.player.led
 	s := &State{

@@ -18,6 +18,10 @@ type Options struct {
 	// loaded once; at least 1. A trace whose runs cannot be repeated alone
 	// (Trace.Loop) is played whole each time.
 	Repeat int
+	// Record keeps every event, for Result.History.
+	Record bool
+	// Read asks the driver; nil where there is none to ask, or no Record.
+	Read func() Reading
 	// Progress, if set, is told now and then how many of the events are done.
 	Progress func(done, total int64)
 }
@@ -34,6 +38,11 @@ type Result struct {
 	HasWall     bool
 	Events      int64
 	Elapsed     time.Duration
+	// History is every event, if Options.Record; until the workload's end, so
+	// that what it left is still there.
+	History probe.History
+	// Driver is the last reading, with where it is from or why there is none.
+	Driver Reading
 	// DeviceTime is the part of Elapsed spent in calls of a timed device.
 	DeviceTime time.Duration
 }
@@ -43,6 +52,18 @@ type Result struct {
 func Profile(ctx context.Context, t *workload.Trace, dev device.Device, o Options) (*Result, error) {
 	res := &Result{Config: o.Config}
 	p := newPlayer(t, o.Config, dev, o.Weights, func(r *probe.Run) { res.Runs = append(res.Runs, *r) })
+	if o.Record {
+		p.journal = probe.NewJournal(p.led, o.Config, probe.Unbounded)
+	}
+	var lastRead time.Time
+	read := func() {
+		if o.Read != nil && time.Since(lastRead) >= readEvery {
+			lastRead = time.Now()
+			res.Driver = o.Read()
+			p.read(res.Driver)
+		}
+	}
+	read()
 	parts := schedule(t, o.Repeat)
 	var total int64
 	for _, part := range parts {
@@ -61,6 +82,7 @@ func Profile(ctx context.Context, t *workload.Trace, dev device.Device, o Option
 					if err := ctx.Err(); err != nil {
 						return err
 					}
+					read()
 					if o.Progress != nil {
 						o.Progress(res.Events+int64(i), total)
 					}
@@ -77,6 +99,9 @@ func Profile(ctx context.Context, t *workload.Trace, dev device.Device, o Option
 		res.Usage[u] = p.led.Usage(cachemodes.Usage(u))
 	}
 	res.AvgHeldWall, res.HasWall = p.led.AvgHeldWall()
+	if o.Record {
+		res.History = p.journal.History()
+	}
 	if cerr := p.close(); err == nil {
 		err = cerr
 	}
