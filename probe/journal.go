@@ -276,19 +276,35 @@ func (h *History) At(seq int64) *Moment {
 // change with the next entry.
 func (h *History) Scan(seq int64, f func(m *Moment, e *Entry) bool) {
 	seq = max(seq, h.First())
+	h.scan(seq, func(r *reader) bool { return r.e.Seq < seq || f(r.m, &r.e) }, func(*reader) {})
+}
+
+// Runs calls f with every run whose end the history has.
+func (h *History) Runs(f func(*Run)) {
+	h.scan(h.First(), func(*reader) bool { return true }, func(r *reader) {
+		if r.e.Ended != nil {
+			f(r.e.Ended)
+		}
+	})
+}
+
+// scan reads from the checkpoint before seq on, and calls before and after with
+// every entry, until before answers false.
+func (h *History) scan(seq int64, before func(*reader) bool, after func(*reader)) {
 	r := h.reader(seq)
 	for r.m.Seq < h.End() {
 		if !r.read() {
 			if r.err != nil {
 				panic(fmt.Sprintf("probe: %v", r.err))
 			}
-			r = h.reader(r.m.Seq)
+			r.data, r.at = h.chunkAt(r.m.Seq).data, 0
 			continue
 		}
-		if r.e.Seq >= seq && !f(r.m, &r.e) {
+		if !before(r) {
 			return
 		}
 		r.apply()
+		after(r)
 	}
 }
 

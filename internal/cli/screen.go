@@ -96,10 +96,7 @@ func (a *app) screen(ctx context.Context, f *playFlags, s *screenFlags) (err err
 	defer reader.Close()
 	live := engine.StartLive(ctx, t, dev, engine.LiveOptions{
 		Config: cfg, Weights: weights, Pace: s.pace, Paused: s.paused,
-		Read: func() engine.Reading {
-			r := reader.Read()
-			return engine.Reading{Bytes: r.Bytes, OK: r.OK, Source: r.Source, Reason: r.Reason}
-		},
+		Read: func() engine.Reading { return reading(reader) },
 	})
 	uiCtx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)

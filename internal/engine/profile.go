@@ -32,6 +32,7 @@ type Result struct {
 	Total  probe.Books
 	Usage  [cachemodes.NumUsages]probe.Books
 	Runs   []probe.Run
+	Keys   []probe.Key // buckets that were served, by usage and size
 	// AvgHeldWall is the mean of held bytes over time, where HasWall: on a
 	// device whose time means something.
 	AvgHeldWall int64
@@ -98,6 +99,7 @@ func Profile(ctx context.Context, t *workload.Trace, dev device.Device, o Option
 	for u := range res.Usage {
 		res.Usage[u] = p.led.Usage(cachemodes.Usage(u))
 	}
+	res.Keys = p.led.Keys()
 	res.AvgHeldWall, res.HasWall = p.led.AvgHeldWall()
 	if o.Record {
 		res.History = p.journal.History()
