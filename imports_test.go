@@ -30,8 +30,10 @@ var layers = []struct {
 	{"probe/driver", []string{"internal/device"}},
 	{"internal/engine", []string{"cachemodes", "workload", "internal/device", "probe"}},
 	{"snapshots", []string{"cachemodes", "probe"}},
+	{"compare", []string{"cachemodes", "internal/units", "snapshots"}},
+	{"export", []string{"cachemodes", "probe", "snapshots"}},
 	{"tui", []string{"cachemodes", "workload", "probe", "internal/device", "internal/engine", "internal/units"}},
-	{"internal/cli", []string{"cachemodes", "workload", "probe", "probe/driver", "internal/device", "internal/engine", "snapshots", "tui", "internal/units", "internal/quiet"}},
+	{"internal/cli", []string{"cachemodes", "workload", "probe", "probe/driver", "internal/device", "internal/engine", "snapshots", "compare", "export", "tui", "internal/units", "internal/quiet"}},
 	{"internal/ptytest", nil},
 	{".", []string{"internal/cli"}},
 }
@@ -62,6 +64,8 @@ var forbidden = []struct {
 	{"internal/device", "charm.land", "a device knows no screen"},
 	{"snapshots", "charm.land", "figures are written without a screen"},
 	{"snapshots", "os", "a format is written to and read from a stream; files are the caller's"},
+	{"compare", "os", "a comparison is of documents; files are the caller's"},
+	{"export", "os", "a format is written to a stream; files are the caller's"},
 	{"tui", "os", "the screen reads the keyboard and draws; files, environment and processes are the command line's"},
 	{"tui", "github.com/cogentcore/webgpu", "the screen commands the engine, never a device"},
 }

@@ -17,6 +17,7 @@ import (
 
 	"bucketscope/internal/device"
 	"bucketscope/internal/quiet"
+	"bucketscope/snapshots"
 	"bucketscope/workload"
 )
 
@@ -110,7 +111,7 @@ func exitCode(err error) int {
 		return exitOK
 	case errors.As(err, &sig):
 		return 128 + int(sig.sig)
-	case errors.As(err, new(usageError)), errors.As(err, new(*workload.FormatError)):
+	case errors.As(err, new(usageError)), errors.As(err, new(*workload.FormatError)), errors.As(err, new(*snapshots.FormatError)):
 		return exitUsage
 	case errors.Is(err, device.ErrNoAdapter):
 		return exitNoDevice
@@ -144,7 +145,7 @@ terminal interface; m picks another mode while it runs, ? lists the keys.`,
 	f.add(root)
 	s.add(root)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(a.runCommand(), a.workloadsCommand(), a.doctorCommand(), a.versionCommand())
+	root.AddCommand(a.runCommand(), a.compareCommand(), a.workloadsCommand(), a.doctorCommand(), a.versionCommand())
 	root.CompletionOptions.HiddenDefaultCmd = false
 	return root
 }
