@@ -31,9 +31,10 @@ var layers = []struct {
 	{"internal/engine", []string{"cachemodes", "workload", "internal/device", "probe"}},
 	{"snapshots", []string{"cachemodes", "probe"}},
 	{"compare", []string{"cachemodes", "internal/units", "snapshots"}},
-	{"export", []string{"cachemodes", "probe", "snapshots"}},
+	{"export", []string{"cachemodes", "internal/units", "probe", "snapshots"}},
+	{"metrics", []string{"cachemodes", "probe"}},
 	{"tui", []string{"cachemodes", "workload", "probe", "internal/device", "internal/engine", "internal/units"}},
-	{"internal/cli", []string{"cachemodes", "workload", "probe", "probe/driver", "internal/device", "internal/engine", "snapshots", "compare", "export", "tui", "internal/units", "internal/quiet"}},
+	{"internal/cli", []string{"cachemodes", "workload", "probe", "probe/driver", "internal/device", "internal/engine", "snapshots", "compare", "export", "metrics", "tui", "internal/units", "internal/quiet"}},
 	{"internal/ptytest", nil},
 	{".", []string{"internal/cli"}},
 }

@@ -37,9 +37,9 @@ func writeFile(path string, write func(io.Writer) error) (err error) {
 	return os.Rename(f.Name(), path)
 }
 
-// withMode is a file's name with a mode in it, before the extension, so that
-// several modes go to a file each.
-func withMode(path, mode string) string {
+// withWord is a file's name with a word in it, before the extension, so that
+// several modes, or parts, go to a file each.
+func withWord(path, word string) string {
 	ext := filepath.Ext(path)
-	return strings.TrimSuffix(path, ext) + "-" + mode + ext
+	return strings.TrimSuffix(path, ext) + "-" + word + ext
 }

@@ -110,7 +110,7 @@ func (a *app) run(ctx context.Context, f *playFlags, o runOutput, repeat int) (e
 		}
 		path := o.snapshot
 		if len(configs) > 1 {
-			path = withMode(path, cfg[cachemodes.Storage].Mode.String())
+			path = withWord(path, cfg[cachemodes.Storage].Mode.String())
 		}
 		if err := writeFile(path, func(w io.Writer) error { return snapshots.Write(w, snapshot(t, doc, res)) }); err != nil {
 			bar.clear()
