@@ -24,6 +24,7 @@ var layers = []struct {
 	{"internal/quiet", nil},
 	{"workload", []string{"cachemodes"}},
 	{"workload/recordings", nil}, // for tests
+	{"importer", []string{"workload"}},
 	{"internal/device", []string{"cachemodes"}},
 	{"internal/device/devicetest", []string{"cachemodes", "internal/device"}},
 	{"probe", []string{"cachemodes"}},
@@ -34,7 +35,7 @@ var layers = []struct {
 	{"export", []string{"cachemodes", "internal/units", "probe", "snapshots"}},
 	{"metrics", []string{"cachemodes", "probe"}},
 	{"tui", []string{"cachemodes", "workload", "probe", "internal/device", "internal/engine", "internal/units"}},
-	{"internal/cli", []string{"cachemodes", "workload", "probe", "probe/driver", "internal/device", "internal/engine", "snapshots", "compare", "export", "metrics", "tui", "internal/units", "internal/quiet"}},
+	{"internal/cli", []string{"cachemodes", "workload", "probe", "probe/driver", "internal/device", "internal/engine", "snapshots", "compare", "export", "metrics", "importer", "tui", "internal/units", "internal/quiet"}},
 	{"internal/ptytest", nil},
 	{".", []string{"internal/cli"}},
 }
@@ -67,6 +68,7 @@ var forbidden = []struct {
 	{"snapshots", "os", "a format is written to and read from a stream; files are the caller's"},
 	{"compare", "os", "a comparison is of documents; files are the caller's"},
 	{"export", "os", "a format is written to a stream; files are the caller's"},
+	{"importer", "os", "a source is read from a stream; files are the caller's"},
 	{"tui", "os", "the screen reads the keyboard and draws; files, environment and processes are the command line's"},
 	{"tui", "github.com/cogentcore/webgpu", "the screen commands the engine, never a device"},
 }
