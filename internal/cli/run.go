@@ -47,6 +47,7 @@ and destroys, and, on a device where time means something, latency.`,
 		},
 	}
 	f.add(cmd)
+	addMetricsFlag(cmd, &o.metrics)
 	cmd.Flags().Lookup("mode").Usage = "cache `modes` of storage buffers, separated by commas, or all"
 	cmd.Flags().StringVar(&o.json, "json", "", "write the figures as JSON to a `file` (- for standard output, instead of the table)")
 	cmd.Flags().StringVar(&o.snapshot, "snapshot", "", "write every event to a snapshot `file`; of several modes, each to a file with the mode in its name")
@@ -58,6 +59,7 @@ and destroys, and, on a device where time means something, latency.`,
 // runOutput says where figures go.
 type runOutput struct {
 	json, snapshot string
+	metrics        string // address
 	si             bool
 }
 
@@ -86,15 +88,28 @@ func (a *app) run(ctx context.Context, f *playFlags, o runOutput, repeat int) (e
 	}
 	doc := document(t, dev.Info(), weights, repeat)
 	var read func() engine.Reading
-	if o.snapshot != "" {
+	if o.snapshot != "" || o.metrics != "" {
 		reader := driver.Open(dev.Info())
 		defer reader.Close()
 		read = func() engine.Reading { return reading(reader) }
 	}
+	g := &gauge{name: t.Name, limit: limitOf(dev.Info())}
+	url, stop, err := serveMetrics(o.metrics, g.latest.Load)
+	if err != nil {
+		return err
+	}
+	if url != "" {
+		fmt.Fprintf(a.err, "metrics: %s\n", url)
+	}
+	defer func() {
+		if cerr := stop(); err == nil {
+			err = cerr
+		}
+	}()
 	bar := a.progress()
 	for i, cfg := range configs {
 		res, err := engine.Profile(ctx, t, dev, engine.Options{
-			Config: cfg, Weights: weights, Repeat: repeat, Record: o.snapshot != "", Read: read,
+			Config: cfg, Weights: weights, Repeat: repeat, Record: o.snapshot != "", Read: read, Watch: g.watch,
 			Progress: func(done, total int64) {
 				bar.show((float64(i)+float64(done)/float64(total))/float64(len(configs)),
 					fmt.Sprintf("%s  mode %d of %d", cfg[cachemodes.Storage].Mode, i+1, len(configs)))

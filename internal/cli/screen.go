@@ -9,6 +9,7 @@ import (
 	"golang.org/x/term"
 
 	"bucketscope/internal/engine"
+	"bucketscope/metrics"
 	"bucketscope/probe/driver"
 	"bucketscope/tui"
 	"bucketscope/workload"
@@ -25,6 +26,8 @@ type screenFlags struct {
 	ascii  bool
 	si     bool
 	fps    int
+	// metrics is the address to serve them on; empty for none.
+	metrics string
 }
 
 func (s *screenFlags) add(cmd *cobra.Command) {
@@ -34,6 +37,7 @@ func (s *screenFlags) add(cmd *cobra.Command) {
 	p.StringVar(&s.theme, "theme", "auto", "`colours`: auto, dark, light or mono; NO_COLOR in the environment is respected")
 	p.BoolVar(&s.ascii, "ascii", false, "plain ASCII glyphs")
 	p.BoolVar(&s.si, "si", false, "units of 1000 (GB) instead of 1024 (GiB)")
+	addMetricsFlag(cmd, &s.metrics)
 	p.IntVar(&s.fps, "fps", tui.DefaultFPS, "`updates` of the screen per second, 1 to 60")
 	if err := cmd.RegisterFlagCompletionFunc("theme", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return []string{"auto", "dark", "light", "mono"}, cobra.ShellCompDirectiveNoFileComp
@@ -98,6 +102,20 @@ func (a *app) screen(ctx context.Context, f *playFlags, s *screenFlags) (err err
 		Config: cfg, Weights: weights, Pace: s.pace, Paused: s.paused,
 		Read: func() engine.Reading { return reading(reader) },
 	})
+	limit := limitOf(dev.Info())
+	url, stopMetrics, err := serveMetrics(s.metrics, func() *metrics.Sample { return liveSample(live.State(), limit) })
+	if err != nil {
+		_ = live.Close() // what is wrong with the address explains
+		return err
+	}
+	if url != "" {
+		a.note("metrics: " + url)
+	}
+	defer func() {
+		if cerr := stopMetrics(); err == nil {
+			err = cerr
+		}
+	}()
 	uiCtx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	go func() { // a profile that breaks must not leave a screen that looks alive

@@ -89,6 +89,7 @@ type State struct {
 	Keys      []KeyRow
 	Runs      []probe.Run // the last ones, oldest first
 	RunCount  int64
+	Adjusts   int64 // renewals of learned keys
 	Points    []probe.Point
 	LastPoint probe.Point
 	HasPoint  bool
@@ -521,7 +522,7 @@ func (lp *loop) publish() {
 		Err: lp.err, Pace: lp.pace, Pass: lp.player.pass,
 		NowUS: lp.clock.us(), Current: lp.current, InRun: lp.player.inRun > 0,
 		Events: lp.events, Overhead: lp.overhead, Driver: lp.reading,
-		Total: led.Total(), Runs: lp.runs.All(), RunCount: led.Runs(), Marks: lp.marks.All(),
+		Total: led.Total(), Runs: lp.runs.All(), RunCount: led.Runs(), Adjusts: led.Adjusts(), Marks: lp.marks.All(),
 		PeakRun: lp.peakRun, PeakAtUS: lp.peakAt, History: lp.player.journal.History(),
 	}
 	switch {

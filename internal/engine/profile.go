@@ -20,10 +20,22 @@ type Options struct {
 	Repeat int
 	// Record keeps every event, for Result.History.
 	Record bool
-	// Read asks the driver; nil where there is none to ask, or no Record.
+	// Read asks the driver, every readEvery; nil where there is none to ask.
 	Read func() Reading
+	// Watch, if set, is given the figures every publishEvery, and at the end.
+	Watch func(*Figures)
 	// Progress, if set, is told now and then how many of the events are done.
 	Progress func(done, total int64)
+}
+
+// Figures are the books while a trace is played. They do not change.
+type Figures struct {
+	Config  cachemodes.Config
+	Usage   [cachemodes.NumUsages]probe.Books
+	Total   probe.Books
+	Runs    int64 // ended
+	Adjusts int64
+	Driver  Reading
 }
 
 // Result is what a trace did on a device under one config.
@@ -64,6 +76,13 @@ func Profile(ctx context.Context, t *workload.Trace, dev device.Device, o Option
 			p.read(res.Driver)
 		}
 	}
+	var lastWatch time.Time
+	watch := func() {
+		if o.Watch != nil && time.Since(lastWatch) >= publishEvery {
+			lastWatch = time.Now()
+			o.Watch(p.figures(o.Config, res.Driver))
+		}
+	}
 	read()
 	parts := schedule(t, o.Repeat)
 	var total int64
@@ -84,6 +103,7 @@ func Profile(ctx context.Context, t *workload.Trace, dev device.Device, o Option
 						return err
 					}
 					read()
+					watch()
 					if o.Progress != nil {
 						o.Progress(res.Events+int64(i), total)
 					}
@@ -100,6 +120,8 @@ func Profile(ctx context.Context, t *workload.Trace, dev device.Device, o Option
 		res.Usage[u] = p.led.Usage(cachemodes.Usage(u))
 	}
 	res.Keys = p.led.Keys()
+	lastWatch = time.Time{}
+	watch()
 	res.AvgHeldWall, res.HasWall = p.led.AvgHeldWall()
 	if o.Record {
 		res.History = p.journal.History()
@@ -111,6 +133,15 @@ func Profile(ctx context.Context, t *workload.Trace, dev device.Device, o Option
 		return nil, err
 	}
 	return res, nil
+}
+
+// figures are the books as they stand.
+func (p *Player) figures(cfg cachemodes.Config, r Reading) *Figures {
+	f := &Figures{Config: cfg, Total: p.led.Total(), Runs: p.led.Runs(), Adjusts: p.led.Adjusts(), Driver: r}
+	for u := range f.Usage {
+		f.Usage[u] = p.led.Usage(cachemodes.Usage(u))
+	}
+	return f
 }
 
 // part is a stretch of events that belongs to one repetition.
