@@ -175,7 +175,7 @@ func (c *Comparison) figureGrid() grid {
 				row = append(row, "–")
 			}
 		}
-		if !zero && !(same && strings.Contains(f.Name, ".")) {
+		if part := strings.Contains(f.Name, "."); !zero && (!same || !part) {
 			g.rows = append(g.rows, row)
 		}
 	}
@@ -211,9 +211,7 @@ func most[T any](rows []T, differ func(T) int64) []T {
 
 func (c *Comparison) keyGrid() grid {
 	g := grid{title: fmt.Sprintf("Keys whose creates differ most, of %d", len(c.Keys)), head: []string{"key"}}
-	for _, name := range c.columns() {
-		g.head = append(g.head, name)
-	}
+	g.head = append(g.head, c.columns()...)
 	for _, k := range most(c.Keys, func(k KeyRow) int64 { return spread(k.Creates) * k.SizeBytes }) {
 		row := []string{k.Usage + " " + units.Size(k.SizeBytes, false)}
 		for _, n := range k.Creates {

@@ -191,9 +191,11 @@ func TestPyTorch(t *testing.T) {
 	}
 	cmd := exec.CommandContext(t.Context(), python, "-c", readsPickle)
 	cmd.Stdin = bytes.NewReader(data)
+	var complaint bytes.Buffer
+	cmd.Stderr = &complaint
 	out, err := cmd.Output()
 	if err != nil {
-		t.Fatalf("%v\n%s", err, err.(*exec.ExitError).Stderr)
+		t.Fatalf("%v\n%s", err, &complaint)
 	}
 	var got struct {
 		Ops            map[string]int64

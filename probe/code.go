@@ -198,7 +198,7 @@ func (s *Session) code(c *coder) {
 
 // code codes an open run: of its Run only what its start says.
 func (o *openRun) code(c *coder) {
-	o.run.RunInfo.code(c)
+	o.run.code(c)
 	number(c, &o.run.StartUS)
 	o.total.code(c)
 	for i := range o.usage {

@@ -131,7 +131,7 @@ func TestSnapshotSize(t *testing.T) {
 	}
 	opened := time.Since(begin)
 	t.Logf("%d events: %d bytes, written in %v, opened in %v", s.Events, len(data), wrote, opened)
-	if len(data) > 10e6 || wrote > 2*time.Second || opened > 2*time.Second {
+	if limit := slowdown * 2 * time.Second; len(data) > 10e6 || wrote > limit || opened > limit {
 		t.Errorf("%d events: %d bytes, written in %v, opened in %v", s.Events, len(data), wrote, opened)
 	}
 }

@@ -59,7 +59,8 @@ func TestMetrics(t *testing.T) {
 	if err := <-ended; !errors.Is(err, context.Canceled) {
 		t.Errorf("it ended with %v", err)
 	}
-	if _, err := http.Get(url); err == nil {
+	if r, err := http.Get(url); err == nil {
+		r.Body.Close()
 		t.Error("it serves on after its end")
 	}
 }

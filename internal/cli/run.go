@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -50,7 +49,7 @@ and destroys, and, on a device where time means something, latency.`,
 	addMetricsFlag(cmd, &o.metrics)
 	cmd.Flags().Lookup("mode").Usage = "cache `modes` of storage buffers, separated by commas, or all"
 	cmd.Flags().StringVar(&o.json, "json", "", "write the figures as JSON to a `file` (- for standard output, instead of the table)")
-	cmd.Flags().StringVar(&o.snapshot, "snapshot", "", "write every event to a snapshot `file`; of several modes, each to a file with the mode in its name")
+	addSnapshotFlag(cmd, &o.snapshot)
 	cmd.Flags().IntVarP(&repeat, "repeat", "n", 1, "play the workload's runs so many `times`, with the models loaded once")
 	cmd.Flags().BoolVar(&o.si, "si", false, "units of 1000 (GB) instead of 1024 (GiB)")
 	return cmd
@@ -127,7 +126,7 @@ func (a *app) run(ctx context.Context, f *playFlags, o runOutput, repeat int) (e
 		if len(configs) > 1 {
 			path = withWord(path, cfg[cachemodes.Storage].Mode.String())
 		}
-		if err := writeFile(path, func(w io.Writer) error { return snapshots.Write(w, snapshot(t, doc, res)) }); err != nil {
+		if err := writeFile(path, func(w io.Writer) error { return snapshots.Write(w, runSnapshot(t, doc, res)) }); err != nil {
 			bar.clear()
 			return err
 		}
@@ -152,10 +151,7 @@ func document(t *workload.Trace, info device.Info, weights engine.Weights, repea
 			Name: t.Name, Model: t.Header.Model, Pattern: t.Header.Pattern, SHA256: t.SHA256,
 			Events: len(t.Events), Runs: len(t.Runs), Sessions: len(t.Sessions), Leaks: len(t.Leaks),
 		},
-		Device: snapshots.RunDevice{
-			Kind: string(info.Kind), Name: info.Name, Backend: info.Backend, Type: string(info.Type),
-			Driver: info.Driver, Timed: info.Timed, Weights: string(weights),
-		},
+		Device: runDevice(info, weights),
 	}
 	for _, l := range t.Leaks {
 		d.Workload.LeakBytes += l.Bytes
@@ -173,29 +169,6 @@ func result(t *workload.Trace, info device.Info, res *engine.Result) snapshots.M
 		Events: res.Events, Elapsed: res.Elapsed, DeviceTime: res.DeviceTime,
 		Timed: info.Timed, AvgHeldWall: res.AvgHeldWall, HasWall: res.HasWall,
 	})
-}
-
-// snapshot is the recording of a result whose document was begun.
-func snapshot(t *workload.Trace, doc *snapshots.RunDocument, res *engine.Result) *snapshots.Snapshot {
-	s := &snapshots.Snapshot{
-		About: snapshots.About{
-			Program: firstLine(version()), Workload: doc.Workload, Device: doc.Device, Repeat: doc.Repeat,
-			Sessions: make([]snapshots.SessionName, 0, len(t.Sessions)), Events: res.Events,
-			ElapsedUS: res.Elapsed.Microseconds(), DeviceUS: res.DeviceTime.Microseconds(),
-			Driver: snapshots.DriverSource{Source: res.Driver.Source, Reason: res.Driver.Reason},
-			Marks:  []snapshots.Mark{},
-		},
-		History: res.History,
-	}
-	for i := range t.Sessions {
-		s.Sessions = append(s.Sessions, snapshots.SessionName{ID: t.Sessions[i].ID, Model: t.Sessions[i].Model})
-	}
-	return s
-}
-
-func firstLine(text string) string {
-	line, _, _ := strings.Cut(text, "\n")
-	return line
 }
 
 // reading asks a driver on behalf of the engine.

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"io"
 	"os"
 	"strings"
 
@@ -11,6 +12,7 @@ import (
 	"bucketscope/internal/engine"
 	"bucketscope/metrics"
 	"bucketscope/probe/driver"
+	"bucketscope/snapshots"
 	"bucketscope/tui"
 	"bucketscope/workload"
 )
@@ -26,6 +28,8 @@ type screenFlags struct {
 	ascii  bool
 	si     bool
 	fps    int
+	// snapshot is the file that the recording is written to at the end.
+	snapshot string
 	// metrics is the address to serve them on; empty for none.
 	metrics string
 }
@@ -38,6 +42,7 @@ func (s *screenFlags) add(cmd *cobra.Command) {
 	p.BoolVar(&s.ascii, "ascii", false, "plain ASCII glyphs")
 	p.BoolVar(&s.si, "si", false, "units of 1000 (GB) instead of 1024 (GiB)")
 	addMetricsFlag(cmd, &s.metrics)
+	addSnapshotFlag(cmd, &s.snapshot)
 	p.IntVar(&s.fps, "fps", tui.DefaultFPS, "`updates` of the screen per second, 1 to 60")
 	if err := cmd.RegisterFlagCompletionFunc("theme", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return []string{"auto", "dark", "light", "mono"}, cobra.ShellCompDirectiveNoFileComp
@@ -138,6 +143,12 @@ func (a *app) screen(ctx context.Context, f *playFlags, s *screenFlags) (err err
 		Input: a.stdin, Output: a.out.(*os.File), Environ: os.Environ(),
 		Theme: s.theme, ASCII: s.ascii, SI: s.si, FPS: s.fps,
 	})
+	if s.snapshot != "" {
+		state := live.State()
+		if werr := writeFile(s.snapshot, func(w io.Writer) error { return snapshots.Write(w, liveSnapshot(state)) }); err == nil {
+			err = werr
+		}
+	}
 	cerr := live.Close()
 	if cause := context.Cause(ctx); cause != nil {
 		return cause

@@ -63,6 +63,7 @@ type Mark struct {
 // slices are never written again.
 type State struct {
 	Workload Workload
+	Models   []workload.Session // by session index
 	Device   device.Info
 	Config   cachemodes.Config
 	Weights  Weights
@@ -79,6 +80,8 @@ type State struct {
 	InRun   bool
 	// Events counts the workload's events played.
 	Events int64
+	// DeviceUS is the time spent in calls of a timed device.
+	DeviceUS int64
 	// Overhead is the share of the last run's time not spent in device calls:
 	// policy, books and clock together; negative where time means nothing.
 	Overhead float64
@@ -106,6 +109,8 @@ type Workload struct {
 	Runs, Sessions int
 	Events         int
 	SHA256         string
+	Leaks          int // buffers that it never releases, of LeakBytes
+	LeakBytes      int64
 	Language       bool // its runs compute tokens
 	LoopsWhole     bool // the models are loaded anew each time
 }
@@ -310,6 +315,10 @@ func (lp *loop) load(t *workload.Trace) {
 	lp.about = Workload{
 		Name: t.Name, Model: t.Header.Model, Pattern: t.Header.Pattern, Runs: len(t.Runs), Sessions: len(t.Sessions),
 		Events: len(t.Events), SHA256: t.SHA256, LoopsWhole: t.Loop() == nil,
+		Leaks: len(t.Leaks),
+	}
+	for _, l := range t.Leaks {
+		lp.about.LeakBytes += l.Bytes
 	}
 	for i := range t.Runs {
 		lp.about.Language = lp.about.Language || t.Runs[i].Tokens > 0
@@ -518,7 +527,7 @@ func (lp *loop) publish() {
 	}
 	led := lp.player.led
 	s := &State{
-		Workload: lp.about, Device: lp.dev.Info(), Config: lp.cfg, Weights: lp.opt.Weights,
+		Workload: lp.about, Models: lp.trace.Sessions, DeviceUS: int64(lp.player.deviceUS), Device: lp.dev.Info(), Config: lp.cfg, Weights: lp.opt.Weights,
 		Err: lp.err, Pace: lp.pace, Pass: lp.player.pass,
 		NowUS: lp.clock.us(), Current: lp.current, InRun: lp.player.inRun > 0,
 		Events: lp.events, Overhead: lp.overhead, Driver: lp.reading,
