@@ -191,9 +191,12 @@ func suspend(t *testing.T, bin string) {
 	p.See("● LIVE", "peak 2.")
 	p.Press("ctrl+z")
 	p.UntilRestored()
-	// No shell is there to continue it, as fg would.
-	p.Signal(syscall.SIGCONT)
-	s := p.See("● LIVE", "peak 2.", "held bytes")
+	// No shell is there to continue it, as fg would. It may not be waiting for
+	// that yet, so it is told until it is back.
+	s := p.Until("the screen to come back", func(s ptytest.Screen) bool {
+		p.Signal(syscall.SIGCONT)
+		return s.Has("● LIVE", "peak 2.", "held bytes")
+	})
 	at := number(s, runNumber)
 	p.Until("the workload to go on", func(s ptytest.Screen) bool { return number(s, runNumber) > at })
 	p.Press("ctrl+c")

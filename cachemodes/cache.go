@@ -9,6 +9,9 @@ type buffer struct {
 	key       KeyID
 	bucket    int32 // in its usage's cache; meaningless for usages without one
 	session   int32
+	older     BufID // on the shelf: released before it
+	newer     BufID // and after it
+	mark      int32 // Shelf.Mark
 	usage     Usage
 	mode      ModeID // under which it was acquired
 	state     State
@@ -38,6 +41,9 @@ type cache struct {
 	setting Setting
 	policy  Policy
 	learner Learner // policy, if it learns
+	chooser Chooser // policy, if it chooses
+	evictor Evictor // policy, if it evicts
+	shelf   *Shelf  // for a chooser or an evictor, else nil
 	reuse   When
 	discard When
 
@@ -53,14 +59,20 @@ type cache struct {
 func (m *Manager) initCache(u Usage, s Setting) {
 	c := &m.caches[u]
 	*c = cache{usage: u, bySize: map[int64]int32{}, byRequest: map[int64]int32{}}
-	c.adopt(s)
+	m.adopt(c, s)
 }
 
 // adopt puts a setting in force for the requests to come.
-func (c *cache) adopt(s Setting) {
+func (m *Manager) adopt(c *cache, s Setting) {
 	c.setting = s
 	c.policy = modes[s.Mode].policy(s.Params)
 	c.learner, _ = c.policy.(Learner)
+	c.chooser, _ = c.policy.(Chooser)
+	c.evictor, _ = c.policy.(Evictor)
+	c.shelf = nil
+	if c.chooser != nil || c.evictor != nil {
+		c.shelf = newShelf(m, c)
+	}
 	c.reuse, c.discard = c.policy.Reuse(), c.policy.Discard()
 	clear(c.byRequest)
 }
@@ -85,6 +97,9 @@ func (m *Manager) bucketOf(c *cache, size int64) int32 {
 	m.numKeys++
 	c.buckets = append(c.buckets, b)
 	c.bySize[size] = i
+	if c.shelf != nil {
+		c.shelf.addBucket(i)
+	}
 	c.limit(&c.buckets[i])
 	return i
 }
@@ -149,6 +164,10 @@ func (m *Manager) releaseTo(c *cache, id BufID, b *buffer) {
 		bk.free = append(bk.free, id)
 		m.emit(id, b, Keep, NoReason)
 		b.session = NoSession
+		if c.shelf != nil {
+			c.shelf.add(id)
+			m.evict(c, OnRelease, b.requested)
+		}
 		return
 	}
 	why := bk.notKept()
@@ -180,6 +199,9 @@ func (m *Manager) look(c *cache, at When) {
 				bk.free = append(bk.free, id)
 				bk.owed = min(bk.owed, bk.waiting)
 				m.emit(id, b, Settle, NoReason)
+				if c.shelf != nil {
+					c.shelf.add(id)
+				}
 				continue
 			}
 			why := bk.notKept()
@@ -200,7 +222,7 @@ func (m *Manager) reconsider(c *cache, switched bool) {
 		bk := &c.buckets[i]
 		c.limit(bk)
 		keep, why := min(len(bk.free), int(bk.cap)), bk.notKept()
-		if c.policy.Key(bk.size) != bk.size {
+		if c.chooser == nil && c.policy.Key(bk.size) != bk.size {
 			keep, why = 0, DroppedKey
 		}
 		if switched {
@@ -209,6 +231,9 @@ func (m *Manager) reconsider(c *cache, switched bool) {
 		// The oldest go first: the most recently used are likelier to be warm.
 		gone := bk.free[:len(bk.free)-keep]
 		for _, id := range gone {
+			if c.shelf != nil {
+				c.shelf.remove(id)
+			}
 			bk.lose(why)
 			m.destroy(id, &m.bufs[id], why)
 		}

@@ -95,6 +95,8 @@ func contract(t *rapid.T, ids []ModeID) {
 		p.RefreshEvery = rapid.IntRange(1, 3).Draw(t, "refresh window")
 		p.AdjustEvery = rapid.IntRange(1, 3).Draw(t, "adjust interval")
 		p.History = rapid.IntRange(1, 3).Draw(t, "history")
+		p.CacheLimit = rapid.SampledFrom([]int64{0, 1, 2000, 100000}).Draw(t, "cache limit")
+		p.FitRatio = rapid.SampledFrom([]int{0, 128, 256}).Draw(t, "fit ratio")
 		return p
 	}
 	setting := func() Setting { return Setting{rapid.SampledFrom(ids).Draw(t, "mode"), params()} }
@@ -104,6 +106,8 @@ func contract(t *rapid.T, ids []ModeID) {
 	}
 	m, s := NewManager(cfg), newShadow()
 	var out []BufID
+	// Most sizes are of the table, some are of several pages.
+	size := rapid.OneOf(rapid.Int64Range(1, 1500), rapid.Int64Range(1, 1500), rapid.Int64Range(1, 200000))
 	follow := func(events []Event) {
 		for i := range events {
 			s.follow(t, &events[i])
@@ -112,12 +116,20 @@ func contract(t *rapid.T, ids []ModeID) {
 	t.Repeat(map[string]func(*rapid.T){
 		"request": func(t *rapid.T) {
 			usage := Usage(rapid.IntRange(0, NumUsages-1).Draw(t, "usage"))
-			n := rapid.Int64Range(1, 1500).Draw(t, "bytes")
+			n := size.Draw(t, "bytes")
 			id, events := m.Request(int32(rapid.IntRange(0, 2).Draw(t, "session")), usage, n)
 			follow(events)
 			last := events[len(events)-1]
-			if last.Buf != id || last.Kind != Hit && last.Kind != Create {
-				t.Fatalf("a request for %d answers with %v of %d", n, last.Kind, last.Buf)
+			if last.Buf != id || last.Kind != Hit && last.Kind != Create || last.Requested != n {
+				t.Fatalf("a request for %d answers with %v of %d for %d", n, last.Kind, last.Buf, last.Requested)
+			}
+			for _, e := range events[:len(events)-1] {
+				if last.Kind == Hit && e.Kind == Destroy {
+					t.Fatal("a hit gives up another buffer")
+				}
+			}
+			if usage.Cached() {
+				served(t, &m.caches[usage], &last)
 			}
 			out = append(out, id)
 		},
@@ -131,10 +143,15 @@ func contract(t *rapid.T, ids []ModeID) {
 			follow(m.Release(id))
 		},
 		"refuse": func(t *rapid.T) {
-			n := rapid.Int64Range(1, 1500).Draw(t, "bytes")
-			id, events := m.Request(0, Storage, n)
+			id, events := m.Request(0, Storage, size.Draw(t, "bytes"))
 			follow(events)
 			if events[len(events)-1].Kind == Create {
+				follow(m.Relieve(id))
+				if again := m.Relieve(id); len(again) > 0 {
+					t.Fatalf("relieved twice, %v again", again[0].Kind)
+				}
+			}
+			if events[len(events)-1].Kind == Create && rapid.Bool().Draw(t, "refused again") {
 				follow(m.Fail(id))
 			} else {
 				out = append(out, id)
@@ -155,10 +172,16 @@ func contract(t *rapid.T, ids []ModeID) {
 			before, _ := m.Audit()
 			for u := range NumCaches {
 				c := &m.caches[u]
-				n := rapid.Int64Range(1, 1500).Draw(t, "bytes")
+				n := size.Draw(t, "bytes")
 				key := c.policy.Key(n)
-				if key < n || c.policy.Key(key) != key || c.policy.Key(n) != key {
+				if key < n || key%deviceAlign != 0 || c.policy.Key(key) != key || c.policy.Key(n) != key {
 					t.Fatalf("%s: key of %d is %d, key of that %d", c.setting.Mode, n, key, c.policy.Key(key))
+				}
+				if c.chooser != nil {
+					limit, _ := c.policy.Cap(key)
+					if limit > 0 && !c.chooser.Serves(n, key) || c.chooser.Serves(n, n-1) {
+						t.Fatalf("%s: a buffer of %d must serve %d, one of %d must not", c.setting.Mode, key, n, n-1)
+					}
 				}
 				m.Keys(Usage(u), nil)
 			}
@@ -186,6 +209,27 @@ func contract(t *rapid.T, ids []ModeID) {
 	follow(m.Drain())
 	if len(s.state) > 0 {
 		t.Fatalf("%d buffers are left after everything was released and drained", len(s.state))
+	}
+}
+
+// served checks that a Chooser's hit is what it says it serves, and that its
+// miss had nothing to be served by.
+func served(t *rapid.T, c *cache, e *Event) {
+	switch {
+	case c.chooser == nil:
+		if key := c.policy.Key(e.Requested); e.Size != key {
+			t.Fatalf("%s: %v of %d for %d, whose key is %d", c.setting.Mode, e.Kind, e.Size, e.Requested, key)
+		}
+	case e.Kind == Hit:
+		if !c.chooser.Serves(e.Requested, e.Size) {
+			t.Fatalf("%s: hit of %d for %d, which it does not serve", c.setting.Mode, e.Size, e.Requested)
+		}
+	default:
+		for id := c.shelf.Oldest(); id != NoBuf; id = c.shelf.After(id) {
+			if c.chooser.Serves(e.Requested, c.shelf.Size(id)) {
+				t.Fatalf("%s: a miss for %d while %d is free", c.setting.Mode, e.Requested, c.shelf.Size(id))
+			}
+		}
 	}
 }
 

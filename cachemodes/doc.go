@@ -8,6 +8,10 @@
 //	usable when?    Reuse()        at once, at the next refresh, at run end
 //	keep how many?  Cap(size)      and when the rest goes: Discard()
 //
+// The modes of other engines may also choose a larger buffer (Chooser), or give
+// up free ones of their own accord (Evictor); for both the Manager keeps the
+// free buffers of a cache on a Shelf.
+//
 // The Manager owns every buffer, a Policy owns none. That is why a mode can be
 // switched between any two calls, in the middle of a run: nothing is handed
 // over, only the answers change.

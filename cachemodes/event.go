@@ -4,6 +4,9 @@ package cachemodes
 // buffer's destruction, so that devices and books can index slices with it.
 type BufID int32
 
+// NoBuf is no buffer.
+const NoBuf BufID = -1
+
 // KeyID names a (usage, size) pair for the life of a Manager: 0, 1, 2, ... in
 // the order in which sizes were first seen. NoKey is that of buffers which
 // bypass the caches.
@@ -64,7 +67,8 @@ func (s State) String() string { return stateNames[s] }
 // given up for a reason explains one later miss of its size, after which the
 // new buffer stands in its place. So the misses of a reason are exactly those
 // that would have been hits had nothing been given up for that reason; a miss
-// with no such buffer is Cold.
+// with no such buffer is Cold. Under a Chooser it may be a larger buffer that
+// would have served; the smallest one is taken for it.
 type Reason uint8
 
 // The reasons. Only misses are Cold or StillPending.
@@ -78,12 +82,13 @@ const (
 	NoCache             // the mode keeps nothing
 	Switched            // given up when the mode or its parameters were changed
 	Bypass              // weights, staging and the application's buffers meet no cache
+	Evicted             // given up by the mode's own rule: a limit, an age, a sweep
 
 	// NumReasons is how many reasons there are.
-	NumReasons = int(Bypass) + 1
+	NumReasons = int(Evicted) + 1
 )
 
-var reasonNames = [NumReasons]string{"none", "cold", "cap_full", "above_table", "key_dropped", "pending", "no_cache", "switched", "bypass"}
+var reasonNames = [NumReasons]string{"none", "cold", "cap_full", "above_table", "key_dropped", "pending", "no_cache", "switched", "bypass", "evicted"}
 
 // String is the name that JSON uses.
 func (r Reason) String() string { return reasonNames[r] }
@@ -98,6 +103,7 @@ var reasonTexts = [NumReasons]string{
 	"the mode keeps nothing",
 	"a buffer of its size was given up when the mode was changed",
 	"weights, staging and the application's buffers meet no cache",
+	"a buffer that would have served was given up by the mode's own rule",
 }
 
 // Explain says, in words that follow "because", why a request of this reason

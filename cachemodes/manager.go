@@ -15,6 +15,10 @@ type Manager struct {
 	ids     []BufID // free for new buffers
 	numKeys int
 	events  []Event
+	relief  []Event // of Relieve
+	// held is the bytes of the buffers that exist, requested what was asked for
+	// of those in use.
+	held, requested [NumUsages]int64
 }
 
 // NewManager makes an empty manager. The config must be valid.
@@ -45,13 +49,18 @@ func (m *Manager) Mode(u Usage) ModeID { return m.caches[u].setting.Mode }
 // in the usage's cache (Hit) or new (Create).
 func (m *Manager) Request(session int32, usage Usage, n int64) (BufID, []Event) {
 	m.events = m.events[:0]
+	m.requested[usage] += n
 	if !usage.Cached() {
 		id, b := m.newBuffer()
 		*b = buffer{size: roundUp(n, 16), requested: n, key: NoKey, session: session, usage: usage, state: InUse}
+		m.held[usage] += b.size
 		m.emit(id, b, Create, Bypass)
 		return id, m.events
 	}
 	c := &m.caches[usage]
+	if c.chooser != nil {
+		return m.requestChosen(c, session, n)
+	}
 	i := m.bucketFor(c, n)
 	bk := &c.buckets[i]
 	if c.learner != nil && c.learner.Requested(session, bk.size) {
@@ -61,14 +70,42 @@ func (m *Manager) Request(session int32, usage Usage, n int64) (BufID, []Event) 
 	if last := len(bk.free) - 1; last >= 0 {
 		id := bk.free[last]
 		bk.free = bk.free[:last]
+		if c.shelf != nil {
+			c.shelf.remove(id)
+		}
 		b := &m.bufs[id]
 		b.requested, b.session, b.mode, b.state = n, session, c.setting.Mode, InUse
 		m.emit(id, b, Hit, NoReason)
 		return id, m.events
 	}
+	if c.evictor != nil {
+		m.evict(c, OnMiss, n)
+	}
 	id, b := m.newBuffer()
 	*b = buffer{size: bk.size, requested: n, key: bk.key, bucket: i, session: session, usage: usage, mode: c.setting.Mode, state: InUse}
+	m.held[usage] += b.size
 	m.emit(id, b, Create, bk.missReason())
+	return id, m.events
+}
+
+// requestChosen is Request under a Chooser.
+func (m *Manager) requestChosen(c *cache, session int32, n int64) (BufID, []Event) {
+	if id := c.chooser.Choose(n, c.shelf); id != NoBuf {
+		m.takeFree(c, id)
+		b := &m.bufs[id]
+		b.requested, b.session, b.mode, b.state = n, session, c.setting.Mode, InUse
+		m.emit(id, b, Hit, NoReason)
+		return id, m.events
+	}
+	i := m.bucketOf(c, c.policy.Key(n))
+	if c.evictor != nil {
+		m.evict(c, OnMiss, n)
+	}
+	bk := &c.buckets[i]
+	id, b := m.newBuffer()
+	*b = buffer{size: bk.size, requested: n, key: bk.key, bucket: i, session: session, usage: c.usage, mode: c.setting.Mode, state: InUse}
+	m.held[c.usage] += b.size
+	m.emit(id, b, Create, c.explain(n, bk))
 	return id, m.events
 }
 
@@ -76,6 +113,7 @@ func (m *Manager) Request(session int32, usage Usage, n int64) (BufID, []Event) 
 func (m *Manager) Release(id BufID) []Event {
 	m.events = m.events[:0]
 	b := m.inUse(id, "Release")
+	m.requested[b.usage] -= b.requested
 	if b.usage.Cached() {
 		m.releaseTo(&m.caches[b.usage], id, b)
 	} else {
@@ -84,10 +122,28 @@ func (m *Manager) Release(id BufID) []Event {
 	return m.events
 }
 
+// Relieve tells that the device has no memory for buffer id, just created:
+// modes that free what they keep in that case do, and the caller asks the
+// device once more, then calls Fail. An answer without events means that there
+// is nothing to gain. The events of the Request stay valid.
+func (m *Manager) Relieve(id BufID) []Event {
+	request := m.events
+	m.events = m.relief[:0]
+	n := m.inUse(id, "Relieve").requested
+	for i := range m.caches {
+		if c := &m.caches[i]; c.evictor != nil {
+			m.evict(c, OnRefusal, n)
+		}
+	}
+	m.events, m.relief = request, m.events
+	return m.relief
+}
+
 // Fail undoes the Create of a buffer that the device could not make.
 func (m *Manager) Fail(id BufID) []Event {
 	m.events = m.events[:0]
 	b := m.inUse(id, "Fail")
+	m.requested[b.usage] -= b.requested
 	m.emit(id, b, Fail, NoReason)
 	m.forget(id, b)
 	return m.events
@@ -101,6 +157,9 @@ func (m *Manager) Refresh(session int32) []Event {
 		if c.submits++; c.submits >= c.setting.Params.RefreshEvery {
 			c.submits = 0
 			m.look(c, AtRefresh)
+			if c.evictor != nil {
+				m.evict(c, OnRefresh, 0)
+			}
 		}
 	}
 	m.events = append(m.events, Event{Kind: Refresh, Session: session, Key: NoKey})
@@ -128,6 +187,9 @@ func (m *Manager) RunEnd(session int32) []Event {
 		}
 		if c.learner != nil && c.learner.RunEnd(session) {
 			m.adjusted(c, session)
+		}
+		if c.evictor != nil {
+			m.evict(c, OnRunEnd, 0)
 		}
 	}
 	return m.events
@@ -178,7 +240,7 @@ func (m *Manager) Set(usage Usage, s Setting) ([]Event, error) {
 	}
 	switched := c.setting.Mode != s.Mode
 	m.events = append(m.events, Event{Kind: Switch, Usage: usage, Mode: s.Mode, Session: NoSession, Key: NoKey})
-	c.adopt(s)
+	m.adopt(c, s)
 	if c.learner != nil {
 		for i := range c.buckets {
 			if len(c.buckets[i].free) > 0 {
@@ -204,7 +266,19 @@ func (m *Manager) newBuffer() (BufID, *buffer) {
 
 func (m *Manager) forget(id BufID, b *buffer) {
 	b.state = Gone
+	m.held[b.usage] -= b.size
 	m.ids = append(m.ids, id)
+}
+
+// all sums over what counts as held.
+func (m *Manager) all(bytes *[NumUsages]int64) int64 {
+	var sum int64
+	for u, n := range bytes {
+		if Usage(u).Held() {
+			sum += n
+		}
+	}
+	return sum
 }
 
 // destroy gives a buffer up, wherever it is. The caller has taken it off its
@@ -284,6 +358,11 @@ func (m *Manager) Audit() (Audit, error) {
 			bytes.Cached += b.size
 		}
 	}
+	for u := range m.held {
+		if b := &a.Bytes[u]; m.held[u] != b.InUse+b.Pending+b.Cached {
+			return a, fmt.Errorf("%s: %d bytes are held, buffers have %d", Usage(u), m.held[u], b.InUse+b.Pending+b.Cached)
+		}
+	}
 	for u := range m.caches {
 		c := &m.caches[u]
 		var cached, waiting int64
@@ -292,6 +371,11 @@ func (m *Manager) Audit() (Audit, error) {
 			for _, id := range bk.free {
 				if b := &m.bufs[id]; b.state != Cached || b.size != bk.size || b.usage != c.usage {
 					return a, fmt.Errorf("buffer %d (%s, %d bytes) is on the free list of %s %d", id, b.state, b.size, c.usage, bk.size)
+				}
+			}
+			for _, id := range bk.free {
+				if c.shelf != nil && !c.shelf.holds(id) {
+					return a, fmt.Errorf("buffer %d is free in %s but not on its shelf", id, c.usage)
 				}
 			}
 			cached += int64(len(bk.free))
@@ -308,6 +392,10 @@ func (m *Manager) Audit() (Audit, error) {
 			if !b.doomed {
 				waiting--
 			}
+		}
+		if c.shelf != nil && (int64(c.shelf.count) != cached || c.shelf.bytes != a.Bytes[u].Cached) {
+			return a, fmt.Errorf("%s: the shelf has %d buffers of %d bytes, the free lists %d of %d",
+				c.usage, c.shelf.count, c.shelf.bytes, cached, a.Bytes[u].Cached)
 		}
 		if cached != a.Count[u].Cached || int64(len(c.pending)) != a.Count[u].Pending || waiting != 0 {
 			return a, fmt.Errorf("%s: lists hold %d cached and %d pending buffers, states say %d and %d (%d waiting unaccounted)",
@@ -339,6 +427,9 @@ func (m *Manager) Drain() []Event {
 			bk.free = bk.free[:0]
 			bk.owed = 0
 			bk.lost = [NumReasons]int32{}
+		}
+		if c.shelf != nil {
+			c.shelf.clear()
 		}
 		c.submits = 0
 	}

@@ -53,6 +53,41 @@ type Learner interface {
 	Forget(session int32) bool
 }
 
+// Chooser is a Policy that may serve a request with a larger buffer than Key.
+type Chooser interface {
+	Policy
+	// Choose answers which free buffer serves a request of n bytes, NoBuf for
+	// none. It is asked exactly once for each request and before Key, so that a
+	// policy can take note of the request here.
+	Choose(n int64, free *Shelf) BufID
+	// Serves reports whether a free buffer of size may serve n bytes. Where one
+	// that is at least Key(n) may, so may every smaller one down to Key(n). It
+	// has no side effects: misses are explained by it.
+	Serves(n, size int64) bool
+}
+
+// Evictor is a Policy that gives up free buffers of its own accord.
+type Evictor interface {
+	Policy
+	// Evict answers which free buffer to give up next, NoBuf for enough. It is
+	// asked on every occasion until it answers NoBuf; gone is how many it named
+	// before on this one, n the bytes requested of the buffer that it is about,
+	// 0 OnRefresh and OnRunEnd.
+	Evict(on Occasion, n int64, gone int, free *Shelf) BufID
+}
+
+// Occasion is when an Evictor is asked.
+type Occasion uint8
+
+// The occasions.
+const (
+	OnMiss    Occasion = iota // a buffer is about to be created
+	OnRefusal                 // the device could not create one; it will be asked once more
+	OnRelease                 // a buffer became free
+	OnRefresh                 // recorded commands were submitted
+	OnRunEnd                  // an inference ended, and the device is idle
+)
+
 // ModeID names a mode in events: an index into Modes.
 type ModeID uint8
 
@@ -66,19 +101,30 @@ const (
 	DynamicBucket
 	Graph
 	GraphSimple
+	JSEP
+	TFJS
+	TVMPooled
+	MLX
+	CubeCLExclusive
+	CandlePow2
+	NCNNRatio
+	TinygradLRU
+	Watermark
 
-	numModes = int(GraphSimple) + 1
+	numModes = int(Watermark) + 1
 )
 
 // Mode describes a cache mode.
 type Mode struct {
 	ID ModeID
-	// Name is as ORT's options spell it.
+	// Name is as ORT's options spell it, where it is ORT's.
 	Name string
+	// Engine whose policy it is.
+	Engine string
 	// Rule is the mode in one line.
 	Rule string
-	// Source is the engine and, for what is not in its release, the pull
-	// request.
+	// Source is the engine's version, file or pull request that the rule was
+	// read in.
 	Source string
 	// Reads names the Params that change what the mode does.
 	Reads []string
@@ -88,23 +134,35 @@ type Mode struct {
 	policy func(Params) Policy
 }
 
+// ort is the engine of the modes that ONNX Runtime has, or was to have.
+const ort = "ONNX Runtime"
+
 var modes = [numModes]Mode{
-	{Disabled, "disabled", "round 16; destroy at release", "ORT 1.30", []string{"round"}, false,
+	{Disabled, "disabled", ort, "round 16; destroy at release", "ORT 1.30", []string{"round"}, false,
 		func(p Params) Policy { return exact{p.Round, 0, AtOnce, AtOnce} }},
-	{LazyRelease, "lazyRelease", "round 16; destroy at the refresh after the release", "ORT 1.30", []string{"round", "refresh_every"}, false,
+	{LazyRelease, "lazyRelease", ort, "round 16; destroy at the refresh after the release", "ORT 1.30", []string{"round", "refresh_every"}, false,
 		func(p Params) Policy { return exact{p.Round, 0, AtRefresh, AtRefresh} }},
-	{Simple, "simple", "round 16; exact size, no cap, usable after a refresh", "ORT 1.30", []string{"round", "refresh_every"}, false,
+	{Simple, "simple", ort, "round 16; exact size, no cap, usable after a refresh", "ORT 1.30", []string{"round", "refresh_every"}, false,
 		func(p Params) Policy { return exact{p.Round, Uncapped, AtRefresh, AtRefresh} }},
-	{BucketMode, "bucket", "smallest key of the table; usable at once under its cap, else destroyed at refresh", "ORT 1.30, PR #25276 and #25485", []string{"table", "refresh_every"}, false,
+	{BucketMode, "bucket", ort, "smallest key of the table; usable at once under its cap, else destroyed at refresh", "ORT 1.30, PR #25276 and #25485", []string{"table", "refresh_every"}, false,
 		func(p Params) Policy { return bucketed{p.Table, AtOnce} }},
-	{BucketLegacy, "bucketLegacy", "bucket, but kept or destroyed at refresh", "ORT before PR #25276", []string{"table", "refresh_every"}, false,
+	{BucketLegacy, "bucketLegacy", ort, "bucket, but kept or destroyed at refresh", "ORT before PR #25276", []string{"table", "refresh_every"}, false,
 		func(p Params) Policy { return bucketed{p.Table, AtRefresh} }},
-	{DynamicBucket, "dynamicBucket", "round 16; keys are what a session's last runs asked for, no cap, renewed every second run", "ORT PR #25120, learning per session", []string{"round", "adjust_every", "history"}, true,
+	{DynamicBucket, "dynamicBucket", ort, "round 16; keys are what a session's last runs asked for, no cap, renewed every second run", "ORT PR #25120, learning per session", []string{"round", "adjust_every", "history"}, true,
 		func(p Params) Policy { return newDynamic(p) }},
-	{Graph, "graph", "bucket keys, no caps, a size above the table is its own key; usable at once", "ORT 1.30, inside a captured graph", []string{"table"}, false,
+	{Graph, "graph", ort, "bucket keys, no caps, a size above the table is its own key; usable at once", "ORT 1.30, inside a captured graph", []string{"table"}, false,
 		func(p Params) Policy { return graph{p.Table} }},
-	{GraphSimple, "graphSimple", "exact size, no cap; usable in a later run, not within one", "ORT 1.30, uniforms inside a captured graph", []string{"round"}, false,
+	{GraphSimple, "graphSimple", ort, "exact size, no cap; usable in a later run, not within one", "ORT 1.30, uniforms inside a captured graph", []string{"round"}, false,
 		func(p Params) Policy { return exact{p.Round, Uncapped, AtRunEnd, AtRunEnd} }},
+	{JSEP, "jsep", "onnxruntime-web", "bucketLegacy, for uniforms as well", "js/web/lib/wasm/jsep/webgpu/gpu-data-manager.ts", []string{"table", "refresh_every"}, false, jsep},
+	{TFJS, "tfjs", "TensorFlow.js", "exact size, no cap, usable after a refresh, never given up", "tfjs-backend-webgpu/src/buffer_manager.ts", []string{"refresh_every"}, false, tfjs},
+	{TVMPooled, "tvmPooled", "Apache TVM", "round 4096; no cap, usable at once; a refused create frees all", "src/runtime/memory/pooled_allocator.h", nil, false, tvmPooled},
+	{MLX, "mlx", "MLX", "16 KiB pages; smallest free buffer below 2x and 2 pages more; least recently used out over the cache limit", "mlx/backend/metal/allocator.cpp, mlx/backend/common/buffer_cache.h", []string{"cache_limit"}, false, newMLX},
+	{CubeCLExclusive, "cubeclExclusive", "CubeCL (Burn)", "24 pools; a new page is the pool's average size or more; the least idle page that fits; out after 5 idle checks", "cubecl-runtime/src/memory_management/memory_pool/exclusive_pool.rs", nil, false, newCubeCL},
+	{CandlePow2, "candlePow2", "candle", "power of two; smallest free buffer that fits, however large; all out at run end", "candle-core/src/metal_backend/device.rs", nil, false, candlePow2},
+	{NCNNRatio, "ncnnRatio", "ncnn", "first free buffer that fits, unless the ratio forbids; from 10 free, a miss drops the smallest or largest", "src/allocator.cpp, PoolAllocator", []string{"fit_ratio"}, false, newNCNN},
+	{TinygradLRU, "tinygradLRU", "tinygrad", "exact size, no cap, usable at once; a refused create frees all", "tinygrad/device.py, LRUAllocator", nil, false, tinygradLRU},
+	{Watermark, "watermark", "bucketscope", "at most 2.8 % above the most ever requested at once; smallest free buffer that fits, padding 2.5 %; the largest go first", "docs/watermark.md", nil, false, newWatermark},
 }
 
 // Modes lists every mode, in the order of ModeID.

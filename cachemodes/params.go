@@ -125,6 +125,12 @@ type Params struct {
 	// RefreshEvery is every how many submits pending buffers are looked at;
 	// ORT: 1.
 	RefreshEvery int `json:"refresh_every"`
+	// CacheLimit is the most free bytes that mlx keeps; 0 is no limit. MLX: 0.95
+	// of what Metal recommends to use of the device's memory.
+	CacheLimit int64 `json:"cache_limit,omitempty"`
+	// FitRatio is how much of a larger buffer a request must fill under
+	// ncnnRatio, in 1/256; ncnn: 0, any.
+	FitRatio int `json:"fit_ratio,omitempty"`
 }
 
 // DefaultParams are ORT's numbers, and PR #25120's for what it added.
@@ -148,13 +154,20 @@ func (p Params) Validate() error {
 			return fmt.Errorf("%s %d: want a whole number from 1 to %d", n.name, n.value, 1<<20)
 		}
 	}
+	if p.CacheLimit < 0 || p.CacheLimit > MaxBytes {
+		return fmt.Errorf("cache limit %d: want bytes from 0, which is no limit, to 2^53", p.CacheLimit)
+	}
+	if p.FitRatio < 0 || p.FitRatio > 256 {
+		return fmt.Errorf("fit ratio %d: want 1/256ths from 0 to 256", p.FitRatio)
+	}
 	return nil
 }
 
 // Equal reports whether both say the same.
 func (p Params) Equal(q Params) bool {
 	return slices.Equal(p.Table, q.Table) && p.Round == q.Round && p.AdjustEvery == q.AdjustEvery &&
-		p.History == q.History && p.RefreshEvery == q.RefreshEvery
+		p.History == q.History && p.RefreshEvery == q.RefreshEvery &&
+		p.CacheLimit == q.CacheLimit && p.FitRatio == q.FitRatio
 }
 
 // roundUp is the smallest multiple of to that is at least n.

@@ -13,10 +13,12 @@ import (
 // TestScripts plays the behaviour scripts of testdata. Rewrite the answers
 // with `go test ./cachemodes -run TestScripts -rewrite` and read the diff.
 //
-//	mode M [usage=U] [table=K:C,K:C] [round=N] [adjust=N] [history=N] [refresh=N]
+//	mode M [usage=U] [table=K:C,K:C] [round=N] [adjust=N] [history=N] [refresh=N] [cache-limit=N] [fit-ratio=N]
 //	play
 //	request NAME BYTES [usage=U] [session=N]
 //	release NAME
+//	churn N BYTES  N times a request and its release, not listed
+//	refuse NAME    the device has no memory for it; fail NAME: nor after that
 //	submit | run-start [session=N] | run-end [session=N] | session-release session=N | drain
 //
 // The answer lists the events, then what is kept.
@@ -82,6 +84,10 @@ func (s *script) mode(d *datadriven.TestData) string {
 			set.Params.History = n
 		case "refresh":
 			set.Params.RefreshEvery = n
+		case "cache-limit":
+			set.Params.CacheLimit = int64(n)
+		case "fit-ratio":
+			set.Params.FitRatio = n
 		default:
 			var m Mode
 			m, err = Lookup(arg.Key)
@@ -131,6 +137,19 @@ func (s *script) play(t *testing.T, f []string) []Event {
 		return events
 	case "release":
 		return s.m.Release(s.bufs[args[0]])
+	case "churn":
+		times, _ := strconv.Atoi(args[0])
+		n, err := strconv.ParseInt(args[1], 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range times {
+			id, _ := s.m.Request(session, usage, n)
+			s.m.Release(id)
+		}
+		return nil
+	case "refuse":
+		return s.m.Relieve(s.bufs[args[0]])
 	case "fail":
 		return s.m.Fail(s.bufs[args[0]])
 	case "submit":

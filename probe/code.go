@@ -133,6 +133,8 @@ func codeSetting(c *coder, s *cachemodes.Setting) {
 	number(c, &p.AdjustEvery)
 	number(c, &p.History)
 	number(c, &p.RefreshEvery)
+	number(c, &p.CacheLimit)
+	number(c, &p.FitRatio)
 	list(c, &p.Table, func(b *cachemodes.Bucket) {
 		number(c, &b.Key)
 		number(c, &b.Cap)
@@ -221,6 +223,35 @@ func (l *Ledger) code(c *coder) {
 	numbers(c, &l.runs, &l.adjusts, &l.switches, &l.now, &l.wallTime)
 	c.flag(&l.timed)
 	c.float(&l.wall)
+}
+
+// codeNames codes what the numbers of modes, usages, reasons and kinds of event
+// mean. A later program may have more of each; one that numbers them otherwise
+// would misread every entry, so a history with other names is refused.
+func codeNames(c *coder) {
+	for _, known := range [][]string{
+		names(len(cachemodes.Modes()), func(i int) string { return cachemodes.ModeID(i).String() }),
+		names(cachemodes.NumUsages, func(i int) string { return cachemodes.Usage(i).String() }),
+		names(cachemodes.NumReasons, func(i int) string { return cachemodes.Reason(i).String() }),
+		names(cachemodes.NumKinds, func(i int) string { return cachemodes.Kind(i).String() }),
+	} {
+		have := known
+		list(c, &have, func(s *string) { c.text(s) })
+		for i, name := range have {
+			if i >= len(known) || name != known[i] {
+				c.fail(fmt.Errorf("knows %.40q, which this program does not: open it with the bucketscope that wrote it", name))
+				return
+			}
+		}
+	}
+}
+
+func names(n int, name func(int) string) []string {
+	out := make([]string, n)
+	for i := range out {
+		out[i] = name(i)
+	}
+	return out
 }
 
 func (m *Moment) code(c *coder) {

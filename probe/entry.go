@@ -9,7 +9,7 @@ import (
 
 // This file is the encoding of a journal's entries. Snapshots keep it, so it is
 // a format: a change that an older reader would misread needs a new
-// HistoryVersion.
+// snapshots.SnapshotVersion.
 //
 //	tag       1 byte: a What, or eventTag and a cachemodes.Kind; bit 7 says
 //	          that time has passed since the entry before

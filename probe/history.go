@@ -7,11 +7,6 @@ import (
 	"bucketscope/cachemodes"
 )
 
-// HistoryVersion is the version of what History.AppendTo writes: the state
-// before the oldest entry (code.go), the number of entries, and the entries
-// (entry.go).
-const HistoryVersion = 1
-
 // What a history that is read may make the program hold, whatever it claims.
 const (
 	maxSessions = 1 << 20
@@ -22,13 +17,16 @@ const (
 	spareKeys = 1 << 16
 )
 
-// AppendTo appends the whole history to b, for ReadHistory.
+// AppendTo appends the whole history to b, for ReadHistory: the names of what
+// entries number, the state before the oldest entry (code.go), the number of
+// entries, and the entries (entry.go).
 func (h *History) AppendTo(b []byte) []byte {
 	first := &h.last
 	if len(h.sealed) > 0 {
 		first = h.sealed[0]
 	}
 	c := coder{out: b}
+	codeNames(&c)
 	start := *first.start
 	start.code(&c)
 	n := h.End() - h.First()
@@ -47,6 +45,7 @@ func (h *History) AppendTo(b []byte) []byte {
 // of 256 MiB at most.
 func ReadHistory(data []byte) (History, error) {
 	c := coder{in: data, reading: true}
+	codeNames(&c)
 	start := &Moment{}
 	start.code(&c)
 	var n int64

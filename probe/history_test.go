@@ -3,6 +3,7 @@ package probe
 import (
 	"bytes"
 	"math/rand/v2"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -104,6 +105,27 @@ func story() *Journal {
 	book(m.SessionRelease(0))
 	j.Note(at, "the end")
 	return j
+}
+
+// TestSettingWhole: no parameter is lost in a history.
+func TestSettingWhole(t *testing.T) {
+	p := cachemodes.Params{
+		Table: cachemodes.Table{{Key: 64, Cap: 3}, {Key: 128, Cap: 4}}, Round: 32, AdjustEvery: 5, History: 6, RefreshEvery: 7, CacheLimit: 8, FitRatio: 9,
+	}
+	for i := range reflect.ValueOf(p).NumField() {
+		if reflect.ValueOf(p).Field(i).IsZero() {
+			t.Errorf("this test does not set %s", reflect.TypeOf(p).Field(i).Name)
+		}
+	}
+	want := cachemodes.Setting{Mode: cachemodes.Graph, Params: p}
+	var w coder
+	codeSetting(&w, &want)
+	r := coder{in: w.out, reading: true}
+	var got cachemodes.Setting
+	codeSetting(&r, &got)
+	if r.err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v comes back as %+v (%v)", want, got, r.err)
+	}
 }
 
 // TestHistoryTimed: the mean over time survives.

@@ -1,22 +1,26 @@
 package probe
 
 // Point is what a graph shows of one slot of time: ranges, so that no peak is
-// lost however the slots are merged.
+// lost however the slots are merged, and how things stood at its end, which is
+// how they stood until the next one. Sizes are bytes.
 type Point struct {
 	AtUS             int64 // start of the slot
-	Run              int64 // ordinal of the run going on, or last gone
+	Run              int64 // ordinal of the run in which MaxHeld was reached
 	MinHeld, MaxHeld int64
 	MaxInUse         int64
+	Held, InUse      int64 // at the slot's end
 	Avg              int64 // of held bytes since the ledger began, at the slot's end
 	Floor            int64 // since the ledger began, at the slot's end
 }
 
 // merge widens p by a later point.
 func (p *Point) merge(q Point) {
-	p.Run, p.Avg, p.Floor = q.Run, q.Avg, q.Floor
+	if q.MaxHeld > p.MaxHeld {
+		p.MaxHeld, p.Run = q.MaxHeld, q.Run
+	}
 	p.MinHeld = min(p.MinHeld, q.MinHeld)
-	p.MaxHeld = max(p.MaxHeld, q.MaxHeld)
 	p.MaxInUse = max(p.MaxInUse, q.MaxInUse)
+	p.Held, p.InUse, p.Avg, p.Floor = q.Held, q.InUse, q.Avg, q.Floor
 }
 
 // Tail is an append-only list that keeps its last Keep values. A slice that

@@ -240,6 +240,8 @@ type ModeParams struct {
 	AdjustEvery  int              `json:"adjust_every,omitempty"`
 	History      int              `json:"history,omitempty"`
 	RefreshEvery int              `json:"refresh_every,omitempty"`
+	CacheLimit   int64            `json:"cache_limit,omitempty"`
+	FitRatio     int              `json:"fit_ratio,omitempty"`
 }
 
 func params(s cachemodes.Setting) ModeParams {
@@ -256,6 +258,10 @@ func params(s cachemodes.Setting) ModeParams {
 			p.History = s.Params.History
 		case "refresh_every":
 			p.RefreshEvery = s.Params.RefreshEvery
+		case "cache_limit":
+			p.CacheLimit = s.Params.CacheLimit
+		case "fit_ratio":
+			p.FitRatio = s.Params.FitRatio
 		default:
 			panic(fmt.Sprintf("snapshots: mode %s reads %q, which no field of ModeParams is", s.Mode, name))
 		}

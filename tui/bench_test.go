@@ -21,7 +21,7 @@ func longFixture() *engine.State {
 	st.Points = st.Points[:0]
 	for i := range int64(slots) {
 		st.Points = append(st.Points, probe.Point{
-			AtUS: i * 20_000, Run: i / 4, MinHeld: 2 * gib, MaxHeld: 2*gib + i*7919%gib, MaxInUse: 2*gib + i*104729%(gib/2),
+			AtUS: i * 20_000, Run: i / 4, MinHeld: 2 * gib, MaxHeld: 2*gib + i*7919%gib, MaxInUse: 2*gib + i*104729%(gib/2), Held: 2 * gib, InUse: 2 * gib,
 			Avg: 2*gib + i*1000, Floor: 2 * gib,
 		})
 	}

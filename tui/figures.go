@@ -127,6 +127,7 @@ var reasonWords = [cachemodes.NumReasons]string{
 	cachemodes.NoCache:      "no cache",
 	cachemodes.Switched:     "switched",
 	cachemodes.Bypass:       "bypass",
+	cachemodes.Evicted:      "evicted",
 }
 
 // mainReason is the most frequent reason, the first of equals; none if there

@@ -101,6 +101,7 @@ func fixturePoints(now int64) []probe.Point {
 		}
 		p := probe.Point{
 			AtUS: at, Run: 90 + at/sec*4, MinHeld: held - 31*mib, MaxHeld: held, MaxInUse: 2_210*mib + at/sec*4*mib,
+			Held: held - 17*mib, InUse: 2_190*mib + at/sec*4*mib,
 			Avg: 2_300*mib + at/sec*2*mib, Floor: 2_180*mib + min(at/sec, 20)*4*mib,
 		}
 		if at == 9_400_000 {

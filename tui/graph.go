@@ -3,8 +3,6 @@ package tui
 import (
 	"fmt"
 	"math"
-	"math/bits"
-	"sort"
 	"strings"
 	"time"
 
@@ -12,209 +10,7 @@ import (
 
 	"bucketscope/internal/engine"
 	"bucketscope/internal/units"
-	"bucketscope/probe"
 )
-
-// graphColumn is what happened in the time of one column: the highest values,
-// so that no peak is lost however many points a column merges.
-type graphColumn struct {
-	held, inUse, average, floor float64
-	known, inUseKnown           bool
-	run                         int64 // in which held was highest, or nearly
-}
-
-// graphWindow is the stretch of time that a graph shows.
-type graphWindow struct {
-	fromUS, columnUS int64
-	columns          []graphColumn
-}
-
-// column is the index of the column of a time; it may lie outside.
-func (w *graphWindow) column(us int64) int {
-	if us < w.fromUS {
-		return -1
-	}
-	return int((us - w.fromUS) / w.columnUS)
-}
-
-// reduce merges a state's history into n columns over a window, or over all of
-// it for a window of 0. Columns begin at whole multiples of their width, so
-// that a point stays in its column while the window moves on.
-func reduce(st *engine.State, window time.Duration, n int) graphWindow {
-	all := allPoints(st)
-	first := st.NowUS
-	if len(all.done) > 0 {
-		first = all.done[0].AtUS
-	} else if all.any {
-		first = all.now.AtUS
-	}
-	span := window.Microseconds()
-	if span == 0 {
-		span = max(st.NowUS-first, 1)
-	}
-	w := graphWindow{columnUS: max(1, (span+int64(n)-1)/int64(n)), columns: make([]graphColumn, n)}
-	if window == 0 {
-		// A round width keeps the points in their columns while the history
-		// grows, too.
-		for w.columnUS = roundUS(w.columnUS); ; w.columnUS = roundUS(w.columnUS + 1) {
-			w.fromUS = first - first%w.columnUS
-			if w.column(st.NowUS) < n {
-				break
-			}
-		}
-	} else {
-		// The last column is the one that now is in.
-		w.fromUS = max(0, (st.NowUS/w.columnUS-int64(n)+1)*w.columnUS)
-	}
-	i := sort.Search(len(all.done), func(i int) bool { return all.done[i].AtUS >= w.fromUS })
-	// The point before the window says how things stood when it began.
-	var before *probe.Point
-	if i > 0 {
-		before = &all.done[i-1]
-	}
-	for ; i < all.len(); i++ {
-		p := all.at(i)
-		at := w.column(p.AtUS)
-		if at < 0 { // the slot going on may have begun long ago
-			before = p
-			continue
-		}
-		if at >= n {
-			break
-		}
-		w.carry(before, p, at)
-		w.columns[at].add(p)
-		before = p
-	}
-	if before != nil {
-		// Since the last point nothing happened: things stand as they do now.
-		now := probe.Point{
-			AtUS: st.NowUS, Run: before.Run, MinHeld: st.Total.Held(), MaxHeld: st.Total.Held(), MaxInUse: st.Total.InUse,
-			Avg: st.Total.AvgHeld(), Floor: st.Total.Floor,
-		}
-		w.carry(&now, &now, min(w.column(st.NowUS)+1, n))
-	}
-	return w
-}
-
-// roundUS is the least 1, 2 or 5 times a power of ten that is at least n.
-func roundUS(n int64) int64 { return int64(niceStep(float64(n), true)) }
-
-// add merges a point into a column.
-func (c *graphColumn) add(p *probe.Point) {
-	if held := float64(p.MaxHeld); !c.known || held > c.held {
-		c.held, c.run = held, p.Run
-	}
-	c.inUse = max(c.inUse, float64(p.MaxInUse))
-	c.average, c.floor = float64(p.Avg), float64(p.Floor)
-	c.known, c.inUseKnown = true, true
-}
-
-// carry fills the columns before column to, back to the last known one, with
-// what stood between two points: between them nothing changed, so what was
-// held then is in the range of both.
-func (w *graphWindow) carry(before, after *probe.Point, to int) {
-	if before == nil {
-		return
-	}
-	held := min(max(before.MinHeld, after.MinHeld), before.MaxHeld, after.MaxHeld)
-	for i := to - 1; i >= 0 && !w.columns[i].known; i-- {
-		c := &w.columns[i]
-		*c = graphColumn{held: float64(held), average: float64(before.Avg), floor: float64(before.Floor), known: true, run: before.Run}
-		if before == after {
-			c.inUse, c.inUseKnown = float64(after.MaxInUse), true
-		}
-	}
-}
-
-// pointList is the points of a state, the one going on last.
-type pointList struct {
-	done []probe.Point
-	now  probe.Point
-	any  bool
-}
-
-func allPoints(st *engine.State) pointList { return pointList{st.Points, st.LastPoint, st.HasPoint} }
-
-func (l *pointList) len() int {
-	if l.any {
-		return len(l.done) + 1
-	}
-	return len(l.done)
-}
-
-func (l *pointList) at(i int) *probe.Point {
-	if i < len(l.done) {
-		return &l.done[i]
-	}
-	return &l.now
-}
-
-// scale maps bytes to rows.
-type scale struct {
-	low, high float64 // of the lowest and the highest row
-	step      float64 // between labels
-	rows      int
-}
-
-// tightRows is how few rows are too few for round labels: every row counts.
-const tightRows = 4
-
-// newScale finds a range around low and high in which labels are round numbers
-// an equal number of rows apart, and which stands still while the figures move
-// a little. It does not begin at 0 where that would squash what there is to
-// see.
-func newScale(low, high float64, rows int, decimal bool) scale {
-	if low > 0 && high-low < low/16 {
-		low = high - low/16 // almost flat: what moves by little shall not fill the graph
-	}
-	if low < (high-low)/2 {
-		low = 0 // little is gained by leaving 0 out
-	}
-	if high <= low {
-		high = low + 1
-	}
-	spaces := max(rows-1, 1)
-	if rows <= tightRows {
-		return scale{low, high, high - low, rows}
-	}
-	step := niceStep((high-low)/float64(spaces/2), decimal)
-	for {
-		low := math.Floor(low/step) * step
-		if n := int(math.Ceil((high - low) / step)); n <= spaces/2 {
-			perLabel := spaces / n
-			return scale{low, low + step*float64(spaces)/float64(perLabel), step, rows}
-		}
-		step = niceStep(step+1, decimal)
-	}
-}
-
-// niceStep is the least round number of bytes that is at least n: a power of
-// two, or 1, 2 or 5 times a power of ten.
-func niceStep(n float64, decimal bool) float64 {
-	if n <= 1 {
-		return 1
-	}
-	if !decimal {
-		return float64(uint64(1) << min(bits.Len64(uint64(math.Ceil(n))-1), 62))
-	}
-	p := math.Pow(10, math.Floor(math.Log10(n)))
-	for _, m := range []float64{1, 2, 5} {
-		if m*p >= n {
-			return m * p
-		}
-	}
-	return 10 * p
-}
-
-// level is where a value stands between the lowest row, 0, and the highest.
-func (s *scale) level(v float64) float64 {
-	top := float64(s.rows - 1)
-	return min(max((v-s.low)/(s.high-s.low)*top, 0), top)
-}
-
-// row is the row of a value, counted from the top.
-func (s *scale) row(v float64) int { return s.rows - 1 - int(math.Round(s.level(v))) }
 
 // windowText names a window.
 func windowText(window time.Duration) string {
@@ -291,10 +87,7 @@ func (w *graphWindow) extent() (low, high float64) {
 		if !c.known {
 			continue
 		}
-		low, high = min(low, c.held, c.average, c.floor), max(high, c.held, c.average, c.floor)
-		if c.inUseKnown {
-			low = min(low, c.inUse)
-		}
+		low, high = min(low, c.held, c.inUse, c.average, c.floor), max(high, c.held, c.average, c.floor)
 	}
 	return low, high
 }
@@ -345,7 +138,7 @@ type plotter struct {
 func (p *plotter) area() {
 	for x := range p.win.columns {
 		c := &p.win.columns[x]
-		if !c.known || !c.inUseKnown || c.inUse < p.sc.low {
+		if !c.known || c.inUse < p.sc.low {
 			continue
 		}
 		for y := p.sc.row(c.inUse); y < p.h; y++ {

@@ -20,7 +20,7 @@ func history(held []int64, everyUS int64) *engine.State {
 	for i, h := range held {
 		floor = min(floor, h)
 		st.Points = append(st.Points, probe.Point{
-			AtUS: int64(i) * everyUS, Run: int64(i), MinHeld: min(h, held[max(i-1, 0)]), MaxHeld: h, MaxInUse: h / 2, Avg: h / 3, Floor: floor / 4,
+			AtUS: int64(i) * everyUS, Run: int64(i), MinHeld: min(h, held[max(i-1, 0)]), MaxHeld: h, MaxInUse: h / 2, Held: h, InUse: h / 2, Avg: h / 3, Floor: floor / 4,
 		})
 		if h > st.Total.PeakHeld {
 			st.Total.PeakHeld, st.PeakRun, st.PeakAtUS = h, int64(i), int64(i)*everyUS
@@ -212,8 +212,8 @@ func TestWindowText(t *testing.T) {
 // on both sides; and after the last one, what is held now.
 func TestGap(t *testing.T) {
 	st := &engine.State{NowUS: 9*sec + sec/2, HasPoint: true, PeakRun: 1}
-	st.Points = []probe.Point{{AtUS: 0, MinHeld: 0, MaxHeld: 9 * mib, MaxInUse: 8 * mib}}
-	st.LastPoint = probe.Point{AtUS: 5 * sec, Run: 1, MinHeld: 4 * mib, MaxHeld: 7 * mib, MaxInUse: 6 * mib}
+	st.Points = []probe.Point{{AtUS: 0, MinHeld: 0, MaxHeld: 9 * mib, MaxInUse: 8 * mib, Held: 4 * mib, InUse: 1 * mib}}
+	st.LastPoint = probe.Point{AtUS: 5 * sec, Run: 1, MinHeld: 4 * mib, MaxHeld: 7 * mib, MaxInUse: 6 * mib, Held: 5 * mib, InUse: 3 * mib}
 	st.Total.Cached, st.Total.InUse, st.Total.PeakHeld = 2*mib, 3*mib, 9*mib
 	win := reduce(st, 15*time.Second, 15)
 	if win.fromUS != 0 || win.columnUS != sec {
@@ -224,9 +224,8 @@ func TestGap(t *testing.T) {
 		if c.held != want*mib {
 			t.Errorf("column %d holds %v MiB, want %v", x, c.held/mib, want)
 		}
-		// What was in use in the gap nobody noted.
-		if known := x == 0 || x >= 5; c.inUseKnown != known {
-			t.Errorf("column %d: in use known is %t", x, c.inUseKnown)
+		if want := []float64{8, 1, 1, 1, 1, 6, 3, 3, 3, 3}[x]; c.inUse != want*mib {
+			t.Errorf("column %d has %v MiB in use, want %v", x, c.inUse/mib, want)
 		}
 	}
 }

@@ -85,10 +85,13 @@ func badge(f *frame, short bool) field {
 	switch {
 	case f.frozen:
 		behind := f.latest.RunCount - f.st.RunCount
-		if short {
+		text := fmt.Sprintf("%s FROZEN (%s behind)", g.frozen, runsText(behind))
+		switch {
+		case begunAnew(f.st, f.latest): // its runs are counted from 0 again
+			text = g.frozen + " FROZEN (begun anew since)"
+		case short:
 			return field{value: g.frozen + " FROZEN -" + units.Count(behind), style: badgeFrozen}
 		}
-		text := fmt.Sprintf("%s FROZEN (%s behind)", g.frozen, runsText(behind))
 		switch f.latest.Status {
 		case engine.Paused:
 			text += ", workload paused"
@@ -180,7 +183,7 @@ func floorField(f *frame) field {
 }
 
 // driverField is what the driver says, and how much more that is than the
-// books: what lies below the cache. The host device has no driver to ask.
+// books say is on the device: what lies below the cache. The host device has no driver to ask.
 func driverField(f *frame) field {
 	d := f.st.Driver
 	switch {
@@ -189,7 +192,7 @@ func driverField(f *frame) field {
 	case !d.OK:
 		return field{label: "driver", value: f.g.none}
 	}
-	diff := d.Bytes - f.st.Total.Held()
+	diff := d.Bytes - f.st.OnDevice()
 	sign := ""
 	if diff >= 0 {
 		sign = "+"

@@ -73,7 +73,7 @@ func TestCommands(t *testing.T) {
 		{fixture, []string{"m", "b", "u", "c", "k", "e", "t", "l", "enter"}, []string{"mode storage bucketLegacy"}},
 		{fixture, []string{"m", "3", "enter"}, []string{"mode storage simple"}},
 		{fixture, []string{"m", "down", "down", "enter"}, []string{"mode storage dynamicBucket"}},
-		{fixture, []string{"m", "j", "k", "k", "enter"}, []string{"mode storage simple"}},
+		{fixture, []string{"m", "down", "up", "up", "enter"}, []string{"mode storage simple"}},
 		{fixture, []string{"m", "d", "backspace", "l", "enter"}, []string{"mode storage lazyRelease"}},
 		{fixture, []string{"m", "d", "s", "enter"}, []string{"mode storage simple"}}, // "ds" begins nothing
 		{fixture, []string{"m", "tab", "enter"}, []string{"mode uniform lazyRelease"}},
@@ -185,6 +185,18 @@ func TestFreeze(t *testing.T) {
 	}
 }
 
+// TestFrozenAcrossBeginning: a display that is frozen while the workload begins
+// anew does not count runs that are not comparable.
+func TestFrozenAcrossBeginning(t *testing.T) {
+	r := at80(failedFixture())
+	r.keys("space", "p")
+	r.engine.st = &engine.State{Workload: r.engine.st.Workload, Device: r.engine.st.Device, NowUS: sec, RunCount: 3}
+	r.ticks(time.Second)
+	r.sees(t, "FROZEN (begun anew since)")
+	r.picture(48, 12)
+	r.sees(t, "FROZEN (begun anew since)")
+}
+
 // TestLatestState: a tick shows the latest state, and one that shows nothing
 // new costs no picture.
 func TestLatestState(t *testing.T) {
@@ -288,10 +300,15 @@ func TestLoadGivenUp(t *testing.T) {
 // program, and lets the workload go on when it comes back.
 func TestSuspend(t *testing.T) {
 	suspends := func(cmd tea.Cmd) bool {
-		return reflect.ValueOf(cmd).Pointer() == reflect.ValueOf(tea.Suspend).Pointer()
+		batch, ok := cmd().(tea.BatchMsg)
+		if !ok {
+			return false
+		}
+		_, ok = batch[0]().(tea.SuspendMsg)
+		return ok
 	}
 	r := at80(fixture())
-	r.keys("ctrl+z")
+	r.keys("ctrl+z", "ctrl+z")
 	if suspends(r.ticks(soon)) {
 		t.Error("suspended in the middle of a run")
 	}

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	tea "charm.land/bubbletea/v2"
+	"charm.land/lipgloss/v2"
 	"github.com/charmbracelet/x/ansi"
 	"pgregory.net/rapid"
 
@@ -146,7 +147,7 @@ func TestNoColor(t *testing.T) {
 // TestBackground: the theme auto follows the terminal's background; others
 // have been chosen.
 func TestBackground(t *testing.T) {
-	white := tea.BackgroundColorMsg{Color: rgb(0xffffff)}
+	white := tea.BackgroundColorMsg{Color: lipgloss.Color("#ffffff")}
 	for theme, want := range map[string]*theme{"": lightTheme, "auto": lightTheme, "dark": darkTheme, "light": lightTheme, "mono": monoTheme} {
 		r := newRig(fixture(), Options{Theme: theme})
 		r.Update(white)
@@ -155,7 +156,7 @@ func TestBackground(t *testing.T) {
 		}
 	}
 	r := newRig(fixture(), Options{})
-	r.Update(tea.BackgroundColorMsg{Color: rgb(0x101010)})
+	r.Update(tea.BackgroundColorMsg{Color: lipgloss.Color("#101010")})
 	if r.theme != darkTheme {
 		t.Error("theme auto on black is not dark")
 	}

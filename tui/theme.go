@@ -5,6 +5,7 @@ import (
 	"image/color"
 	"strings"
 
+	"charm.land/lipgloss/v2"
 	"github.com/charmbracelet/x/ansi"
 	"github.com/guptarohit/asciigraph"
 )
@@ -57,19 +58,17 @@ type palette struct {
 	orange, blue, green, purple, yellow, vermillion, grey, rule color.Color
 }
 
-var (
-	onDark = palette{
-		orange: rgb(0xe69f00), blue: rgb(0x56b4e9), green: rgb(0x1fbf8f), purple: rgb(0xcc79a7),
-		yellow: rgb(0xf0e442), vermillion: rgb(0xff7f2a), grey: rgb(0x9a9a9a), rule: rgb(0x5c5c5c),
+// paletteOn is the palette for a dark or a light background.
+func paletteOn(dark bool) palette {
+	on := func(light, darkness string) color.Color {
+		return lipgloss.LightDark(dark)(lipgloss.Color(light), lipgloss.Color(darkness))
 	}
-	onLight = palette{
-		orange: rgb(0xa85f00), blue: rgb(0x0062a3), green: rgb(0x006b4f), purple: rgb(0x8f3f6f),
-		yellow: rgb(0x6f6500), vermillion: rgb(0xb33c00), grey: rgb(0x5f5f5f), rule: rgb(0xa8a8a8),
+	return palette{
+		orange: on("#a85f00", "#e69f00"), blue: on("#0062a3", "#56b4e9"),
+		green: on("#006b4f", "#1fbf8f"), purple: on("#8f3f6f", "#cc79a7"),
+		yellow: on("#6f6500", "#f0e442"), vermillion: on("#b33c00", "#ff7f2a"),
+		grey: on("#5f5f5f", "#9a9a9a"), rule: on("#a8a8a8", "#5c5c5c"),
 	}
-)
-
-func rgb(hex uint32) color.Color {
-	return color.RGBA{uint8(hex >> 16), uint8(hex >> 8), uint8(hex), 0xff}
 }
 
 // ThemeNames are what Options.Theme takes.
@@ -78,67 +77,68 @@ var ThemeNames = []string{"auto", "dark", "light", "mono"}
 // The themes. Without colour there are bold, faint and reverse: NO_COLOR asks
 // for no colour, not for no emphasis.
 var (
-	darkTheme  = coloured(onDark)
-	lightTheme = coloured(onLight)
+	darkTheme  = coloured(paletteOn(true))
+	lightTheme = coloured(paletteOn(false))
 	monoTheme  = newTheme(false, attributes)
 )
 
 func coloured(p palette) *theme {
-	return newTheme(true, func(s style) ansi.Style {
-		a := ansi.Style{}
+	return newTheme(true, func(s style) lipgloss.Style {
+		a := lipgloss.NewStyle()
 		switch s {
 		case faint, label:
-			return a.ForegroundColor(p.grey)
+			return a.Foreground(p.grey)
 		case border:
-			return a.ForegroundColor(p.rule)
+			return a.Foreground(p.rule)
 		case heading, barKept, areaInUse:
-			return a.ForegroundColor(p.blue)
+			return a.Foreground(p.blue)
 		case focused, keycap:
-			return a.ForegroundColor(p.blue).Bold()
+			return a.Foreground(p.blue).Bold(true)
 		case warning, failure, peakMark:
-			return a.ForegroundColor(p.vermillion).Bold()
+			return a.Foreground(p.vermillion).Bold(true)
 		case badgeLive:
-			return a.ForegroundColor(p.green).Bold()
+			return a.Foreground(p.green).Bold(true)
 		case badgePaused, badgeFrozen:
-			return a.ForegroundColor(p.yellow).Bold()
+			return a.Foreground(p.yellow).Bold(true)
 		case badgeStopped:
-			return a.ForegroundColor(p.vermillion).Bold()
+			return a.Foreground(p.vermillion).Bold(true)
 		case lineHeld:
-			return a.ForegroundColor(p.orange).Bold()
+			return a.Foreground(p.orange).Bold(true)
 		case lineAverage:
-			return a.ForegroundColor(p.green)
+			return a.Foreground(p.green)
 		case lineFloor:
-			return a.ForegroundColor(p.purple)
+			return a.Foreground(p.purple)
 		case switchMark, switchText:
-			return a.ForegroundColor(p.yellow)
+			return a.Foreground(p.yellow)
 		case barLost:
-			return a.ForegroundColor(p.vermillion)
+			return a.Foreground(p.vermillion)
 		}
 		return attributes(s)
 	})
 }
 
 // attributes is a style without colour.
-func attributes(s style) ansi.Style {
-	a := ansi.Style{}
+func attributes(s style) lipgloss.Style {
+	a := lipgloss.NewStyle()
 	switch s {
 	case faint, label, border, areaInUse, lineFloor:
-		return a.Faint()
+		return a.Faint(true)
 	case strong, heading, focused, warning, failure, badgeLive, badgePaused, badgeFrozen, badgeStopped,
 		lineAverage, peakMark, keycap:
-		return a.Bold()
+		return a.Bold(true)
 	case selected:
 		return a.Reverse(true)
 	}
 	return a
 }
 
-func newTheme(colour bool, look func(style) ansi.Style) *theme {
+// newTheme asks lipgloss for each style's sequence once: the canvas writes it
+// tens of thousands of times a second.
+func newTheme(colour bool, look func(style) lipgloss.Style) *theme {
+	const content = "x"
 	th := &theme{colour: colour}
 	for s := range th.sgr {
-		if a := look(style(s)); len(a) > 0 {
-			th.sgr[s] = a.String()
-		}
+		th.sgr[s], _, _ = strings.Cut(look(style(s)).Render(content), content)
 	}
 	return th
 }

@@ -147,7 +147,7 @@ terminal interface; m picks another mode while it runs, ? lists the keys.`,
 	f.add(root)
 	s.add(root)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(a.runCommand(), a.compareCommand(), a.exportCommand(), a.importCommand(), a.recordCommand(), a.workloadsCommand(), a.doctorCommand(), a.versionCommand())
+	root.AddCommand(a.runCommand(), a.tuneCommand(), a.compareCommand(), a.exportCommand(), a.importCommand(), a.recordCommand(), a.workloadsCommand(), a.doctorCommand(), a.versionCommand())
 	root.CompletionOptions.HiddenDefaultCmd = false
 	return root
 }

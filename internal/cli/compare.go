@@ -68,10 +68,7 @@ question makes no sense.`,
 
 // completeFlag lets the shell complete a flag with words.
 func completeFlag(cmd *cobra.Command, flag string, words ...string) {
-	err := cmd.RegisterFlagCompletionFunc(flag, func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-		return words, cobra.ShellCompDirectiveNoFileComp
-	})
-	if err != nil {
+	if err := cmd.RegisterFlagCompletionFunc(flag, completeWith(words...)); err != nil {
 		panic(fmt.Sprintf("cli: completion of --%s: %v", flag, err))
 	}
 }

@@ -98,9 +98,9 @@ func TestLinks(t *testing.T) {
 
 func modesTable() string {
 	var b strings.Builder
-	b.WriteString("| mode | rule | parameters | source |\n| --- | --- | --- | --- |\n")
+	b.WriteString("| mode | engine | rule | parameters | source |\n| --- | --- | --- | --- | --- |\n")
 	for _, m := range cachemodes.Modes() {
-		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", m.Name, m.Rule, strings.Join(m.Reads, ", "), m.Source)
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", m.Name, m.Engine, m.Rule, strings.Join(m.Reads, ", "), m.Source)
 	}
 	return b.String()
 }

@@ -32,6 +32,8 @@ type playFlags struct {
 	adjust          int
 	history         int
 	refresh         int
+	cacheLimit      int64
+	fitRatio        int
 	named           *pflag.Flag // --workload, to tell whether it was given
 }
 
@@ -67,6 +69,8 @@ func (f *playFlags) add(cmd *cobra.Command) {
 	p.IntVar(&f.adjust, "adjust-every", params.AdjustEvery, "dynamicBucket: `runs` between adjustments")
 	p.IntVar(&f.history, "history", params.History, "dynamicBucket: adjust `periods` that a key outlives its last use")
 	p.IntVar(&f.refresh, "refresh-every", params.RefreshEvery, "look at pending storage buffers every so many `submits`")
+	p.Int64Var(&f.cacheLimit, "cache-limit", params.CacheLimit, "mlx: most free `bytes` kept, 0 for no limit")
+	p.IntVar(&f.fitRatio, "fit-ratio", params.FitRatio, "ncnnRatio: how much of a larger buffer a request must fill, in 1/256ths; 0 is `any`")
 	var modes []string
 	for _, m := range cachemodes.Modes() {
 		modes = append(modes, m.Name)
@@ -78,11 +82,19 @@ func (f *playFlags) add(cmd *cobra.Command) {
 	completeFlag(cmd, "weights", "make", "account")
 }
 
+// completeWith completes a flag's value with one of words.
+func completeWith(words ...string) func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	return func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return words, cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
 // config is the setting of every cache, with storage's mode as given.
 func (f *playFlags) config(mode string) (cachemodes.Config, error) {
 	cfg := cachemodes.DefaultConfig()
 	params := cachemodes.DefaultParams()
 	params.Round, params.AdjustEvery, params.History, params.RefreshEvery = f.round, f.adjust, f.history, f.refresh
+	params.CacheLimit, params.FitRatio = f.cacheLimit, f.fitRatio
 	if f.table != "" {
 		table, err := cachemodes.ParseTable(f.table)
 		if err != nil {
@@ -210,16 +222,21 @@ func fits(ctx context.Context, t *workload.Trace, cfg cachemodes.Config, dev dev
 		return fmt.Errorf("%s under %s asks for a buffer of %s; %s makes none above %s: choose another --mode or --device",
 			t.Name, mode, units.Bytes(largest, false), info.Name, units.Bytes(info.MaxBufferSize, false))
 	}
-	have, err := driver.MemoryOf(info)
-	if unknown := err != nil; unknown || need <= have.Available { // the doctor says why it is not known
-		return nil
+	// Where it is not known how much there is, the doctor says why.
+	if have, err := driver.MemoryOf(info); err == nil && need > have.Available {
+		return fmt.Errorf("%s under %s needs %s on the device at its peak; %s has %s available of %s (%s): %s",
+			t.Name, mode, units.Bytes(need, false), info.Name, units.Bytes(have.Available, false), units.Bytes(have.Total, false), have.Source,
+			remedy(ctx, t, cfg, weights, have.Available))
 	}
-	remedy := "choose another --mode, or --device host"
+	return nil
+}
+
+// remedy is what would make a workload fit.
+func remedy(ctx context.Context, t *workload.Trace, cfg cachemodes.Config, weights engine.Weights, available int64) string {
 	if weights == engine.MakeWeights {
-		if without, _, err := engine.Need(ctx, t, cfg, engine.AccountWeights); err == nil && without <= have.Available {
-			remedy = fmt.Sprintf("--weights account counts the weights without making them, and needs %s", units.Bytes(without, false))
+		if without, _, err := engine.Need(ctx, t, cfg, engine.AccountWeights); err == nil && without <= available {
+			return fmt.Sprintf("--weights account counts the weights without making them, and needs %s", units.Bytes(without, false))
 		}
 	}
-	return fmt.Errorf("%s under %s needs %s on the device at its peak; %s has %s available of %s (%s): %s",
-		t.Name, mode, units.Bytes(need, false), info.Name, units.Bytes(have.Available, false), units.Bytes(have.Total, false), have.Source, remedy)
+	return "choose another --mode, or --device host"
 }

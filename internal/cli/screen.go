@@ -44,9 +44,7 @@ func (s *screenFlags) add(cmd *cobra.Command) {
 	addMetricsFlag(cmd, &s.metrics)
 	addSnapshotFlag(cmd, &s.snapshot)
 	p.IntVar(&s.fps, "fps", tui.DefaultFPS, "`updates` of the screen per second, 1 to 60")
-	if err := cmd.RegisterFlagCompletionFunc("theme", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-		return []string{"auto", "dark", "light", "mono"}, cobra.ShellCompDirectiveNoFileComp
-	}); err != nil {
+	if err := cmd.RegisterFlagCompletionFunc("theme", completeWith("auto", "dark", "light", "mono")); err != nil {
 		panic("cli: completion of --theme: " + err.Error())
 	}
 }

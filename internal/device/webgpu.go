@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"runtime"
 	"strings"
+	"time"
 
 	"github.com/cogentcore/webgpu/wgpu"
 
@@ -27,6 +29,8 @@ import (
 //     library holds the memory until they are done.
 //   - A fresh buffer is zeroed by the library, over the range that is bound, in
 //     the first submission that reads or binds it; a clear counts as zeroing.
+//   - Device.Poll that waits ends after five seconds and takes the work for
+//     done, whatever the GPU says: what a slow adapter still uses is freed.
 //   - It gives a device the limits that were asked for, else WebGPU's defaults,
 //     with no buffer above 256 MiB. A requested limit of all ones means "the
 //     default". The push constant size that it reports for an adapter is
@@ -419,18 +423,33 @@ func (g *gpu) finish() (*wgpu.CommandBuffer, error) {
 	return commands, err
 }
 
-// waits bounds Wait. The library lets a wait end early, after 5 seconds or a
-// minute as its version goes; a software adapter with gigabytes to clear takes
-// longer, while a GPU this slow hangs.
-const waits = 120
+// How long Wait looks at the queue without a pause, how its pauses grow, and
+// when it gives the device up.
+const (
+	waitSpins   = 2 * time.Millisecond
+	waitFirst   = 20 * time.Microsecond
+	waitLongest = time.Millisecond
+	waitAtMost  = 10 * time.Minute
+)
 
+// Wait asks the library again and again and does not let it wait: its own wait
+// ends after five seconds and then takes the work for done, so that it frees
+// memory that a slow adapter is still writing to. A software adapter under
+// load needs longer for gigabytes.
 func (g *gpu) Wait() error {
-	for range waits {
-		if g.device.Poll(true, nil) {
-			return nil
+	begin, pause := time.Now(), waitFirst
+	for !g.device.Poll(false, nil) {
+		switch d := time.Since(begin); {
+		case d < waitSpins:
+			runtime.Gosched()
+		case d > waitAtMost:
+			return fmt.Errorf("%s has not finished its work after %v: the GPU or its driver hangs; end the program, or use --device host", g.info, waitAtMost)
+		default:
+			time.Sleep(pause)
+			pause = min(2*pause, waitLongest)
 		}
 	}
-	return fmt.Errorf("%s has not finished its work after many minutes: the GPU or its driver hangs; end the program, or use --device host", g.info)
+	return nil
 }
 
 // LiveBuffers counts the buffers whose memory exists: those not destroyed, and

@@ -102,6 +102,17 @@ type State struct {
 	PeakAtUS  int64
 }
 
+// OnDevice is what the ledger says the device holds, in bytes: everything held,
+// staging and the application's buffers, but not weights that are only
+// accounted for. A driver's reading is to be compared with this.
+func (s *State) OnDevice() int64 {
+	n := s.Total.Held() + s.Usage[cachemodes.Staging].Held() + s.Usage[cachemodes.User].Held()
+	if s.Weights == AccountWeights {
+		n -= s.Usage[cachemodes.Weights].Held()
+	}
+	return n
+}
+
 // Workload describes what is played.
 type Workload struct {
 	Name           string
@@ -456,6 +467,7 @@ func (lp *loop) sample(run int64) {
 	}
 	lp.series.Add(probe.Point{
 		AtUS: now, Run: run, MinHeld: w.MinHeld, MaxHeld: w.MaxHeld, MaxInUse: w.MaxInUse,
+		Held: total.Held(), InUse: total.InUse,
 		Avg: total.AvgHeld(), Floor: total.Floor,
 	})
 }

@@ -155,6 +155,24 @@ func TestLiveAgrees(t *testing.T) {
 	}
 }
 
+// TestOnDevice is what a driver's reading is compared with.
+func TestOnDevice(t *testing.T) {
+	for weights, made := range map[Weights]bool{MakeWeights: true, AccountWeights: false} {
+		l := start(t, load(t, "llama-3.2-1b/static"), device.NewHost(), LiveOptions{Config: cachemodes.DefaultConfig(), Weights: weights, Paused: true})
+		l.Step()
+		s := until(t, l, "a run", func(s *State) bool { return s.RunCount == 1 && s.Status == Paused })
+		want := s.Total.Held() + s.Usage[cachemodes.User].Held()
+		if w := s.Usage[cachemodes.Weights].Held(); !made {
+			want -= w
+		} else if w == 0 {
+			t.Error("no weights are held")
+		}
+		if got := s.OnDevice(); got != want || s.Usage[cachemodes.User].Held() == 0 {
+			t.Errorf("weights %s: %d on the device, want %d", weights, got, want)
+		}
+	}
+}
+
 // TestLiveHistory: the history's newest moment is the State's, and a run's
 // record can be had again from the entries.
 func TestLiveHistory(t *testing.T) {

@@ -1,11 +1,13 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
 	"bucketscope/cachemodes"
 	"bucketscope/internal/device"
+	"bucketscope/internal/units"
 	"bucketscope/probe"
 	"bucketscope/workload"
 )
@@ -75,7 +77,7 @@ type RunError struct {
 }
 
 func (e *RunError) Error() string {
-	return fmt.Sprintf("%s stopped with %d bytes held: %v", e.Run, e.Held, e.Cause)
+	return fmt.Sprintf("%s stopped with %s held: %v", e.Run, units.Bytes(e.Held, false), e.Cause)
 }
 
 func (e *RunError) Unwrap() error { return e.Cause }
@@ -148,16 +150,22 @@ func (p *Player) request(e *workload.Event) error {
 	made := p.made(usage)
 	recycled := true
 	for i := range events {
-		if events[i].Kind == cachemodes.Create {
+		e := &events[i]
+		switch e.Kind {
+		case cachemodes.Create: // always the last
 			recycled = false
 			if made {
-				if err := p.create(id, &events[i]); err != nil {
+				if err := p.create(id, e); err != nil {
 					p.book(p.mgr.Fail(id))
 					return err
 				}
 			}
+		case cachemodes.Destroy:
+			if made {
+				p.dev.Destroy(device.ID(e.Buf))
+			}
 		}
-		p.apply(&events[i])
+		p.apply(e)
 	}
 	p.slots[e.Buf] = id
 	if !made {
@@ -171,9 +179,32 @@ func (p *Player) made(u cachemodes.Usage) bool {
 	return u != cachemodes.Weights || p.weights == MakeWeights
 }
 
+// create makes a buffer. Where the device has no memory for it, modes that then
+// free what they keep do so, and it is asked once more.
 func (p *Player) create(id cachemodes.BufID, e *cachemodes.Event) error {
 	size, usage := e.Size, e.Usage
-	return p.device(func() error { return p.dev.Create(device.ID(id), size, usage) })
+	create := func() error { return p.dev.Create(device.ID(id), size, usage) }
+	err := p.device(create)
+	if err == nil {
+		return nil
+	}
+	var oom *device.OutOfMemoryError
+	if !errors.As(err, &oom) {
+		return err
+	}
+	freed := p.mgr.Relieve(id)
+	if len(freed) == 0 {
+		return err
+	}
+	p.book(freed)
+	// The memory comes back when the commands that use it are done.
+	if err := p.device(p.dev.Submit); err != nil {
+		return err
+	}
+	if err := p.device(p.dev.Wait); err != nil {
+		return err
+	}
+	return p.device(create)
 }
 
 // device times a call of the device, where its time means something.

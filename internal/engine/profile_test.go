@@ -97,7 +97,7 @@ func TestFailures(t *testing.T) {
 func TestFailureReadsWell(t *testing.T) {
 	tr := load(t, "unet/varied")
 	_, err := Profile(t.Context(), tr, device.Limit(device.NewHost(), 100<<20), Options{Config: config(cachemodes.Simple), Weights: MakeWeights})
-	want := "run 2 (1x4x128x128) stopped with 103419760 bytes held: the device has no memory for a storage buffer of 8388608 bytes: a budget is set, and 1437840 bytes of it are left"
+	want := "run 2 (1x4x128x128) stopped with 98.6MiB held: the device has no memory for a storage buffer of 8388608 bytes: a budget is set, and 1437840 bytes of it are left"
 	if fmt.Sprint(err) != want {
 		t.Errorf("got  %v\nwant %s", err, want)
 	}
@@ -141,5 +141,27 @@ func TestNeed(t *testing.T) {
 	}
 	if weights := res.Usage[cachemodes.Weights].PeakHeld; without > all-weights/2 || largest > all || largest == 0 {
 		t.Errorf("need %d without %d of weights, %d with; largest buffer %d", without, weights, all, largest)
+	}
+}
+
+// TestRelief: a mode that frees what it keeps when a create is refused goes on
+// where another stops, with the same budget.
+func TestRelief(t *testing.T) {
+	tr := load(t, "unet/varied")
+	const budget = 300 << 20
+	for mode, relieved := range map[cachemodes.ModeID]bool{
+		cachemodes.Graph: false, cachemodes.TVMPooled: true, cachemodes.TinygradLRU: true,
+	} {
+		inner := &gauge{made: map[device.ID]int64{}}
+		res, err := Profile(t.Context(), tr, device.Limit(inner, budget), Options{Config: config(mode), Weights: MakeWeights})
+		if (err == nil) != relieved {
+			t.Errorf("%s: %v", mode, err)
+		}
+		if err == nil && (res.Total.Fails != 0 || inner.peak > budget || res.Total.Misses[cachemodes.Evicted] == 0) {
+			t.Errorf("%s: %d fails, peak %d, misses %v", mode, res.Total.Fails, inner.peak, res.Total.Misses)
+		}
+		if inner.now != 0 {
+			t.Errorf("%s: %d bytes are left on the device", mode, inner.now)
+		}
 	}
 }

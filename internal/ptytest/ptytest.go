@@ -106,9 +106,10 @@ func Start(t testing.TB, cmd *exec.Cmd, w, h int) *Terminal {
 		<-p.ended
 		_ = tty.Close()
 		_ = master.Close()
-		p.mu.Lock()
-		_ = p.emu.Close()
-		p.mu.Unlock()
+		// Emulator.Close would write what the copying goroutine reads.
+		if pipe, ok := p.emu.InputPipe().(io.Closer); ok {
+			_ = pipe.Close()
+		}
 		copied.Wait()
 	})
 	return p

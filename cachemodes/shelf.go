@@ -1,0 +1,216 @@
+package cachemodes
+
+import (
+	"fmt"
+	"slices"
+)
+
+// Shelf is what a Chooser or an Evictor sees of the free buffers of a cache: in
+// the order of their release, and by size. It reads the Manager's own records;
+// only a buffer's mark is the policy's to write.
+//
+//	oldest ─► ... ─► newest       After
+//	16 · 64 · 256 · ... · 1 MiB   Smallest
+type Shelf struct {
+	m              *Manager
+	c              *cache
+	oldest, newest BufID
+	count          int
+	bytes          int64
+	bySize         []int32 // the cache's buckets, sizes ascending
+}
+
+// newShelf puts up what is free in a cache: sizes in the order of their first
+// sight, since no record of the order of release was kept before.
+func newShelf(m *Manager, c *cache) *Shelf {
+	s := &Shelf{m: m, c: c, oldest: NoBuf, newest: NoBuf}
+	for i := range c.buckets {
+		s.addBucket(int32(i))
+		for _, id := range c.buckets[i].free {
+			m.bufs[id].mark = 0
+			s.add(id)
+		}
+	}
+	return s
+}
+
+// Len is how many buffers are free.
+func (s *Shelf) Len() int { return s.count }
+
+// Held is the bytes of all buffers of the cache, in whatever state.
+func (s *Shelf) Held() int64 { return s.m.held[s.c.usage] }
+
+// Padding is what the cache's buffers in use have beyond what was asked for,
+// in bytes. A request counts as soon as it is made, its buffer when it has one:
+// until then its bytes are taken off.
+func (s *Shelf) Padding() int64 {
+	return s.m.held[s.c.usage] - s.bytes - s.m.requested[s.c.usage]
+}
+
+// AllHeld is the bytes of everything held, other usages included.
+func (s *Shelf) AllHeld() int64 { return s.m.all(&s.m.held) }
+
+// AllRequested is the bytes asked for of everything in use that is held, other
+// usages and the request at hand included.
+func (s *Shelf) AllRequested() int64 { return s.m.all(&s.m.requested) }
+
+// Bytes is the size of the free buffers, together.
+func (s *Shelf) Bytes() int64 { return s.bytes }
+
+// Oldest is the buffer that has been free longest, NoBuf where none is.
+func (s *Shelf) Oldest() BufID { return s.oldest }
+
+// After is the buffer released next after id, NoBuf after the newest.
+func (s *Shelf) After(id BufID) BufID { return s.m.bufs[id].newer }
+
+// Size is a buffer's, in bytes.
+func (s *Shelf) Size(id BufID) int64 { return s.m.bufs[id].size }
+
+// Smallest is a free buffer of the smallest size from one size to another,
+// both included; of equals the one that has been free longest.
+func (s *Shelf) Smallest(from, to int64) BufID {
+	for _, i := range s.bySize[s.find(from):] {
+		b := &s.c.buckets[i]
+		if b.size > to {
+			break
+		}
+		if len(b.free) > 0 {
+			return b.free[0]
+		}
+	}
+	return NoBuf
+}
+
+// Largest is a free buffer of the largest size, of equals the one that has been
+// free longest; NoBuf where none is free.
+func (s *Shelf) Largest() BufID {
+	if s.count == 0 {
+		return NoBuf
+	}
+	for i := len(s.bySize) - 1; i >= 0; i-- {
+		if b := &s.c.buckets[s.bySize[i]]; len(b.free) > 0 {
+			return b.free[0]
+		}
+	}
+	return NoBuf
+}
+
+// Mark is a number that the policy keeps with a buffer: 0 until it is set.
+func (s *Shelf) Mark(id BufID) int32 { return s.m.bufs[id].mark }
+
+// SetMark sets it.
+func (s *Shelf) SetMark(id BufID, mark int32) { s.m.bufs[id].mark = mark }
+
+// find is the first of bySize with at least a size.
+func (s *Shelf) find(size int64) int {
+	i, _ := slices.BinarySearchFunc(s.bySize, size, func(i int32, size int64) int {
+		if s.c.buckets[i].size < size {
+			return -1
+		}
+		return 1
+	})
+	return i
+}
+
+func (s *Shelf) addBucket(i int32) {
+	s.bySize = slices.Insert(s.bySize, s.find(s.c.buckets[i].size), i)
+}
+
+func (s *Shelf) add(id BufID) {
+	b := &s.m.bufs[id]
+	b.older, b.newer = s.newest, NoBuf
+	if s.newest != NoBuf {
+		s.m.bufs[s.newest].newer = id
+	} else {
+		s.oldest = id
+	}
+	s.newest = id
+	s.count++
+	s.bytes += b.size
+}
+
+func (s *Shelf) remove(id BufID) {
+	b := &s.m.bufs[id]
+	if b.older != NoBuf {
+		s.m.bufs[b.older].newer = b.newer
+	} else {
+		s.oldest = b.newer
+	}
+	if b.newer != NoBuf {
+		s.m.bufs[b.newer].older = b.older
+	} else {
+		s.newest = b.older
+	}
+	s.count--
+	s.bytes -= b.size
+}
+
+func (s *Shelf) clear() {
+	s.oldest, s.newest, s.count, s.bytes = NoBuf, NoBuf, 0, 0
+}
+
+// holds verifies that the neighbours of a buffer know it.
+func (s *Shelf) holds(id BufID) bool {
+	b := &s.m.bufs[id]
+	before, after := s.oldest, s.newest
+	if b.older != NoBuf {
+		before = s.m.bufs[b.older].newer
+	}
+	if b.newer != NoBuf {
+		after = s.m.bufs[b.newer].older
+	}
+	return before == id && after == id
+}
+
+// takeFree takes a free buffer, which a policy named, off its lists.
+func (m *Manager) takeFree(c *cache, id BufID) {
+	b := &m.bufs[id]
+	if b.state != Cached || b.usage != c.usage {
+		panic(fmt.Sprintf("cachemodes: mode %s chose buffer %d, which is not free in %s", c.setting.Mode, id, c.usage))
+	}
+	bk := &c.buckets[b.bucket]
+	i := slices.Index(bk.free, id)
+	bk.free = slices.Delete(bk.free, i, i+1)
+	c.shelf.remove(id)
+}
+
+// evict destroys what the policy in force gives up on an occasion.
+func (m *Manager) evict(c *cache, on Occasion, n int64) {
+	if c.evictor == nil {
+		return
+	}
+	for gone := 0; ; gone++ {
+		id := c.evictor.Evict(on, n, gone, c.shelf)
+		if id == NoBuf {
+			return
+		}
+		m.takeFree(c, id)
+		b := &m.bufs[id]
+		c.buckets[b.bucket].lose(Evicted)
+		m.destroy(id, b, Evicted)
+	}
+}
+
+// explain is why a request of n bytes, for which bk is the bucket of its key,
+// is a miss under a Chooser.
+func (c *cache) explain(n int64, bk *bucket) Reason {
+	if why := bk.missReason(); why != Cold {
+		return why
+	}
+	for _, i := range c.shelf.bySize[c.shelf.find(n):] {
+		b := &c.buckets[i]
+		if !c.chooser.Serves(n, b.size) {
+			if b.size > bk.size {
+				break
+			}
+			continue
+		}
+		if b == bk {
+			continue
+		}
+		if why := b.missReason(); why != Cold {
+			return why
+		}
+	}
+	return Cold
+}
