@@ -35,10 +35,11 @@ $(LINT):
 check: lint test race invariants host-only ## what CI does
 
 bench: ## speed of the replay; compare two with benchstat
-	$(GO) test ./internal/engine ./tui -run '^$$' -bench . -count 10
+	$(GO) test ./internal/engine ./tui ./snapshots -run '^$$' -bench . -count 10
 
 fuzz: ## every fuzz target for a while
-	$(GO) test ./workload -run '^$$' -fuzz FuzzRead -fuzztime 60s
+	@for pkg in $$($(GO) list ./...); do for f in $$($(GO) test $$pkg -list '^Fuzz' | grep ^Fuzz); do \
+		echo "$$pkg $$f"; $(GO) test $$pkg -run '^$$' -fuzz "^$$f$$" -fuzztime 60s -fuzzminimizetime 10x || exit 1; done; done
 
 generate: picture ## goldens, tables in the docs, pictures; read the diff
 	$(GO) test ./cachemodes -run TestScripts -rewrite

@@ -22,7 +22,7 @@ func TestScreen(t *testing.T) {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
 	for name, session := range map[string]func(*testing.T, string){
-		"session": session, "signals": signals, "suspend": suspend, "colours": colours, "no screen": noScreen,
+		"session": session, "signals": signals, "suspend": suspend, "colours": colours, "no screen": noScreen, "kept": kept,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -286,5 +286,23 @@ func noScreen(t *testing.T, bin string) {
 	out, err := command(t, bin, nil, watched...).CombinedOutput()
 	if err == nil || !strings.Contains(string(out), want) {
 		t.Errorf("without a terminal: %v\n%s", err, out)
+	}
+}
+
+// kept: what was watched can be looked at again.
+func kept(t *testing.T, bin string) {
+	file := filepath.Join(t.TempDir(), "kept.snapshot")
+	p := ptytest.Start(t, command(t, bin, nil, append(watched, "--snapshot", file)...), 80, 24)
+	p.Until("five runs", func(s ptytest.Screen) bool { return number(s, runNumber) >= 5 })
+	p.Press("q")
+	if code := p.Exit(); code != 0 {
+		t.Errorf("q ends with code %d", code)
+	}
+	out, err := command(t, bin, nil, "export", file, "--format", "csv").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(string(out), ",run end,"); n < 5 {
+		t.Errorf("%d runs are kept of five that were seen", n)
 	}
 }

@@ -24,6 +24,7 @@ var layers = []struct {
 	{"internal/quiet", nil},
 	{"workload", []string{"cachemodes"}},
 	{"workload/recordings", nil}, // for tests
+	{"workload/importer", []string{"workload"}},
 	{"internal/device", []string{"cachemodes"}},
 	{"internal/device/devicetest", []string{"cachemodes", "internal/device"}},
 	{"probe", []string{"cachemodes"}},
@@ -31,8 +32,11 @@ var layers = []struct {
 	{"internal/engine", []string{"cachemodes", "workload", "internal/device", "probe", "internal/units"}},
 	{"internal/lab", []string{"cachemodes", "workload"}},
 	{"snapshots", []string{"cachemodes", "probe"}},
+	{"snapshots/compare", []string{"cachemodes", "internal/units", "snapshots"}},
+	{"snapshots/export", []string{"cachemodes", "internal/units", "probe", "snapshots"}},
+	{"probe/metrics", []string{"cachemodes", "probe"}},
 	{"tui", []string{"cachemodes", "workload", "probe", "internal/device", "internal/engine", "internal/units"}},
-	{"internal/cli", []string{"cachemodes", "workload", "probe", "probe/driver", "internal/device", "internal/engine", "internal/lab", "snapshots", "tui", "internal/units", "internal/quiet"}},
+	{"internal/cli", []string{"cachemodes", "workload", "probe", "probe/driver", "internal/device", "internal/engine", "internal/lab", "snapshots", "snapshots/compare", "snapshots/export", "probe/metrics", "workload/importer", "tui", "internal/units", "internal/quiet"}},
 	{"internal/ptytest", nil},
 	{".", []string{"internal/cli"}},
 }
@@ -64,6 +68,9 @@ var forbidden = []struct {
 	{"internal/device", "charm.land", "a device knows no screen"},
 	{"snapshots", "charm.land", "figures are written without a screen"},
 	{"snapshots", "os", "a format is written to and read from a stream; files are the caller's"},
+	{"snapshots/compare", "os", "a comparison is of documents; files are the caller's"},
+	{"snapshots/export", "os", "a format is written to a stream; files are the caller's"},
+	{"workload/importer", "os", "a source is read from a stream; files are the caller's"},
 	{"tui", "os", "the screen reads the keyboard and draws; files, environment and processes are the command line's"},
 	{"tui", "github.com/cogentcore/webgpu", "the screen commands the engine, never a device"},
 }

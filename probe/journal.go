@@ -1,8 +1,8 @@
 package probe
 
 import (
-	"encoding/binary"
 	"fmt"
+	"math"
 	"slices"
 	"sort"
 
@@ -12,13 +12,15 @@ import (
 // Journal keeps what happened, bounded, so that the state at any moment it
 // reaches back to can be had again, exactly.
 //
-//	chunk   checkpoint │ entry entry entry ...   64 Ki entries
+//	chunk   checkpoint │ entry entry entry ...   64 Ki entries or more
 //	chunk   checkpoint │ entry entry ...         the last one is written to
 //
 // An entry is some five bytes: a buffer's number and what no earlier entry of
-// it says. So entries are read from a checkpoint on, while the state is
-// rebuilt along with them, at some tens of nanoseconds each. When entries and
-// checkpoints outgrow the budget, the oldest chunk is forgotten.
+// it says (entry.go). So entries are read from a checkpoint on, while the state
+// is rebuilt along with them, at some tens of nanoseconds each. A chunk is at
+// least as large as the checkpoint that follows it, so that checkpoints never
+// take more than entries do. When both outgrow the budget, the oldest chunk is
+// forgotten.
 //
 // It is told of everything just before the Ledger is, by one goroutine. Any
 // goroutine may read a History, which does not change.
@@ -27,6 +29,7 @@ type Journal struct {
 	led     *Ledger
 	bufs    []Buffer
 	config  cachemodes.Config
+	driver  Reading
 	made    int64 // buffers ever
 	learnt  []bool
 	current RunInfo
@@ -38,25 +41,37 @@ type Journal struct {
 	prevUS     int64 // time of the last entry
 }
 
-// chunkEntries is how many entries a chunk holds: rebuilding a moment reads at
-// most so many. A variable for tests.
+// Unbounded is the budget of a journal that forgets nothing.
+const Unbounded = math.MaxInt
+
+// chunkEntries is how many entries a chunk holds at least: rebuilding a moment
+// reads about so many. A variable for tests.
 var chunkEntries = 1 << 16
 
 type chunk struct {
-	first    int64 // ordinal of its first entry
-	n        int64
-	start    *Moment // before the first entry; never changed
-	data     []byte
-	texts    []string
-	runs     []RunInfo
-	runAt    []int64 // ordinals of the entries that start them
-	settings []cachemodes.Setting
+	first int64 // ordinal of its first entry
+	n     int64
+	start *Moment // before the first entry; never changed
+	data  []byte
+	runAt []int64 // ordinals of the entries that start runs
 }
 
 // size is what a chunk takes, in bytes, near enough to budget with.
 func (c *chunk) size() int {
-	const perKey, perBuffer, perText = 400, 112, 64
-	return len(c.data) + len(c.start.Ledger.keys)*perKey + len(c.start.Buffers)*perBuffer + (len(c.texts)+2*len(c.runs))*perText
+	const perRun = 8
+	return len(c.data) + stateSize(c.start.Ledger, c.start.Buffers) + perRun*len(c.runAt)
+}
+
+// full reports whether the next entry belongs into a chunk of its own; state is
+// what its checkpoint would take.
+func (c *chunk) full(led *Ledger, bufs []Buffer) bool {
+	return c.n >= int64(chunkEntries) && len(c.data) >= stateSize(led, bufs)
+}
+
+// stateSize is what a checkpoint takes, in bytes, near enough to budget with.
+func stateSize(led *Ledger, bufs []Buffer) int {
+	const perKey, perBuffer, perSession, perOpenRun = 400, 112, 64, 2560
+	return len(led.keys)*perKey + len(bufs)*perBuffer + len(led.sessions)*perSession + len(led.open)*perOpenRun
 }
 
 // Moment is everything known at one instant.
@@ -65,6 +80,8 @@ type Moment struct {
 	// Buffers are by BufID; an id that no buffer has is Gone.
 	Buffers []Buffer
 	Config  cachemodes.Config
+	// Driver is what the driver said last.
+	Driver Reading
 	// Learnt says, by KeyID, what is a key of a learning mode.
 	Learnt []bool
 	// Current is the run that started last.
@@ -79,6 +96,13 @@ type Moment struct {
 	Seq  int64
 	AtUS int64
 	made int64
+}
+
+// Reading is what a driver said that the process holds on the device, in bytes;
+// OK is false where it could not say.
+type Reading struct {
+	Bytes int64
+	OK    bool
 }
 
 // Buffer is one GPU buffer. Sizes are bytes, times microseconds.
@@ -115,11 +139,12 @@ const (
 	Configured                  // Usage, Setting
 	Noted                       // Text
 	Abandoned                   // every open run was given up
+	DriverRead                  // Driver
 
-	numWhats = int(Abandoned) + 1
+	numWhats = int(DriverRead) + 1
 )
 
-var whatNames = [numWhats]string{"", "run start", "run end", "session create", "session ready", "session release", "submit", "set", "note", "abandon"}
+var whatNames = [numWhats]string{"", "run start", "run end", "session create", "session ready", "session release", "submit", "set", "note", "abandon", "driver"}
 
 // Entry is one thing that happened; What says which fields count.
 type Entry struct {
@@ -133,6 +158,7 @@ type Entry struct {
 	Run     RunInfo
 	Setting cachemodes.Setting
 	Text    string
+	Driver  Reading
 }
 
 // sampled reports whether the graph has a point at the entry: at both ends of a
@@ -166,7 +192,7 @@ func NewJournal(led *Ledger, cfg cachemodes.Config, budget int, graph *Series) *
 // moment is the state now.
 func (j *Journal) moment(seq int64) *Moment {
 	return &Moment{
-		Ledger: j.led.clone(), Buffers: slices.Clone(j.bufs), Config: j.config, Learnt: slices.Clone(j.learnt),
+		Ledger: j.led.clone(), Buffers: slices.Clone(j.bufs), Config: j.config, Driver: j.driver, Learnt: slices.Clone(j.learnt),
 		Current: j.current, Track: j.track.fork(), Seq: seq, AtUS: j.prevUS, made: j.made,
 	}
 }
@@ -176,27 +202,6 @@ func (j *Journal) Track() *Track { return &j.track }
 
 // End is one more than the ordinal of the newest entry.
 func (j *Journal) End() int64 { return j.last.first + j.last.n }
-
-// An entry begins with a tag: what it is, or for an event its kind after the
-// whats, and a bit that says that time has passed, which then follows.
-const timePassed = 0x80
-
-// begin writes an entry's tag and time.
-func (j *Journal) begin(atUS int64, tag byte) {
-	if j.last.n >= int64(chunkEntries) {
-		j.seal()
-	}
-	j.last.n++
-	if atUS == j.prevUS {
-		j.last.data = append(j.last.data, tag)
-		return
-	}
-	j.last.data = append(j.last.data, tag|timePassed)
-	j.number(atUS - j.prevUS)
-	j.prevUS = atUS
-}
-
-func (j *Journal) number(n int64) { j.last.data = binary.AppendVarint(j.last.data, n) }
 
 // seal ends a chunk, begins the next one, and forgets the oldest ones that the
 // budget has no room for.
@@ -211,91 +216,6 @@ func (j *Journal) seal() {
 	seq := full.first + full.n
 	j.last = chunk{first: seq, start: j.moment(seq), data: make([]byte, 0, len(full.data)+len(full.data)/8)}
 }
-
-// Event notes an event of the manager.
-func (j *Journal) Event(atUS int64, e *cachemodes.Event) {
-	j.begin(atUS, byte(numWhats)+byte(e.Kind))
-	if e.Kind == cachemodes.Refresh {
-		j.track.sample(j.led, atUS)
-	}
-	j.learnt = learn(j.learnt, e, j.led, &j.config)
-	switch e.Kind {
-	case cachemodes.Create, cachemodes.Fail:
-		j.number(int64(e.Buf))
-		j.last.data = append(j.last.data, byte(e.Usage), byte(e.Why))
-		j.number(int64(e.Key))
-		j.number(e.Size)
-		j.number(e.Requested)
-		j.number(int64(e.Session))
-	case cachemodes.Hit:
-		j.number(int64(e.Buf))
-		j.number(e.Requested)
-		j.number(int64(e.Session))
-	case cachemodes.Pend, cachemodes.Destroy:
-		j.number(int64(e.Buf))
-		j.last.data = append(j.last.data, byte(e.Why))
-	case cachemodes.Keep, cachemodes.Settle:
-		j.number(int64(e.Buf))
-	case cachemodes.KeyBorn, cachemodes.KeyDropped:
-		j.last.data = append(j.last.data, byte(e.Usage))
-		j.number(int64(e.Key))
-		j.number(e.Size)
-		j.number(int64(e.Session))
-	case cachemodes.Adjust, cachemodes.Switch, cachemodes.Refresh:
-		j.last.data = append(j.last.data, byte(e.Usage))
-		j.number(int64(e.Session))
-	}
-	j.bufs = follow(j.bufs, e, &j.made, atUS, j.led.runs)
-}
-
-// StartRun notes that a run starts.
-func (j *Journal) StartRun(atUS int64, info RunInfo) {
-	j.begin(atUS, byte(RunStarted))
-	j.track.sample(j.led, atUS)
-	j.number(int64(len(j.last.runs)))
-	j.last.runs = append(j.last.runs, info)
-	j.last.runAt = append(j.last.runAt, j.End()-1)
-	j.current = info
-}
-
-// EndRun notes that it ends.
-func (j *Journal) EndRun(atUS int64, session int32, id int64) {
-	j.begin(atUS, byte(RunEnded))
-	j.track.sample(j.led, atUS)
-	j.number(int64(session))
-	j.number(id)
-}
-
-// Session notes a step of a session's life, or a submit of it.
-func (j *Journal) Session(atUS int64, what What, session int32) {
-	switch what {
-	case SessionCreated, SessionIsReady, SessionReleased, Submitted:
-	default:
-		panic(fmt.Sprintf("probe: Journal.Session wants a step of a session, got %q", whatNames[what]))
-	}
-	j.begin(atUS, byte(what))
-	j.number(int64(session))
-}
-
-// Configure notes that a setting comes into force, before its events.
-func (j *Journal) Configure(atUS int64, u cachemodes.Usage, s cachemodes.Setting) {
-	j.begin(atUS, byte(Configured))
-	j.track.sample(j.led, atUS)
-	j.last.data = append(j.last.data, byte(u))
-	j.number(int64(len(j.last.settings)))
-	j.last.settings = append(j.last.settings, s)
-	j.config[u] = s
-}
-
-// Note notes a remark.
-func (j *Journal) Note(atUS int64, text string) {
-	j.begin(atUS, byte(Noted))
-	j.number(int64(len(j.last.texts)))
-	j.last.texts = append(j.last.texts, text)
-}
-
-// AbandonRuns notes that open runs are given up.
-func (j *Journal) AbandonRuns(atUS int64) { j.begin(atUS, byte(Abandoned)) }
 
 // follow keeps the record of a buffer.
 func follow(bufs []Buffer, e *cachemodes.Event, made *int64, atUS, runs int64) []Buffer {
@@ -438,7 +358,10 @@ func (h *History) At(seq int64) *Moment {
 	r := h.reader(seq)
 	r.keepRuns = true
 	for r.m.Seq < seq {
-		r.next()
+		if !r.read() {
+			panic(fmt.Sprintf("probe: %v", r.err))
+		}
+		r.apply()
 	}
 	return r.m
 }
@@ -453,12 +376,14 @@ type Cursor struct{ r *reader }
 func (c *Cursor) Seek(h *History, seq int64) *Moment {
 	seq = min(max(seq, h.First()), h.End())
 	at := h.chunkAt(seq)
-	if c.r == nil || c.r.c.first != at.first || c.r.m.Seq > seq {
+	if c.r == nil || c.r.first != at.first || c.r.m.Seq > seq {
 		c.r = h.reader(seq)
 	}
-	c.r.c = *at
+	c.r.data = at.data
 	for c.r.m.Seq < seq {
-		c.r.next()
+		if !c.r.next() {
+			panic(fmt.Sprintf("probe: a history ends before entry %d: %v", seq, c.r.err))
+		}
 	}
 	return c.r.m
 }
@@ -492,183 +417,51 @@ func (c *Cursor) Seq() int64 {
 // change with the next entry.
 func (h *History) Scan(seq int64, f func(m *Moment, e *Entry) bool) {
 	seq = max(seq, h.First())
+	h.scan(seq, func(r *reader) bool { return r.e.Seq < seq || f(r.m, &r.e) }, func(*reader) {})
+}
+
+// Runs calls f with every run whose end the history has.
+func (h *History) Runs(f func(*Run)) {
+	h.scan(h.First(), func(*reader) bool { return true }, func(r *reader) {
+		if r.e.What == RunEnded {
+			f(&r.m.Ended[len(r.m.Ended)-1])
+		}
+	})
+}
+
+// scan reads from the checkpoint before seq on, and calls before and after with
+// every entry, until before answers false.
+func (h *History) scan(seq int64, before func(*reader) bool, after func(*reader)) {
 	r := h.reader(seq)
 	for r.m.Seq < h.End() {
 		if !r.read() {
-			r = h.reader(r.m.Seq)
+			if r.err != nil {
+				panic(fmt.Sprintf("probe: %v", r.err))
+			}
+			r.data, r.at = h.chunkAt(r.m.Seq).data, 0
 			continue
 		}
-		if r.e.Seq >= seq && !f(r.m, &r.e) {
+		if !before(r) {
 			return
 		}
 		r.apply()
+		after(r)
 	}
 }
 
 // reader begins to read at the checkpoint before seq.
 func (h *History) reader(seq int64) *reader {
 	c := h.chunkAt(seq)
-	m := *c.start
-	m.Ledger = m.Ledger.clone()
-	m.Buffers = slices.Clone(m.Buffers)
-	m.Learnt = slices.Clone(m.Learnt)
-	m.Track = m.Track.fork()
-	return &reader{c: *c, m: &m}
+	return &reader{first: c.first, data: c.data, m: c.start.clone()}
 }
 
-// reader reads entries of one chunk and follows the state.
-type reader struct {
-	c  chunk // a copy: a History is a value, and may be another one later
-	at int   // in c.data
-	m  *Moment
-	e  Entry
-	// keepRuns is that m.Ended is to have them all.
-	keepRuns bool
-}
-
-func (r *reader) byte() byte {
-	b := r.c.data[r.at]
-	r.at++
-	return b
-}
-
-func (r *reader) number() int64 {
-	n, size := binary.Varint(r.c.data[r.at:])
-	if size <= 0 {
-		panic(fmt.Sprintf("probe: a journal's entry at byte %d of its chunk is cut", r.at))
-	}
-	r.at += size
-	return n
-}
-
-// next reads an entry and lets it take effect; false at the end of the chunk.
-func (r *reader) next() bool {
-	if !r.read() {
-		return false
-	}
-	r.apply()
-	return true
-}
-
-// read reads the next entry into e, with what the state says of its buffer.
-func (r *reader) read() bool {
-	if r.at == len(r.c.data) {
-		return false
-	}
-	e, m := &r.e, r.m
-	*e = Entry{Seq: m.Seq, AtUS: m.AtUS, Session: cachemodes.NoSession}
-	tag := r.byte()
-	if tag&timePassed != 0 {
-		e.AtUS += r.number()
-	}
-	tag &^= timePassed
-	if int(tag) >= numWhats {
-		r.event(cachemodes.Kind(int(tag) - numWhats))
-		return true
-	}
-	e.What = What(tag)
-	switch e.What {
-	case RunStarted:
-		e.Run = r.c.runs[r.number()]
-		e.Session = e.Run.Session
-	case RunEnded:
-		e.Session = int32(r.number())
-		e.Run.Session, e.Run.ID = e.Session, r.number()
-	case SessionCreated, SessionIsReady, SessionReleased, Submitted:
-		e.Session = int32(r.number())
-	case Configured:
-		e.Usage = cachemodes.Usage(r.byte())
-		e.Setting = r.c.settings[r.number()]
-	case Noted:
-		e.Text = r.c.texts[r.number()]
-	}
-	return true
-}
-
-// event reads an event of a kind.
-func (r *reader) event(k cachemodes.Kind) {
-	e, m := &r.e, r.m
-	ev := &e.Event
-	ev.Kind = k
-	switch k {
-	case cachemodes.Create, cachemodes.Fail:
-		ev.Buf = cachemodes.BufID(r.number())
-		ev.Usage, ev.Why = cachemodes.Usage(r.byte()), cachemodes.Reason(r.byte())
-		ev.Key = cachemodes.KeyID(r.number())
-		ev.Size = r.number()
-		ev.Requested = r.number()
-		ev.Session = int32(r.number())
-		ev.Mode = m.mode(ev.Usage)
-		if k == cachemodes.Create {
-			e.Serial = m.made + 1
-		}
-	case cachemodes.KeyBorn, cachemodes.KeyDropped:
-		ev.Usage = cachemodes.Usage(r.byte())
-		ev.Key = cachemodes.KeyID(r.number())
-		ev.Size = r.number()
-		ev.Session = int32(r.number())
-		ev.Mode = m.mode(ev.Usage)
-	case cachemodes.Adjust, cachemodes.Switch, cachemodes.Refresh:
-		ev.Usage = cachemodes.Usage(r.byte())
-		ev.Session = int32(r.number())
-		ev.Key = cachemodes.NoKey
-		if k != cachemodes.Refresh {
-			ev.Mode = m.mode(ev.Usage)
-		}
-	default:
-		ev.Buf = cachemodes.BufID(r.number())
-		b := &m.Buffers[ev.Buf]
-		ev.Size, ev.Requested, ev.Key, ev.Session, ev.Usage, ev.Mode = b.Size, b.Requested, b.Key, b.Session, b.Usage, b.Mode
-		e.Serial = b.Serial
-		switch k {
-		case cachemodes.Hit:
-			ev.Requested = r.number()
-			ev.Session = int32(r.number())
-			ev.Mode = m.mode(ev.Usage)
-		case cachemodes.Pend:
-			ev.Why = cachemodes.Reason(r.byte())
-		case cachemodes.Destroy:
-			ev.Why = cachemodes.Reason(r.byte())
-			ev.From = b.State
-		}
-	}
-	e.Usage, e.Session = ev.Usage, ev.Session
-}
-
-// mode is the one in force for a usage; the zero mode for one without a cache.
-func (m *Moment) mode(u cachemodes.Usage) cachemodes.ModeID {
-	if u.Cached() {
-		return m.Config[u].Mode
-	}
-	return 0
-}
-
-// apply lets the entry that was read take effect.
-func (r *reader) apply() {
-	e, m := &r.e, r.m
-	if m.Ledger.timed {
-		m.Ledger.Advance(e.AtUS)
-	}
-	if e.sampled() {
-		m.Track.sample(m.Ledger, e.AtUS)
-	}
-	switch e.What {
-	case Happened:
-		m.Learnt = learn(m.Learnt, &e.Event, m.Ledger, &m.Config)
-		m.Ledger.Apply(&e.Event)
-		m.Buffers = follow(m.Buffers, &e.Event, &m.made, e.AtUS, m.Ledger.runs)
-	case RunStarted:
-		m.Ledger.StartRun(e.Run, e.AtUS)
-		m.Current = e.Run
-	case RunEnded:
-		if !r.keepRuns {
-			m.Ended = m.Ended[:0]
-		}
-		m.Ended = append(m.Ended, m.Ledger.EndRun(e.Run.Session, e.Run.ID, m.Config[cachemodes.Storage].Mode, e.AtUS))
-	case Configured:
-		m.Config[e.Usage] = e.Setting
-	case Abandoned:
-		m.Ledger.AbandonRuns()
-	}
-	m.Seq, m.AtUS = e.Seq+1, e.AtUS
+// clone is a moment of its own with the same state.
+func (m *Moment) clone() *Moment {
+	c := *m
+	c.Ledger = m.Ledger.clone()
+	c.Buffers = slices.Clone(m.Buffers)
+	c.Learnt = slices.Clone(m.Learnt)
+	c.Track = m.Track.fork()
+	c.Ended = nil
+	return &c
 }

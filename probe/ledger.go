@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -439,6 +440,20 @@ func (l *Ledger) NumKeys() int { return len(l.keys) }
 
 // InRun reports whether a run is going on.
 func (l *Ledger) InRun() bool { return len(l.open) > 0 }
+
+// Keys are the books of every bucket that was ever served, by usage and size.
+func (l *Ledger) Keys() []Key {
+	var keys []Key
+	for i := range l.keys {
+		if l.keys[i].Size > 0 {
+			keys = append(keys, l.keys[i])
+		}
+	}
+	slices.SortFunc(keys, func(a, b Key) int {
+		return cmp.Or(cmp.Compare(a.Usage, b.Usage), cmp.Compare(a.Size, b.Size))
+	})
+	return keys
+}
 
 // TakeWindow answers the range of figures since it was called last, and begins
 // a new window.

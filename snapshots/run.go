@@ -79,8 +79,25 @@ type ModeResult struct {
 	Totals          Totals          `json:"totals"`
 	Usage           map[string]Sums `json:"usage"`
 	// Latency is absent on a device without timing.
-	Latency *Latency   `json:"latency,omitempty"`
-	Runs    []RunEntry `json:"runs"`
+	Latency *Latency `json:"latency,omitempty"`
+	// Keys are the buckets that were served, by usage and size.
+	Keys []KeyEntry `json:"keys,omitempty"`
+	Runs []RunEntry `json:"runs"`
+}
+
+// KeyEntry are the books of one bucket: buffers of one usage and size.
+type KeyEntry struct {
+	Usage     string `json:"usage"`
+	SizeBytes int64  `json:"size_bytes"`
+	Requests  int64  `json:"requests"`
+	Hits      int64  `json:"hits"`
+	Creates   int64  `json:"creates"`
+	Destroys  int64  `json:"destroys"`
+	// PeakInUse is the most buffers in use at once, EndCached the free ones at
+	// the end.
+	PeakInUse int64            `json:"peak_in_use"`
+	EndCached int64            `json:"end_cached"`
+	Misses    map[string]int64 `json:"misses"`
 }
 
 // Sums are the books of a usage, or of all, over the whole workload.
@@ -157,6 +174,7 @@ type Measured struct {
 	Total       probe.Books
 	Usage       [cachemodes.NumUsages]probe.Books
 	Runs        []probe.Run
+	Keys        []probe.Key
 	SessionIDs  []int64 // by session index, as the workload numbers them
 	Events      int64
 	Elapsed     time.Duration
@@ -191,6 +209,13 @@ func NewModeResult(m Measured) ModeResult {
 	}
 	for _, u := range reported {
 		r.Usage[u.String()] = sums(&m.Usage[u])
+	}
+	for i := range m.Keys {
+		k := &m.Keys[i]
+		r.Keys = append(r.Keys, KeyEntry{
+			Usage: k.Usage.String(), SizeBytes: k.Size, Requests: k.Requests, Hits: k.Hits, Creates: k.Creates,
+			Destroys: k.Destroys, PeakInUse: k.PeakInUse, EndCached: k.Cached, Misses: misses(&k.Misses),
+		})
 	}
 	for i := range m.Runs {
 		r.Runs = append(r.Runs, runEntry(&m.Runs[i], m.SessionIDs))
@@ -341,15 +366,21 @@ func WriteRun(w io.Writer, d *RunDocument) error {
 	return e.Encode(d)
 }
 
+// maxDocument bounds what ReadRun reads, in bytes: some half a million runs.
+const maxDocument = 256 << 20
+
 // ReadRun reads a document and refuses what it cannot understand.
 func ReadRun(r io.Reader) (*RunDocument, error) {
 	var head struct {
 		Format  string `json:"format"`
 		Version int    `json:"version"`
 	}
-	data, err := io.ReadAll(r)
+	data, err := io.ReadAll(io.LimitReader(r, maxDocument+1))
 	if err != nil {
 		return nil, err
+	}
+	if len(data) > maxDocument {
+		return nil, fmt.Errorf("not a %s document: it has more than %d bytes", RunFormat, maxDocument)
 	}
 	if err := json.Unmarshal(data, &head); err != nil {
 		return nil, fmt.Errorf("not a %s document: %w", RunFormat, err)
@@ -358,7 +389,7 @@ func ReadRun(r io.Reader) (*RunDocument, error) {
 	case head.Format != RunFormat:
 		return nil, fmt.Errorf("not a %s document: its format is %q", RunFormat, head.Format)
 	case head.Version > RunVersion:
-		return nil, fmt.Errorf("%s version %d is newer than this program reads (%d)", RunFormat, head.Version, RunVersion)
+		return nil, fmt.Errorf("%s version %d is newer than this program reads (%d): open it with a newer bucketscope", RunFormat, head.Version, RunVersion)
 	case head.Version < 1:
 		return nil, fmt.Errorf("%s version %d does not exist", RunFormat, head.Version)
 	}

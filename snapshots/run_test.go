@@ -111,15 +111,7 @@ func parse(t *testing.T, text []byte) any {
 
 func compiled(t *testing.T) *jsonschema.Schema {
 	t.Helper()
-	c := jsonschema.NewCompiler()
-	if err := c.AddResource("run.schema.json", parse(t, RunSchema)); err != nil {
-		t.Fatal(err)
-	}
-	s, err := c.Compile("run.schema.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
+	return compileSchema(t, RunSchema)
 }
 
 // TestSchemaRefuses: a schema that takes anything checks nothing.

@@ -17,7 +17,9 @@ import (
 
 	"bucketscope/internal/device"
 	"bucketscope/internal/quiet"
+	"bucketscope/snapshots"
 	"bucketscope/workload"
+	"bucketscope/workload/importer"
 )
 
 // Exit codes, as documented in the README. A signal ends with 128 plus its
@@ -110,7 +112,8 @@ func exitCode(err error) int {
 		return exitOK
 	case errors.As(err, &sig):
 		return 128 + int(sig.sig)
-	case errors.As(err, new(usageError)), errors.As(err, new(*workload.FormatError)):
+	case errors.As(err, new(usageError)), errors.As(err, new(*workload.FormatError)), errors.As(err, new(*snapshots.FormatError)),
+		errors.As(err, new(*importer.FormatError)):
 		return exitUsage
 	case errors.Is(err, device.ErrNoAdapter):
 		return exitNoDevice
@@ -144,7 +147,7 @@ terminal interface; m picks another mode while it runs, ? lists the keys.`,
 	f.add(root)
 	s.add(root)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(a.runCommand(), a.tuneCommand(), a.workloadsCommand(), a.doctorCommand(), a.versionCommand())
+	root.AddCommand(a.runCommand(), a.tuneCommand(), a.compareCommand(), a.exportCommand(), a.importCommand(), a.recordCommand(), a.workloadsCommand(), a.doctorCommand(), a.versionCommand())
 	root.CompletionOptions.HiddenDefaultCmd = false
 	return root
 }

@@ -37,10 +37,25 @@ type playFlags struct {
 	named           *pflag.Flag // --workload, to tell whether it was given
 }
 
-func (f *playFlags) add(cmd *cobra.Command) {
-	p, d := cmd.Flags(), cachemodes.DefaultConfig()
+// addWorkload adds the flags that say what to play.
+func (f *playFlags) addWorkload(cmd *cobra.Command) {
+	p := cmd.Flags()
 	p.StringVarP(&f.workload, "workload", "w", defaultWorkload, "`name` of a built-in recording or a generator, see 'bucketscope workloads'")
 	p.StringVarP(&f.trace, "trace", "t", "", "trace `file` to play instead (plain, gzip or zstd; - for standard input)")
+	var names []string
+	for _, w := range workload.Builtin() {
+		names = append(names, w.Name)
+	}
+	for _, p := range workload.Presets() {
+		names = append(names, "llm:"+p.Name)
+	}
+	completeFlag(cmd, "workload", names...)
+	f.named = p.Lookup("workload")
+}
+
+func (f *playFlags) add(cmd *cobra.Command) {
+	f.addWorkload(cmd)
+	p, d := cmd.Flags(), cachemodes.DefaultConfig()
 	p.StringVarP(&f.mode, "mode", "m", d[cachemodes.Storage].Mode.String(), "cache `mode` of storage buffers")
 	for _, u := range []cachemodes.Usage{cachemodes.Uniform, cachemodes.QueryResolve, cachemodes.Default} {
 		name := strings.ReplaceAll(u.String(), "_", "-")
@@ -54,27 +69,17 @@ func (f *playFlags) add(cmd *cobra.Command) {
 	p.IntVar(&f.adjust, "adjust-every", params.AdjustEvery, "dynamicBucket: `runs` between adjustments")
 	p.IntVar(&f.history, "history", params.History, "dynamicBucket: adjust `periods` that a key outlives its last use")
 	p.IntVar(&f.refresh, "refresh-every", params.RefreshEvery, "look at pending storage buffers every so many `submits`")
-	var names, modes []string
-	for _, w := range workload.Builtin() {
-		names = append(names, w.Name)
-	}
-	for _, p := range workload.Presets() {
-		names = append(names, "llm:"+p.Name)
-	}
+	p.Int64Var(&f.cacheLimit, "cache-limit", params.CacheLimit, "mlx: most free `bytes` kept, 0 for no limit")
+	p.IntVar(&f.fitRatio, "fit-ratio", params.FitRatio, "ncnnRatio: how much of a larger buffer a request must fill, in 1/256ths; 0 is `any`")
+	var modes []string
 	for _, m := range cachemodes.Modes() {
 		modes = append(modes, m.Name)
 	}
-	for flag, words := range map[string][]string{
-		"workload": names, "mode": modes, "uniform-mode": modes, "query-resolve-mode": modes, "default-mode": modes,
-		"device": {"auto", "host", "webgpu"}, "weights": {"make", "account"},
-	} {
-		if err := cmd.RegisterFlagCompletionFunc(flag, completeWith(words...)); err != nil {
-			panic(fmt.Sprintf("cli: completion of --%s: %v", flag, err))
-		}
+	for _, flag := range []string{"mode", "uniform-mode", "query-resolve-mode", "default-mode"} {
+		completeFlag(cmd, flag, modes...)
 	}
-	p.Int64Var(&f.cacheLimit, "cache-limit", params.CacheLimit, "mlx: most free `bytes` kept, 0 for no limit")
-	p.IntVar(&f.fitRatio, "fit-ratio", params.FitRatio, "ncnnRatio: how much of a larger buffer a request must fill, in 1/256ths; 0 is `any`")
-	f.named = p.Lookup("workload")
+	completeFlag(cmd, "device", "auto", "host", "webgpu")
+	completeFlag(cmd, "weights", "make", "account")
 }
 
 // completeWith completes a flag's value with one of words.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"text/tabwriter"
 	"time"
 
@@ -18,15 +17,15 @@ import (
 	"bucketscope/internal/device"
 	"bucketscope/internal/engine"
 	"bucketscope/internal/units"
+	"bucketscope/probe/driver"
 	"bucketscope/snapshots"
 	"bucketscope/workload"
 )
 
 func (a *app) runCommand() *cobra.Command {
 	var f playFlags
-	var jsonPath string
+	var o runOutput
 	var repeat int
-	var si bool
 	cmd := &cobra.Command{
 		Use:   "run",
 		Short: "Play a workload to its end, under one or more modes, and print the figures",
@@ -36,24 +35,34 @@ and destroys, and, on a device where time means something, latency.`,
 		Example: `  bucketscope run --mode all
   bucketscope run --workload bert/varied --mode bucket,dynamicBucket --json figures.json
   bucketscope run --trace mine.jsonl.zst --device webgpu --repeat 5
-  bucketscope run --mode bucket --table '4194304:64 8388608:64 16777216:10' --json -`,
+  bucketscope run --mode bucket --table '4194304:64 8388608:64 16777216:10' --json -
+  bucketscope run --mode bucket --snapshot phi3.snapshot`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if repeat < 1 {
 				return usagef("--repeat %d: want at least 1", repeat)
 			}
-			return a.run(cmd.Context(), &f, jsonPath, repeat, si)
+			return a.run(cmd.Context(), &f, o, repeat)
 		},
 	}
 	f.add(cmd)
+	addMetricsFlag(cmd, &o.metrics)
 	cmd.Flags().Lookup("mode").Usage = "cache `modes` of storage buffers, separated by commas, or all"
-	cmd.Flags().StringVar(&jsonPath, "json", "", "write the figures as JSON to a `file` (- for standard output, instead of the table)")
+	cmd.Flags().StringVar(&o.json, "json", "", "write the figures as JSON to a `file` (- for standard output, instead of the table)")
+	addSnapshotFlag(cmd, &o.snapshot)
 	cmd.Flags().IntVarP(&repeat, "repeat", "n", 1, "play the workload's runs so many `times`, with the models loaded once")
-	cmd.Flags().BoolVar(&si, "si", false, "units of 1000 (GB) instead of 1024 (GiB)")
+	cmd.Flags().BoolVar(&o.si, "si", false, "units of 1000 (GB) instead of 1024 (GiB)")
 	return cmd
 }
 
-func (a *app) run(ctx context.Context, f *playFlags, jsonPath string, repeat int, si bool) (err error) {
+// runOutput says where figures go.
+type runOutput struct {
+	json, snapshot string
+	metrics        string // address
+	si             bool
+}
+
+func (a *app) run(ctx context.Context, f *playFlags, o runOutput, repeat int) (err error) {
 	configs, err := f.configs()
 	if err != nil {
 		return err
@@ -77,10 +86,29 @@ func (a *app) run(ctx context.Context, f *playFlags, jsonPath string, repeat int
 		}
 	}
 	doc := document(t, dev.Info(), weights, repeat)
+	var read func() engine.Reading
+	if o.snapshot != "" || o.metrics != "" {
+		reader := driver.Open(dev.Info())
+		defer reader.Close()
+		read = func() engine.Reading { return reading(reader) }
+	}
+	g := &gauge{name: t.Name, limit: limitOf(dev.Info())}
+	url, stop, err := serveMetrics(o.metrics, g.latest.Load)
+	if err != nil {
+		return err
+	}
+	if url != "" {
+		fmt.Fprintf(a.err, "metrics: %s\n", url)
+	}
+	defer func() {
+		if cerr := stop(); err == nil {
+			err = cerr
+		}
+	}()
 	bar := a.progress()
 	for i, cfg := range configs {
 		res, err := engine.Profile(ctx, t, dev, engine.Options{
-			Config: cfg, Weights: weights, Repeat: repeat,
+			Config: cfg, Weights: weights, Repeat: repeat, Record: o.snapshot != "", Read: read, Watch: g.watch,
 			Progress: func(done, total int64) {
 				bar.show((float64(i)+float64(done)/float64(total))/float64(len(configs)),
 					fmt.Sprintf("%s  mode %d of %d", cfg[cachemodes.Storage].Mode, i+1, len(configs)))
@@ -91,17 +119,28 @@ func (a *app) run(ctx context.Context, f *playFlags, jsonPath string, repeat int
 			return fmt.Errorf("%s under %s: %w", t.Name, cfg[cachemodes.Storage].Mode, err)
 		}
 		doc.Results = append(doc.Results, result(t, dev.Info(), res))
-	}
-	bar.clear()
-	if jsonPath == "-" {
-		return snapshots.WriteRun(a.out, doc)
-	}
-	if jsonPath != "" {
-		if err := writeFile(jsonPath, func(w io.Writer) error { return snapshots.WriteRun(w, doc) }); err != nil {
+		if o.snapshot == "" {
+			continue
+		}
+		path := o.snapshot
+		if len(configs) > 1 {
+			path = withWord(path, cfg[cachemodes.Storage].Mode.String())
+		}
+		if err := writeFile(path, func(w io.Writer) error { return snapshots.Write(w, runSnapshot(t, doc, res)) }); err != nil {
+			bar.clear()
 			return err
 		}
 	}
-	return a.printRun(doc, si)
+	bar.clear()
+	if o.json == "-" {
+		return snapshots.WriteRun(a.out, doc)
+	}
+	if o.json != "" {
+		if err := writeFile(o.json, func(w io.Writer) error { return snapshots.WriteRun(w, doc) }); err != nil {
+			return err
+		}
+	}
+	return a.printRun(doc, o.si)
 }
 
 // document is the head of a result.
@@ -112,10 +151,7 @@ func document(t *workload.Trace, info device.Info, weights engine.Weights, repea
 			Name: t.Name, Model: t.Header.Model, Pattern: t.Header.Pattern, SHA256: t.SHA256,
 			Events: len(t.Events), Runs: len(t.Runs), Sessions: len(t.Sessions), Leaks: len(t.Leaks),
 		},
-		Device: snapshots.RunDevice{
-			Kind: string(info.Kind), Name: info.Name, Backend: info.Backend, Type: string(info.Type),
-			Driver: info.Driver, Timed: info.Timed, Weights: string(weights),
-		},
+		Device: runDevice(info, weights),
 	}
 	for _, l := range t.Leaks {
 		d.Workload.LeakBytes += l.Bytes
@@ -129,10 +165,16 @@ func result(t *workload.Trace, info device.Info, res *engine.Result) snapshots.M
 		ids[i] = t.Sessions[i].ID
 	}
 	return snapshots.NewModeResult(snapshots.Measured{
-		Config: res.Config, Total: res.Total, Usage: res.Usage, Runs: res.Runs, SessionIDs: ids,
+		Config: res.Config, Total: res.Total, Usage: res.Usage, Runs: res.Runs, Keys: res.Keys, SessionIDs: ids,
 		Events: res.Events, Elapsed: res.Elapsed, DeviceTime: res.DeviceTime,
 		Timed: info.Timed, AvgHeldWall: res.AvgHeldWall, HasWall: res.HasWall,
 	})
+}
+
+// reading asks a driver on behalf of the engine.
+func reading(r driver.Reader) engine.Reading {
+	v := r.Read()
+	return engine.Reading{Bytes: v.Bytes, OK: v.OK, Source: v.Source, Reason: v.Reason}
 }
 
 // printRun prints the table of a document.
@@ -216,35 +258,6 @@ func optional[T any](v *T, f func(T) string) string {
 		return "–"
 	}
 	return f(*v)
-}
-
-// writeFile writes a file whole or not at all: into a temporary one beside it,
-// which then takes its place.
-func writeFile(path string, write func(io.Writer) error) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return fmt.Errorf("cannot write %s: %w", path, err)
-	}
-	defer func() {
-		if err != nil {
-			_ = f.Close()
-			_ = os.Remove(f.Name())
-			err = fmt.Errorf("cannot write %s: %w", path, err)
-		}
-	}()
-	if err := write(f); err != nil {
-		return err
-	}
-	if err := f.Chmod(0o644); err != nil {
-		return err
-	}
-	if err := f.Sync(); err != nil {
-		return err
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
 }
 
 // progressEvery is how often a progress bar moves, and how long work may take

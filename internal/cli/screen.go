@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"io"
 	"os"
 	"strings"
 
@@ -10,6 +11,8 @@ import (
 
 	"bucketscope/internal/engine"
 	"bucketscope/probe/driver"
+	"bucketscope/probe/metrics"
+	"bucketscope/snapshots"
 	"bucketscope/tui"
 	"bucketscope/workload"
 )
@@ -25,6 +28,10 @@ type screenFlags struct {
 	ascii  bool
 	si     bool
 	fps    int
+	// snapshot is the file that the recording is written to at the end.
+	snapshot string
+	// metrics is the address to serve them on; empty for none.
+	metrics string
 }
 
 func (s *screenFlags) add(cmd *cobra.Command) {
@@ -34,6 +41,8 @@ func (s *screenFlags) add(cmd *cobra.Command) {
 	p.StringVar(&s.theme, "theme", "auto", "`colours`: auto, dark, light or mono; NO_COLOR in the environment is respected")
 	p.BoolVar(&s.ascii, "ascii", false, "plain ASCII glyphs")
 	p.BoolVar(&s.si, "si", false, "units of 1000 (GB) instead of 1024 (GiB)")
+	addMetricsFlag(cmd, &s.metrics)
+	addSnapshotFlag(cmd, &s.snapshot)
 	p.IntVar(&s.fps, "fps", tui.DefaultFPS, "`updates` of the screen per second, 1 to 60")
 	if err := cmd.RegisterFlagCompletionFunc("theme", completeWith("auto", "dark", "light", "mono")); err != nil {
 		panic("cli: completion of --theme: " + err.Error())
@@ -94,11 +103,22 @@ func (a *app) screen(ctx context.Context, f *playFlags, s *screenFlags) (err err
 	defer reader.Close()
 	live := engine.StartLive(ctx, t, dev, engine.LiveOptions{
 		Config: cfg, Weights: weights, Pace: s.pace, Paused: s.paused,
-		Read: func() engine.Reading {
-			r := reader.Read()
-			return engine.Reading{Bytes: r.Bytes, OK: r.OK, Source: r.Source, Reason: r.Reason}
-		},
+		Read: func() engine.Reading { return reading(reader) },
 	})
+	limit := limitOf(dev.Info())
+	url, stopMetrics, err := serveMetrics(s.metrics, func() *metrics.Sample { return liveSample(live.State(), limit) })
+	if err != nil {
+		_ = live.Close() // what is wrong with the address explains
+		return err
+	}
+	if url != "" {
+		a.note("metrics: " + url)
+	}
+	defer func() {
+		if cerr := stopMetrics(); err == nil {
+			err = cerr
+		}
+	}()
 	uiCtx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	go func() { // a profile that breaks must not leave a screen that looks alive
@@ -121,6 +141,12 @@ func (a *app) screen(ctx context.Context, f *playFlags, s *screenFlags) (err err
 		Input: a.stdin, Output: a.out.(*os.File), Environ: os.Environ(),
 		Theme: s.theme, ASCII: s.ascii, SI: s.si, FPS: s.fps,
 	})
+	if s.snapshot != "" {
+		state := live.State()
+		if werr := writeFile(s.snapshot, func(w io.Writer) error { return snapshots.Write(w, liveSnapshot(state)) }); err == nil {
+			err = werr
+		}
+	}
 	cerr := live.Close()
 	if cause := context.Cause(ctx); cause != nil {
 		return cause

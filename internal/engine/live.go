@@ -67,6 +67,7 @@ type Mark struct {
 // slices are never written again.
 type State struct {
 	Workload Workload
+	Models   []workload.Session // by session index
 	Device   device.Info
 	Config   cachemodes.Config
 	Weights  Weights
@@ -88,6 +89,8 @@ type State struct {
 	InRun   bool
 	// Events counts the workload's events played.
 	Events int64
+	// DeviceUS is the time spent in calls of a timed device.
+	DeviceUS int64
 	// Overhead is the share of the last run's time not spent in device calls:
 	// policy, books and clock together; negative where time means nothing.
 	Overhead float64
@@ -98,6 +101,7 @@ type State struct {
 	Keys      []KeyRow
 	Runs      []probe.Run // the last ones, oldest first
 	RunCount  int64
+	Adjusts   int64 // renewals of learned keys
 	Points    []probe.Point
 	LastPoint probe.Point
 	HasPoint  bool
@@ -125,6 +129,8 @@ type Workload struct {
 	Runs, Sessions int
 	Events         int
 	SHA256         string
+	Leaks          int // buffers that it never releases, of LeakBytes
+	LeakBytes      int64
 	Language       bool // its runs compute tokens
 	LoopsWhole     bool // the models are loaded anew each time
 }
@@ -328,6 +334,10 @@ func (lp *loop) load(t *workload.Trace) {
 	lp.about = Workload{
 		Name: t.Name, Model: t.Header.Model, Pattern: t.Header.Pattern, Runs: len(t.Runs), Sessions: len(t.Sessions),
 		Events: len(t.Events), SHA256: t.SHA256, LoopsWhole: t.Loop() == nil,
+		Leaks: len(t.Leaks),
+	}
+	for _, l := range t.Leaks {
+		lp.about.LeakBytes += l.Bytes
 	}
 	for i := range t.Runs {
 		lp.about.Language = lp.about.Language || t.Runs[i].Tokens > 0
@@ -515,15 +525,16 @@ func (lp *loop) publish() {
 	if lp.opt.Read != nil && time.Since(lp.lastRead) >= readEvery {
 		lp.lastRead = lp.lastPublish
 		lp.reading = lp.opt.Read()
+		lp.player.read(lp.reading)
 	}
 	led, track := lp.player.led, lp.player.journal.Track()
 	s := &State{
-		Workload: lp.about, Device: lp.dev.Info(), Config: lp.cfg, Weights: lp.opt.Weights,
+		Workload: lp.about, Models: lp.trace.Sessions, DeviceUS: int64(lp.player.deviceUS), Device: lp.dev.Info(), Config: lp.cfg, Weights: lp.opt.Weights,
 		Err: lp.err, Pace: lp.pace, Pass: lp.player.pass,
 		Play: lp.plays, Seq: lp.player.journal.End(),
 		NowUS: lp.clock.us(), Current: lp.current, InRun: lp.player.inRun > 0,
 		Events: lp.events, Overhead: lp.overhead, Driver: lp.reading,
-		Total: led.Total(), Runs: lp.runs.All(), RunCount: led.Runs(), Marks: lp.marks.All(),
+		Total: led.Total(), Runs: lp.runs.All(), RunCount: led.Runs(), Adjusts: led.Adjusts(), Marks: lp.marks.All(),
 		PeakRun: track.PeakRun, PeakAtUS: track.PeakUS, History: lp.player.journal.History(),
 	}
 	switch {

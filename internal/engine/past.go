@@ -11,18 +11,21 @@ import (
 // must still have a checkpoint (History.First): what was published then, had
 // it been. It reads at most a chunk of the history, some milliseconds.
 //
-// What no entry tells is unknown: the driver's reading, the overhead, the pace
+// What no entry tells is unknown: the overhead, the pace
 // and the count of the workload's events. A workload was running, or it had
 // failed; whether it was held between two runs is not told either. The logs of
 // runs and marks and the graph reach as far back as st's.
 func StateAt(st *State, seq int64) *State {
 	m := st.History.At(seq)
 	s := &State{
-		Workload: st.Workload, Device: st.Device, Config: m.Config, Weights: st.Weights,
+		Workload: st.Workload, Models: st.Models, Device: st.Device, Config: m.Config, Weights: st.Weights,
 		Pass: m.Current.Pass, Play: st.Play, Seq: m.Seq, NowUS: m.AtUS, Current: m.Current, InRun: m.Ledger.InRun(),
 		Overhead: -1, Driver: Reading{Reason: "not recorded"},
-		Total: m.Ledger.Total(), Keys: keysAt(m), RunCount: m.Ledger.Runs(),
+		Total: m.Ledger.Total(), Keys: keysAt(m), RunCount: m.Ledger.Runs(), Adjusts: m.Ledger.Adjusts(),
 		History: st.History, PeakRun: m.Track.PeakRun, PeakAtUS: m.Track.PeakUS,
+	}
+	if m.Driver.OK {
+		s.Driver = Reading{Bytes: m.Driver.Bytes, OK: true, Source: st.Driver.Source}
 	}
 	for u := range s.Usage {
 		s.Usage[u] = m.Ledger.Usage(cachemodes.Usage(u))

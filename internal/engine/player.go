@@ -63,6 +63,9 @@ func newPlayer(t *workload.Trace, cfg cachemodes.Config, dev device.Device, weig
 	for i := range p.slots {
 		p.slots[i] = none
 	}
+	if p.timed { // the mean over time begins now, in a replay of the journal too
+		p.led.Advance(0)
+	}
 	return p
 }
 
@@ -84,8 +87,7 @@ func (e *RunError) Unwrap() error { return e.Cause }
 func (p *Player) step(e *workload.Event) error {
 	var err error
 	if p.timed {
-		p.at = p.clock()
-		p.led.Advance(p.at)
+		p.tick()
 	}
 	switch e.Op {
 	case workload.Request:
@@ -121,6 +123,14 @@ func (p *Player) step(e *workload.Event) error {
 		return &RunError{Run: where, Held: total.Held(), Cause: err}
 	}
 	return nil
+}
+
+// tick asks the clock. Held bytes are weighed with the time until now.
+func (p *Player) tick() {
+	p.at = p.clock()
+	if p.timed {
+		p.led.Advance(p.at)
+	}
 }
 
 func (p *Player) runInfo(e *workload.Event) probe.RunInfo {
@@ -212,7 +222,7 @@ func (p *Player) submit(session int32) error {
 	if err := p.device(p.dev.Submit); err != nil {
 		return err
 	}
-	p.at = p.clock()
+	p.tick()
 	p.session(probe.Submitted, session)
 	p.book(p.mgr.Refresh(session))
 	return nil
@@ -231,7 +241,7 @@ func (p *Player) runStart(e *workload.Event) error {
 	}
 	p.book(p.mgr.RunStart(e.Session))
 	p.inRun++
-	p.at = p.clock()
+	p.tick()
 	info := p.runInfo(e)
 	if p.journal != nil {
 		p.journal.StartRun(p.at, info)
@@ -244,7 +254,7 @@ func (p *Player) runEnd(e *workload.Event) error {
 	if err := p.device(p.dev.Wait); err != nil {
 		return err
 	}
-	p.at = p.clock()
+	p.tick()
 	p.book(p.mgr.RunEnd(e.Session))
 	p.inRun--
 	id := p.trace.Runs[e.Run].ID
@@ -281,6 +291,13 @@ func (p *Player) apply(e *cachemodes.Event) {
 func (p *Player) session(what probe.What, session int32) {
 	if p.journal != nil {
 		p.journal.Session(p.at, what, session)
+	}
+}
+
+// read notes in the journal what the driver says.
+func (p *Player) read(r Reading) {
+	if p.journal != nil {
+		p.journal.ReadDriver(p.at, probe.Reading{Bytes: r.Bytes, OK: r.OK})
 	}
 }
 

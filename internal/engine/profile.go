@@ -18,8 +18,24 @@ type Options struct {
 	// loaded once; at least 1. A trace whose runs cannot be repeated alone
 	// (Trace.Loop) is played whole each time.
 	Repeat int
+	// Record keeps every event, for Result.History.
+	Record bool
+	// Read asks the driver, every readEvery; nil where there is none to ask.
+	Read func() Reading
+	// Watch, if set, is given the figures every publishEvery, and at the end.
+	Watch func(*Figures)
 	// Progress, if set, is told now and then how many of the events are done.
 	Progress func(done, total int64)
+}
+
+// Figures are the books while a trace is played. They do not change.
+type Figures struct {
+	Config  cachemodes.Config
+	Usage   [cachemodes.NumUsages]probe.Books
+	Total   probe.Books
+	Runs    int64 // ended
+	Adjusts int64
+	Driver  Reading
 }
 
 // Result is what a trace did on a device under one config.
@@ -28,12 +44,18 @@ type Result struct {
 	Total  probe.Books
 	Usage  [cachemodes.NumUsages]probe.Books
 	Runs   []probe.Run
+	Keys   []probe.Key // buckets that were served, by usage and size
 	// AvgHeldWall is the mean of held bytes over time, where HasWall: on a
 	// device whose time means something.
 	AvgHeldWall int64
 	HasWall     bool
 	Events      int64
 	Elapsed     time.Duration
+	// History is every event, if Options.Record; until the workload's end, so
+	// that what it left is still there.
+	History probe.History
+	// Driver is the last reading, with where it is from or why there is none.
+	Driver Reading
 	// DeviceTime is the part of Elapsed spent in calls of a timed device.
 	DeviceTime time.Duration
 }
@@ -43,6 +65,25 @@ type Result struct {
 func Profile(ctx context.Context, t *workload.Trace, dev device.Device, o Options) (*Result, error) {
 	res := &Result{Config: o.Config}
 	p := newPlayer(t, o.Config, dev, o.Weights, func(r *probe.Run) { res.Runs = append(res.Runs, *r) })
+	if o.Record {
+		p.journal = probe.NewJournal(p.led, o.Config, probe.Unbounded, probe.NewSeries(slotUS, keepSlots))
+	}
+	var lastRead time.Time
+	read := func() {
+		if o.Read != nil && time.Since(lastRead) >= readEvery {
+			lastRead = time.Now()
+			res.Driver = o.Read()
+			p.read(res.Driver)
+		}
+	}
+	var lastWatch time.Time
+	watch := func() {
+		if o.Watch != nil && time.Since(lastWatch) >= publishEvery {
+			lastWatch = time.Now()
+			o.Watch(p.figures(o.Config, res.Driver))
+		}
+	}
+	read()
 	parts := schedule(t, o.Repeat)
 	var total int64
 	for _, part := range parts {
@@ -61,6 +102,8 @@ func Profile(ctx context.Context, t *workload.Trace, dev device.Device, o Option
 					if err := ctx.Err(); err != nil {
 						return err
 					}
+					read()
+					watch()
 					if o.Progress != nil {
 						o.Progress(res.Events+int64(i), total)
 					}
@@ -76,7 +119,13 @@ func Profile(ctx context.Context, t *workload.Trace, dev device.Device, o Option
 	for u := range res.Usage {
 		res.Usage[u] = p.led.Usage(cachemodes.Usage(u))
 	}
+	res.Keys = p.led.Keys()
+	lastWatch = time.Time{}
+	watch()
 	res.AvgHeldWall, res.HasWall = p.led.AvgHeldWall()
+	if o.Record {
+		res.History = p.journal.History()
+	}
 	if cerr := p.close(); err == nil {
 		err = cerr
 	}
@@ -84,6 +133,15 @@ func Profile(ctx context.Context, t *workload.Trace, dev device.Device, o Option
 		return nil, err
 	}
 	return res, nil
+}
+
+// figures are the books as they stand.
+func (p *Player) figures(cfg cachemodes.Config, r Reading) *Figures {
+	f := &Figures{Config: cfg, Total: p.led.Total(), Runs: p.led.Runs(), Adjusts: p.led.Adjusts(), Driver: r}
+	for u := range f.Usage {
+		f.Usage[u] = p.led.Usage(cachemodes.Usage(u))
+	}
+	return f
 }
 
 // part is a stretch of events that belongs to one repetition.

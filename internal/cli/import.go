@@ -1,0 +1,139 @@
+package cli
+
+import (
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/klauspost/compress/zstd"
+	"github.com/spf13/cobra"
+
+	"bucketscope/workload"
+	"bucketscope/workload/importer"
+)
+
+func (a *app) importCommand() *cobra.Command {
+	var format, out string
+	formats := append([]string{importer.Auto}, importer.Formats()...)
+	cmd := &cobra.Command{
+		Use:   "import FILE",
+		Short: "Make a trace of what another tool logged",
+		Long: `import makes a trace, which --trace plays, of:
+
+  rmm         the CSV log of the RAPIDS Memory Manager
+  minimalloc  intervals: id,lower,upper,size
+  pytorch     a memory snapshot (torch.cuda.memory._dump_snapshot)
+  ort-csv     the file of ONNX Runtime PR #25120 with a row per buffer size
+  jsonl       JSON Lines of WebGPU calls: createBuffer, destroy, submit
+
+It tells what the source does not say, and what was assumed in its place.`,
+		Example: `  bucketscope import rmm.log -o mine.jsonl.zst && bucketscope run --trace mine.jsonl.zst --mode all
+  bucketscope import snapshot.pickle --format pytorch -o torch.jsonl.gz`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return usagef("import wants one file (- for standard input); got %d", len(args))
+			}
+			return nil
+		},
+		RunE: func(_ *cobra.Command, args []string) error { return a.importTrace(args[0], format, out) },
+	}
+	cmd.Flags().StringVarP(&format, "format", "f", importer.Auto, "`format` of the file: "+strings.Join(formats, ", "))
+	addTraceOutput(cmd, &out)
+	completeFlag(cmd, "format", formats...)
+	return cmd
+}
+
+func (a *app) recordCommand() *cobra.Command {
+	var f playFlags
+	var out string
+	cmd := &cobra.Command{
+		Use:   "record",
+		Short: "Write a workload as a trace file",
+		Long: `record writes a generator, a recording that is built in, or another trace as a
+trace file: to edit it, to play it elsewhere, or to keep what a generator makes.`,
+		Example: `  bucketscope record --workload llm:phi-4-mini,prompt=512,tokens=64 -o phi4.jsonl.zst
+  bucketscope record --workload bert/varied -o bert.jsonl`,
+		Args: noArgs,
+		RunE: func(*cobra.Command, []string) error {
+			t, err := f.load()
+			if err != nil {
+				return err
+			}
+			return a.writeTrace(a.err, out, t)
+		},
+	}
+	f.addWorkload(cmd)
+	addTraceOutput(cmd, &out)
+	return cmd
+}
+
+func addTraceOutput(cmd *cobra.Command, out *string) {
+	cmd.Flags().StringVarP(out, "output", "o", "-", "trace `file` to write, compressed if it ends in .gz or .zst; - for standard output")
+}
+
+func (a *app) importTrace(file, format, out string) error {
+	in := a.stdin
+	if file != "-" {
+		f, err := os.Open(file)
+		if err != nil {
+			return usageError{err}
+		}
+		defer func() { _ = f.Close() }() // nothing was written
+		in = f
+	}
+	res, err := importer.Read(in, file, format)
+	var pathErr *os.PathError
+	if errors.As(err, &pathErr) { // a folder
+		return usageError{err}
+	}
+	if err != nil {
+		return err
+	}
+	res.Trace.Name = filepath.Base(file)
+	if err := a.writeTrace(a.err, out, res.Trace); err != nil {
+		return err
+	}
+	fmt.Fprintf(a.err, "Read as %s.\n", res.Format)
+	for _, s := range res.Unsaid {
+		fmt.Fprintf(a.err, "- %s\n", s)
+	}
+	for _, s := range res.Dropped {
+		fmt.Fprintf(a.err, "! left out: %s\n", s)
+	}
+	return nil
+}
+
+// writeTrace writes a trace file, compressed as its name says, and tells to
+// notes what is in it.
+func (a *app) writeTrace(notes io.Writer, out string, t *workload.Trace) error {
+	err := a.writeOut(out, func(w io.Writer) error {
+		var z io.WriteCloser
+		switch filepath.Ext(out) {
+		case ".gz":
+			z = gzip.NewWriter(w)
+		case ".zst":
+			var err error
+			if z, err = zstd.NewWriter(w); err != nil {
+				return err
+			}
+		default:
+			return workload.Write(w, t)
+		}
+		if err := workload.Write(z, t); err != nil {
+			return err
+		}
+		return z.Close()
+	})
+	if err == nil && out != "-" {
+		leaks := ""
+		if len(t.Leaks) > 0 {
+			leaks = fmt.Sprintf(", %s never released", plural(len(t.Leaks), "buffer"))
+		}
+		fmt.Fprintf(notes, "%s: %s, %s, %d events%s\n", out, plural(len(t.Runs), "run"), plural(len(t.Sessions), "session"), len(t.Events), leaks)
+	}
+	return err
+}

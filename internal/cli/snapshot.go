@@ -1,0 +1,76 @@
+package cli
+
+import (
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"bucketscope/internal/device"
+	"bucketscope/internal/engine"
+	"bucketscope/snapshots"
+	"bucketscope/workload"
+)
+
+func addSnapshotFlag(cmd *cobra.Command, file *string) {
+	cmd.Flags().StringVar(file, "snapshot", "", "write every event to a snapshot `file`: at the end of run, or when the screen is left; of several modes, each to a file with the mode in its name")
+}
+
+// runSnapshot is the recording of a result whose document was begun.
+func runSnapshot(t *workload.Trace, doc *snapshots.RunDocument, res *engine.Result) *snapshots.Snapshot {
+	return &snapshots.Snapshot{
+		About: snapshots.About{
+			Program: program(), Workload: doc.Workload, Device: doc.Device, Repeat: doc.Repeat,
+			Sessions: sessionNames(t.Sessions), Events: res.Events,
+			ElapsedUS: res.Elapsed.Microseconds(), DeviceUS: res.DeviceTime.Microseconds(),
+			Driver: snapshots.DriverSource{Source: res.Driver.Source, Reason: res.Driver.Reason},
+			Marks:  []snapshots.Mark{},
+		},
+		History: res.History,
+	}
+}
+
+// liveSnapshot is the recording of a live profile up to now, as far back as its
+// journal reaches.
+func liveSnapshot(st *engine.State) *snapshots.Snapshot {
+	w := st.Workload
+	s := &snapshots.Snapshot{
+		About: snapshots.About{
+			Program: program(),
+			Workload: snapshots.RunWorkload{
+				Name: w.Name, Model: w.Model, Pattern: w.Pattern, SHA256: w.SHA256, Events: w.Events, Runs: w.Runs, Sessions: w.Sessions,
+				Leaks: w.Leaks, LeakBytes: w.LeakBytes,
+			},
+			Device: runDevice(st.Device, st.Weights), Sessions: sessionNames(st.Models),
+			Events: st.Events, ElapsedUS: st.NowUS, DeviceUS: st.DeviceUS,
+			Driver: snapshots.DriverSource{Source: st.Driver.Source, Reason: st.Driver.Reason},
+			Marks:  make([]snapshots.Mark, 0, len(st.Marks)),
+		},
+		History: st.History,
+	}
+	for _, m := range st.Marks {
+		s.Marks = append(s.Marks, snapshots.Mark(m))
+	}
+	return s
+}
+
+func sessionNames(models []workload.Session) []snapshots.SessionName {
+	out := make([]snapshots.SessionName, 0, len(models))
+	for _, m := range models {
+		out = append(out, snapshots.SessionName(m))
+	}
+	return out
+}
+
+// runDevice says what a workload was played on.
+func runDevice(info device.Info, weights engine.Weights) snapshots.RunDevice {
+	return snapshots.RunDevice{
+		Kind: string(info.Kind), Name: info.Name, Backend: info.Backend, Type: string(info.Type),
+		Driver: info.Driver, Timed: info.Timed, Weights: string(weights),
+	}
+}
+
+// program names this one, with its version.
+func program() string {
+	line, _, _ := strings.Cut(version(), "\n")
+	return line
+}

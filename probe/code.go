@@ -1,0 +1,289 @@
+package probe
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+
+	"bucketscope/cachemodes"
+)
+
+// coder writes the fields of a state, or reads them: one list of fields (the
+// code methods below) serves both, so that they cannot disagree. It appends to
+// out, or takes from in. The first thing that is wrong is err; all that is read
+// after it is zero.
+type coder struct {
+	out, in []byte
+	reading bool
+	err     error
+}
+
+var errCut = errors.New("is cut")
+
+func (c *coder) fail(err error) {
+	if c.err == nil {
+		c.err = err
+	}
+	c.in = nil
+}
+
+// number codes an integer of any type; one that does not fit is damage.
+func number[T ~int | ~int32 | ~int64 | ~uint8 | ~uint64](c *coder, p *T) {
+	if !c.reading {
+		c.out = binary.AppendVarint(c.out, int64(*p))
+		return
+	}
+	n, size := binary.Varint(c.in)
+	if size <= 0 {
+		c.fail(errCut)
+		*p = 0
+		return
+	}
+	c.in = c.in[size:]
+	*p = T(n)
+	if int64(*p) != n {
+		c.fail(fmt.Errorf("has %d where a smaller number belongs", n))
+		*p = 0
+	}
+}
+
+func numbers(c *coder, ps ...*int64) {
+	for _, p := range ps {
+		number(c, p)
+	}
+}
+
+func (c *coder) flag(p *bool) {
+	var n uint8
+	if *p {
+		n = 1
+	}
+	number(c, &n)
+	*p = n != 0
+}
+
+func (c *coder) float(p *float64) {
+	bits := math.Float64bits(*p)
+	number(c, &bits)
+	*p = math.Float64frombits(bits)
+}
+
+func (c *coder) text(p *string) {
+	n := c.length(len(*p))
+	if c.reading {
+		*p = string(c.in[:n])
+		c.in = c.in[n:]
+		return
+	}
+	c.out = append(c.out, *p...)
+}
+
+// length codes how many elements follow. Each takes a byte at least, so a
+// length that exceeds the rest is damage, and nothing is made of such a size.
+func (c *coder) length(n int) int {
+	number(c, &n)
+	if c.reading && (n < 0 || n > len(c.in)) {
+		c.fail(errCut)
+		return 0
+	}
+	return n
+}
+
+// list codes a slice.
+func list[S ~[]T, T any](c *coder, p *S, element func(*T)) {
+	n := c.length(len(*p))
+	if c.reading {
+		*p = nil
+		for range n {
+			var v T
+			element(&v)
+			if c.err != nil {
+				return
+			}
+			*p = append(*p, v)
+		}
+		return
+	}
+	for i := range *p {
+		element(&(*p)[i])
+	}
+}
+
+func (r *Reading) code(c *coder) {
+	number(c, &r.Bytes)
+	c.flag(&r.OK)
+}
+
+func (i *RunInfo) code(c *coder) {
+	number(c, &i.Session)
+	numbers(c, &i.ID, &i.Tokens, &i.Pass)
+	c.flag(&i.Prompt)
+	c.text(&i.Label)
+	if i.Session < 0 || i.Session >= maxSessions {
+		c.fail(fmt.Errorf("names session %d", i.Session))
+		i.Session = 0
+	}
+}
+
+func codeSetting(c *coder, s *cachemodes.Setting) {
+	number(c, &s.Mode)
+	p := &s.Params
+	number(c, &p.Round)
+	number(c, &p.AdjustEvery)
+	number(c, &p.History)
+	number(c, &p.RefreshEvery)
+	number(c, &p.CacheLimit)
+	number(c, &p.FitRatio)
+	list(c, &p.Table, func(b *cachemodes.Bucket) {
+		number(c, &b.Key)
+		number(c, &b.Cap)
+	})
+	if c.reading && c.err == nil {
+		if int(s.Mode) >= len(cachemodes.Modes()) {
+			c.fail(fmt.Errorf("names mode %d", s.Mode))
+			s.Mode = 0
+			return
+		}
+		if err := p.Validate(); err != nil {
+			c.fail(fmt.Errorf("has a setting that makes no sense: %w", err))
+		}
+	}
+}
+
+func (b *Buffer) code(c *coder) {
+	numbers(c, &b.Serial, &b.Size, &b.Requested)
+	number(c, &b.Key)
+	number(c, &b.Session)
+	number(c, &b.Usage)
+	number(c, &b.Mode)
+	number(c, &b.State)
+	numbers(c, &b.Uses, &b.CreatedRun, &b.UsedRun, &b.CreatedUS, &b.ChangedUS)
+}
+
+func (m *mean) code(c *coder) {
+	number(c, &m.n)
+	number(c, &m.hi)
+	number(c, &m.lo)
+	// A sum of n numbers of 64 bits is below n times 2^64; dividing by n
+	// depends on it.
+	if c.reading && m.hi >= max(m.n, 1) {
+		c.fail(errors.New("has an average that cannot be"))
+		*m = mean{}
+	}
+}
+
+func (b *Books) code(c *coder) {
+	numbers(c, &b.Requests, &b.Hits, &b.Creates, &b.CreateBytes, &b.Destroys, &b.DestroyBytes, &b.Fails)
+	for i := range b.Misses {
+		number(c, &b.Misses[i])
+	}
+	numbers(c, &b.InUseCount, &b.InUse, &b.PendingCount, &b.Pending, &b.CachedCount, &b.Cached,
+		&b.Requested, &b.PeakHeld, &b.Floor, &b.PeakPadding)
+	b.mean.code(c)
+}
+
+func (k *Key) code(c *coder) {
+	number(c, &k.Usage)
+	numbers(c, &k.Size, &k.Requests, &k.Hits, &k.Creates, &k.Destroys)
+	for i := range k.Misses {
+		number(c, &k.Misses[i])
+	}
+	numbers(c, &k.InUse, &k.Pending, &k.Cached, &k.Requested, &k.PeakInUse, &k.lost, &k.want, &k.lastWant,
+		&k.startCreates, &k.startRequests, &k.lastCreates, &k.lastRequests, &k.lastRun)
+	c.flag(&k.touched)
+}
+
+func (s *Session) code(c *coder) {
+	numbers(c, &s.Requests, &s.Hits, &s.Creates, &s.CreateBytes, &s.InUse, &s.Weights, &s.User, &s.Runs)
+}
+
+// code codes an open run: of its Run only what its start says.
+func (o *openRun) code(c *coder) {
+	o.run.code(c)
+	number(c, &o.run.StartUS)
+	o.total.code(c)
+	for i := range o.usage {
+		o.usage[i].code(c)
+	}
+	numbers(c, &o.adjusts, &o.switches, &o.peak, &o.peakReq, &o.peakUse)
+}
+
+// code codes the books, and the window that the graph takes next.
+func (l *Ledger) code(c *coder) {
+	for i := range l.usage {
+		l.usage[i].code(c)
+	}
+	l.total.code(c)
+	list(c, &l.keys, func(k *Key) { k.code(c) })
+	list(c, &l.touched, func(id *cachemodes.KeyID) { number(c, id) })
+	list(c, &l.sessions, func(s *Session) { s.code(c) })
+	list(c, &l.open, func(o *openRun) { o.code(c) })
+	numbers(c, &l.runs, &l.adjusts, &l.switches, &l.now, &l.wallTime)
+	c.flag(&l.timed)
+	c.float(&l.wall)
+	numbers(c, &l.window.MinHeld, &l.window.MaxHeld, &l.window.MaxInUse, &l.window.MaxRequested)
+}
+
+// codeNames codes what the numbers of modes, usages, reasons and kinds of event
+// mean. A later program may have more of each; one that numbers them otherwise
+// would misread every entry, so a history with other names is refused.
+func codeNames(c *coder) {
+	for _, known := range [][]string{
+		names(len(cachemodes.Modes()), func(i int) string { return cachemodes.ModeID(i).String() }),
+		names(cachemodes.NumUsages, func(i int) string { return cachemodes.Usage(i).String() }),
+		names(cachemodes.NumReasons, func(i int) string { return cachemodes.Reason(i).String() }),
+		names(cachemodes.NumKinds, func(i int) string { return cachemodes.Kind(i).String() }),
+	} {
+		have := known
+		list(c, &have, func(s *string) { c.text(s) })
+		for i, name := range have {
+			if i >= len(known) || name != known[i] {
+				c.fail(fmt.Errorf("knows %.40q, which this program does not: open it with the bucketscope that wrote it", name))
+				return
+			}
+		}
+	}
+}
+
+func names(n int, name func(int) string) []string {
+	out := make([]string, n)
+	for i := range out {
+		out[i] = name(i)
+	}
+	return out
+}
+
+func (m *Moment) code(c *coder) {
+	numbers(c, &m.Seq, &m.AtUS, &m.made)
+	m.Driver.code(c)
+	for i := range m.Config {
+		codeSetting(c, &m.Config[i])
+	}
+	list(c, &m.Buffers, func(b *Buffer) { b.code(c) })
+	if c.reading {
+		m.Ledger = &Ledger{}
+	}
+	m.Ledger.code(c)
+	list(c, &m.Learnt, c.flag)
+	m.Current.code(c)
+	m.Track.code(c)
+}
+
+// code codes a track with the slot going on; those that are over are rebuilt
+// from the entries, as far as these reach.
+func (t *Track) code(c *coder) {
+	if c.reading {
+		t.Series = NewSeries(1, 1)
+	}
+	keep := int64(t.points.Keep)
+	numbers(c, &t.PeakRun, &t.PeakUS, &t.peak, &t.SlotUS, &keep)
+	if c.reading && (t.SlotUS < 1 || keep < 1 || keep > maxSlots) {
+		c.fail(fmt.Errorf("has a graph of %d slots of %d us", keep, t.SlotUS))
+		t.SlotUS, keep = 1, 1
+	}
+	t.points.Keep = int(keep)
+	p := &t.last
+	numbers(c, &p.AtUS, &p.Run, &p.MinHeld, &p.MaxHeld, &p.MaxInUse, &p.Held, &p.InUse, &p.Avg, &p.Floor)
+	c.flag(&t.any)
+}

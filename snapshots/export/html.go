@@ -1,0 +1,31 @@
+package export
+
+import (
+	_ "embed"
+	"fmt"
+	"html/template"
+	"io"
+
+	"bucketscope/snapshots"
+)
+
+//go:embed report.html
+var reportHTML string
+
+// report is the page. Its policy (Content-Security-Policy) lets it load nothing
+// from anywhere: it is one file.
+var report = template.Must(template.New("report").Parse(reportHTML))
+
+// HTML writes a page with the figures of a document as graphs and tables, which
+// needs no network.
+func HTML(w io.Writer, d *snapshots.RunDocument) error {
+	return report.Execute(w, struct {
+		Title, About string
+		Document     *snapshots.RunDocument
+	}{
+		Title: d.Workload.Name + " on " + d.Device.Name,
+		About: fmt.Sprintf("%d runs of %d sessions, %d events, played %d times. Weights: %s. Trace sha256 %s.",
+			d.Workload.Runs, d.Workload.Sessions, d.Workload.Events, d.Repeat, d.Device.Weights, d.Workload.SHA256),
+		Document: d,
+	})
+}
