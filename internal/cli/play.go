@@ -56,10 +56,10 @@ func (f *playFlags) addWorkload(cmd *cobra.Command) {
 func (f *playFlags) add(cmd *cobra.Command) {
 	f.addWorkload(cmd)
 	p, d := cmd.Flags(), cachemodes.DefaultConfig()
-	p.StringVarP(&f.mode, "mode", "m", d[cachemodes.Storage].Mode.String(), "cache `mode` of storage buffers")
+	p.StringVarP(&f.mode, "mode", "m", d[cachemodes.Storage].Mode.String(), "cache `mode` of storage buffers, ORT's "+cachemodes.Storage.Option())
 	for _, u := range []cachemodes.Usage{cachemodes.Uniform, cachemodes.QueryResolve, cachemodes.Default} {
 		name := strings.ReplaceAll(u.String(), "_", "-")
-		p.StringVar(&f.modes[u], name+"-mode", d[u].Mode.String(), "cache `mode` of "+strings.ReplaceAll(u.String(), "_", " ")+" buffers")
+		p.StringVar(&f.modes[u], name+"-mode", d[u].Mode.String(), "cache `mode` of "+strings.ReplaceAll(u.String(), "_", " ")+" buffers, ORT's "+u.Option())
 	}
 	p.StringVarP(&f.device, "device", "d", "auto", "`device` to play on: auto, host, webgpu, webgpu:N or webgpu:NAME")
 	p.StringVar(&f.weights, "weights", "", "`how` to treat weights: make them on the device, or account for them only (default account on a software adapter, else make)")

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -11,7 +10,7 @@ import (
 )
 
 func (a *app) tuneCommand() *cobra.Command {
-	c := lab.Command{Goal: lab.Goal{Cost: lab.DefaultCost()}}
+	c := lab.Command{Goal: lab.Goal{Cost: lab.DefaultCost()}, Load: loadNamed}
 	var minimise string
 	var limits []string
 	cmd := &cobra.Command{
@@ -41,11 +40,6 @@ estimate from a cost model, not a measurement.`,
 			}
 			if err := c.Goal.Validate(); err != nil {
 				return usageError{err}
-			}
-			for _, name := range slices.Concat([]string{c.Workload}, c.Judge) {
-				if _, err := loadNamed(name); err != nil {
-					return err
-				}
 			}
 			bar := a.progress()
 			c.Progress = func(done, total int) { bar.show(float64(done)/float64(total), fmt.Sprintf("%d replays", done)) }

@@ -15,11 +15,13 @@ import (
 // Command is what `bucketscope tune` does: find a table for a workload, and
 // show what it does there and elsewhere.
 type Command struct {
-	Workload string // as workload.Load takes it
+	Workload string // as Load takes it
 	Goal     Goal
 	// Judge are the workloads that the table is judged on too; nil is every
 	// recording that is built in.
 	Judge []string
+	// Load finds a workload by its name; nil is workload.Load.
+	Load func(name string) (*workload.Trace, error)
 	// JSON prints one object in place of tables.
 	JSON bool
 	// Progress, if set, is told how many of the replays are done.
@@ -51,15 +53,6 @@ type Report struct {
 	Replays   int      `json:"replays"`
 }
 
-// Run tunes and prints to out.
-func (c *Command) Run(ctx context.Context, out io.Writer) error {
-	report, err := c.Report(ctx)
-	if err != nil {
-		return err
-	}
-	return c.Write(out, report)
-}
-
 // Write prints a report as the command was asked to.
 func (c *Command) Write(out io.Writer, r *Report) error {
 	if c.JSON {
@@ -72,9 +65,29 @@ func (c *Command) Write(out io.Writer, r *Report) error {
 
 // Report tunes and judges.
 func (c *Command) Report(ctx context.Context) (*Report, error) {
-	tr, err := workload.Load(c.Workload)
+	load := c.Load
+	if load == nil {
+		load = workload.Load
+	}
+	tr, err := load(c.Workload)
 	if err != nil {
 		return nil, err
+	}
+	names := c.Judge
+	if names == nil {
+		for _, w := range workload.Builtin() {
+			names = append(names, w.Name)
+		}
+	}
+	var others []*workload.Trace // all before the search: a name that is wrong is told at once
+	for _, name := range names {
+		other, err := load(name)
+		if err != nil {
+			return nil, err
+		}
+		if other.SHA256 != tr.SHA256 {
+			others = append(others, other)
+		}
 	}
 	s := NewStream(tr, cachemodes.DefaultConfig())
 	tuned, err := Tune(ctx, s, c.Goal, c.Progress)
@@ -85,22 +98,9 @@ func (c *Command) Report(ctx context.Context) (*Report, error) {
 		Workload: tr.Name, Goal: c.Goal.String(), Met: tuned.Met, Floor: s.Floor, Reserved: tuned.Reserved,
 		Before: tuned.Before, After: tuned.Best, Front: tuned.Front, Knee: tuned.Knee, Replays: tuned.Replays,
 	}
-	names := c.Judge
-	if names == nil {
-		for _, w := range workload.Builtin() {
-			names = append(names, w.Name)
-		}
-	}
-	for _, name := range names {
+	for _, other := range others {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
-		}
-		other, err := workload.Load(name)
-		if err != nil {
-			return nil, err
-		}
-		if other.SHA256 == tr.SHA256 {
-			continue
 		}
 		r.Elsewhere = append(r.Elsewhere, Judge(NewStream(other, cachemodes.DefaultConfig()), tuned.Best.Table))
 	}

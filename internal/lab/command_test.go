@@ -13,11 +13,15 @@ import (
 func TestCommand(t *testing.T) {
 	c := Command{Workload: "unet", Goal: Goal{Keys: 20, Minimise: Peak, Limits: []Limit{{Creates, 60}}, Cost: DefaultCost(), Replays: 2000}, Judge: []string{"bert/varied", "unet/varied"}}
 	var text, doc bytes.Buffer
-	if err := c.Run(t.Context(), &text); err != nil {
+	report, err := c.Report(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Write(&text, report); err != nil {
 		t.Fatal(err)
 	}
 	c.JSON = true
-	if err := c.Run(t.Context(), &doc); err != nil {
+	if err := c.Write(&doc, report); err != nil {
 		t.Fatal(err)
 	}
 	var r Report
@@ -44,7 +48,9 @@ func TestCommand(t *testing.T) {
 	if err != nil || table.String() != r.After.Table.String() {
 		t.Errorf("the initialiser reads %s (%v), want %s", table, err, r.After.Table)
 	}
-	if err := (&Command{Workload: "nosuch", Goal: c.Goal}).Run(t.Context(), &text); err == nil {
-		t.Error("no such workload")
+	for _, c := range []Command{{Workload: "nosuch", Goal: c.Goal}, {Workload: "unet", Goal: c.Goal, Judge: []string{"nosuch"}}} {
+		if _, err := c.Report(t.Context()); err == nil {
+			t.Errorf("%s judged on %q: no such workload", c.Workload, c.Judge)
+		}
 	}
 }

@@ -198,3 +198,21 @@ func BenchmarkPlan(b *testing.B) {
 		NewPlan(tr)
 	}
 }
+
+// TestSimulate: a row reserves no less than was asked for at once, and those
+// that give nothing back have all that they reserved at their peak.
+func TestSimulate(t *testing.T) {
+	for _, name := range []string{"unet/varied", "bert/varied"} {
+		tr := load(t, name)
+		floor := NewStream(tr, cachemodes.DefaultConfig()).Floor
+		rows := Simulate(tr)
+		if len(rows) != 3 {
+			t.Fatalf("%d rows, want PyTorch's, TensorFlow's and TensorFlow Lite's", len(rows))
+		}
+		for _, r := range rows {
+			if r.Peak < floor || r.Average <= 0 || r.Average > r.Peak || r.Creates < 1 || r.CreateBytes != r.Peak {
+				t.Errorf("%s, floor %s: %+v", name, mib(floor), r)
+			}
+		}
+	}
+}
