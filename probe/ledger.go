@@ -542,6 +542,12 @@ func (l *Ledger) clone() *Ledger {
 	return &c
 }
 
+// onDevice is what exists on the device, in bytes: everything held, staging and
+// the application's buffers. A driver's reading moves along with it.
+func (l *Ledger) onDevice() int64 {
+	return l.total.Held() + l.usage[cachemodes.Staging].Held() + l.usage[cachemodes.User].Held()
+}
+
 // Live is how many buffers exist on the device: of every usage, staging and
 // the application's included.
 func (l *Ledger) Live() int64 {
