@@ -52,6 +52,15 @@ var zooms = []time.Duration{
 	5 * time.Second, 15 * time.Second, 30 * time.Second, time.Minute, 2 * time.Minute, 5 * time.Minute, 10 * time.Minute, 0,
 }
 
+// runZooms are the same by run: runs, 0 for all of the log.
+var runZooms = []int64{16, 32, 64, 128, 256, 512, 1024, 0}
+
+// pointPage is how many columns a page moves the cursor of a graph.
+const pointPage = 10
+
+// mapZooms are how many runs a column of the map of keys has.
+var mapZooms = []int64{1, 2, 4, 8, 16, 32}
+
 // defaultZoom is the index of the window at the start.
 const defaultZoom = 3
 

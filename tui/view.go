@@ -60,7 +60,7 @@ func (m *model) note() (lines []string, s style) {
 	if kindOf(m.w, m.h) < layoutStandard {
 		return nil, plain // there the hints are worth more
 	}
-	return wrap(m.advice.text, w, 1), warning
+	return wrap(m.advice.line(w), w, 1), warning
 }
 
 // shell lays out the terminal as it is now.
