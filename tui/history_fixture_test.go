@@ -124,3 +124,17 @@ func historyFixture() *engine.State {
 	}
 	return p.state()
 }
+
+// refusedFixture is a profile in whose second run the device refused a buffer.
+func refusedFixture() *engine.State {
+	p := newPlayer()
+	p.run(probe.RunInfo{Session: 3, ID: 40, Label: "conv1 step0 n=1 total=128", Tokens: 1}, 7_210, 4*mib-4_096, 61_440)
+	info := probe.RunInfo{Session: 3, ID: 41, Label: "conv1 step1 n=1 total=129", Tokens: 1}
+	p.at += 871_331
+	p.jrn.StartRun(p.at, info)
+	p.led.StartRun(info, p.at)
+	id, events := p.mgr.Request(3, cachemodes.Storage, 57*mib+77)
+	p.book(events[:len(events)-1])
+	p.book(p.mgr.Fail(id))
+	return p.state()
+}

@@ -31,6 +31,9 @@ var tabs = [numScreens]tab{
 // tabsWidth is the room for the tabs beside the hints.
 const tabsWidth = 20
 
+// hasPanes reports whether a screen has panes to go between.
+func hasPanes(id screenID) bool { return id == screenLive || id == screenBuckets }
+
 // screenOf is the screen that an action goes to.
 func screenOf(a action) (screenID, bool) {
 	for id, t := range tabs {
