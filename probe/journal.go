@@ -12,7 +12,7 @@ import (
 // Journal keeps what happened, bounded, so that the state at any moment it
 // reaches back to can be had again, exactly.
 //
-//	chunk   checkpoint │ entry entry entry ...   64 Ki entries or more
+//	chunk   checkpoint │ entry entry entry ...   32 Ki entries or more
 //	chunk   checkpoint │ entry entry ...         the last one is written to
 //
 // An entry is some five bytes: a buffer's number and what no earlier entry of
@@ -47,7 +47,7 @@ const Unbounded = math.MaxInt
 
 // chunkEntries is how many entries a chunk holds at least: rebuilding a moment
 // reads about so many. A variable for tests.
-var chunkEntries = 1 << 16
+var chunkEntries = 1 << 15
 
 type chunk struct {
 	first int64 // ordinal of its first entry
@@ -60,7 +60,7 @@ type chunk struct {
 // size is what a chunk takes, in bytes, near enough to budget with.
 func (c *chunk) size() int {
 	const perRun = 8
-	return len(c.data) + stateSize(c.start.Ledger, c.start.Buffers) + c.start.Demand.size() + perRun*len(c.runAt)
+	return cap(c.data) + stateSize(c.start.Ledger, c.start.Buffers) + c.start.Demand.size() + perRun*len(c.runAt)
 }
 
 // full reports whether the next entry belongs into a chunk of its own; state is
@@ -219,9 +219,13 @@ func (j *Journal) seal() {
 	full := j.last
 	j.sealed = append(j.sealed, &full)
 	j.sealedSize += full.size()
-	for len(j.sealed) > 1 && j.sealedSize > j.budget {
-		j.sealedSize -= j.sealed[0].size()
-		j.sealed = j.sealed[1:]
+	gone := 0
+	for gone < len(j.sealed)-1 && j.sealedSize > j.budget {
+		j.sealedSize -= j.sealed[gone].size()
+		gone++
+	}
+	if gone > 0 { // a list that only began later would hold on to what it forgot
+		j.sealed = slices.Clone(j.sealed[gone:])
 	}
 	seq := full.first + full.n
 	j.last = chunk{first: seq, start: j.moment(seq), data: make([]byte, 0, len(full.data)+len(full.data)/8)}

@@ -121,6 +121,10 @@ func BenchmarkHistory(b *testing.B) {
 		{"dense", []string{"3", "/", "type:hit", "enter"}, nil},
 		{"rare", []string{"3", "/", "type:oom", "enter"}, nil},
 		{"buffers", []string{"4"}, nil},
+		{"keys", []string{"2"}, nil},
+		{"keys-all", []string{"2", "-", "-", "-", "-", "-"}, nil},
+		{"braille", []string{"v"}, nil},
+		{"by-run", []string{"a", "-", "-", "-", "-"}, nil},
 		{"back", []string{"3", "k"}, []string{"k"}},
 		{"back-live", nil, []string{"{"}},
 	} {
@@ -133,6 +137,7 @@ func BenchmarkHistory(b *testing.B) {
 			for i := int64(0); b.Loop(); i++ {
 				run(i)
 				st := *base
+				p.log(&st)
 				st.History, st.Seq, st.NowUS, st.Events = p.jrn.History(), p.jrn.End(), p.at, i+1
 				r.engine.st = &st
 				began := time.Now()

@@ -227,7 +227,7 @@ func (r *eventRow) story(f *frame) (string, style) {
 		}
 		return reasonWords[r.why], faint
 	case cachemodes.Fail:
-		return "out of memory: refused", failure
+		return "no memory", failure
 	case cachemodes.Adjust:
 		return "the keys were renewed", switchMark
 	case cachemodes.Switch:

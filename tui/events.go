@@ -42,7 +42,11 @@ func (s *eventsScreen) follow(f *frame) {
 
 // work looks at some more events.
 func (s *eventsScreen) work(f *frame) (changed, more bool) {
-	changed, more = s.log.look(&f.now.History)
+	budget := int64(entriesPerTick)
+	if f.latest.Status != engine.Running {
+		budget = entriesIdle
+	}
+	changed, more = s.log.look(&f.now.History, budget)
 	if changed {
 		s.fetch(f)
 	}
