@@ -6,6 +6,7 @@ import (
 	"math/bits"
 	"slices"
 	"sort"
+	"strings"
 
 	"bucketscope/cachemodes"
 	"bucketscope/internal/engine"
@@ -299,5 +300,5 @@ var keyLanguage = language[mapRow]{
 			return r.Over()
 		}},
 	},
-	has: func(r *mapRow, word string) bool { return false },
+	has: func(r *mapRow, word string) bool { return strings.Contains(mainReason(&r.MissesSince), word) },
 }

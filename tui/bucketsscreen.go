@@ -222,7 +222,7 @@ func (s *bucketsScreen) press(a action, f *frame, kind layoutKind, w, h int) (bo
 }
 
 // setFilter puts a filter in force.
-func (s *bucketsScreen) setFilter(f *frame, text string) error {
+func (s *bucketsScreen) setFilter(_ *frame, text string) error {
 	parsed, err := keyLanguage.parse(text)
 	if err == nil {
 		s.filter = parsed

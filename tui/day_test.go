@@ -50,9 +50,9 @@ func screenTakes(t *testing.T, runs int64) int64 {
 			t.Fatal("no picture")
 		}
 	}
-	with := inUse()
 	st := r.engine.st
-	r = nil
+	with := inUse()
+	runtime.KeepAlive(r)
 	took := with - inUse()
 	runtime.KeepAlive(p)
 	runtime.KeepAlive(st)

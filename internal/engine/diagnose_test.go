@@ -220,7 +220,7 @@ func TestDriverDrifts(t *testing.T) {
 		{"it leaks", func(run int64) int64 { return 100<<20 + run*run%7<<20 + run*8<<20 }, "the driver exceeds the books by "},
 		{"it stands apart", func(run int64) int64 { return 900<<20 + run*run%7<<20 }, ""},
 		{"it rose once", func(run int64) int64 { return 100<<20 + min(run, 8)<<26 }, ""},
-		{"it is below", func(run int64) int64 { return -50 << 20 }, ""},
+		{"it is below", func(int64) int64 { return -50 << 20 }, ""},
 		{"it falls", func(run int64) int64 { return 900<<20 - run<<22 }, ""},
 	} {
 		now := int64(0)
