@@ -28,6 +28,7 @@ func (h *History) AppendTo(b []byte) []byte {
 		first = h.sealed[0]
 	}
 	c := coder{out: b}
+	codeVersion(&c)
 	codeNames(&c)
 	start := *first.start
 	start.code(&c)
@@ -47,6 +48,7 @@ func (h *History) AppendTo(b []byte) []byte {
 // of 256 MiB at most.
 func ReadHistory(data []byte) (History, error) {
 	c := coder{in: data, reading: true}
+	codeVersion(&c)
 	codeNames(&c)
 	start := &Moment{}
 	start.code(&c)
@@ -215,6 +217,8 @@ func (m *Moment) checkBuffer(b *Buffer) error {
 		return fmt.Errorf("%d bytes for a request of %d", b.Size, b.Requested)
 	case b.Session < cachemodes.NoSession || b.Session >= maxSessions:
 		return fmt.Errorf("session %d", b.Session)
+	case b.Last < cachemodes.NoSession || b.Last >= maxSessions:
+		return fmt.Errorf("session %d had it last", b.Last)
 	case b.Usage.Cached() != (b.Key != cachemodes.NoKey) || b.Key < cachemodes.NoKey || int(b.Key) >= len(m.Ledger.keys):
 		return fmt.Errorf("key %d of %d", b.Key, len(m.Ledger.keys))
 	}
