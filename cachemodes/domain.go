@@ -429,9 +429,23 @@ func (m *Manager) CaptureStart(id int32) (DomainID, []Event) {
 func (m *Manager) CaptureEnd(id int32) []Event {
 	m.events = m.events[:0]
 	s := m.recording(id)
-	s.graphs = append(s.graphs, s.capture)
+	d := s.capture
+	s.graphs = append(s.graphs, d)
 	s.capture = nil
+	m.lookAt(d, AtRunEnd, id)
+	if m.sharing.Provoke == GraphLent { // to the session's next graph, as if this one were retired
+		next := m.open(Owner{OwnerGeneration, id})
+		m.moveAll(d, next)
+		s.retired = append(s.retired, next)
+	}
 	return m.events
+}
+
+// lookAt looks at all pending buffers of a set of caches.
+func (m *Manager) lookAt(d *domain, at When, session int32) {
+	for i := range d.caches {
+		m.look(&d.caches[i], at, session)
+	}
 }
 
 // GraphRelease tells that a captured graph of session is no more. Its free
@@ -514,23 +528,16 @@ func (m *Manager) Domains() []Held {
 	return out
 }
 
-// provoked does wrong with a buffer that comes back, as Sharing.Provoke asks,
-// and answers the caches that get it.
-func (m *Manager) provoked(d *domain, id BufID, b *buffer) *domain {
+// provoked does wrong with a buffer that comes back where Sharing.Provoke asks
+// for that, and answers the caches that get it.
+func (m *Manager) provoked(d *domain, b *buffer) *domain {
 	other := d
-	switch m.sharing.Provoke {
-	case WrongManager:
-		for _, o := range m.domains {
-			if o != nil && o != d && !o.closed && o.owner.Kind != OwnerGeneration {
-				other = o
-			}
-		}
-	case GraphLent:
-		if d.owner.Kind == OwnerGraph {
-			other = m.usual(m.awake(b.session), b.session)
+	for _, o := range m.domains {
+		if o != nil && o != d && !o.closed && o.owner.Kind != OwnerGeneration {
+			other = o
 		}
 	}
-	if other == d {
+	if other == d || m.sharing.Provoke != WrongManager {
 		return d
 	}
 	from, to := &d.caches[b.usage], &other.caches[b.usage]

@@ -178,7 +178,7 @@ func (m *Manager) Release(id BufID) []Event {
 	d.caches[b.usage].requested -= b.requested
 	b.last, b.epoch = b.session, m.recording(b.session).newest()
 	if m.sharing.Provoke != NoHazard {
-		d = m.provoked(d, id, b)
+		d = m.provoked(d, b)
 	}
 	if d.closed {
 		m.destroy(id, b, OwnerGone)
