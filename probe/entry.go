@@ -103,7 +103,7 @@ func (j *Journal) EndRun(atUS int64, session int32, id int64) {
 // Session notes a step of a session's life, or a submit of it.
 func (j *Journal) Session(atUS int64, what What, session int32) {
 	switch what {
-	case SessionCreated, SessionIsReady, SessionReleased, Submitted, GraphCaptured, GraphReplayed, GraphReleased:
+	case SessionCreated, SessionIsReady, SessionReleased, Submitted, GraphCaptured, GraphReplayed, GraphReleased, Dropped:
 	default:
 		panic(fmt.Sprintf("probe: Journal.Session wants a step of a session, got %q", whatNames[what]))
 	}
@@ -291,7 +291,7 @@ func (r *reader) read() bool {
 	case RunEnded:
 		e.Session = r.session()
 		e.Run.Session, e.Run.ID = e.Session, r.number()
-	case SessionCreated, SessionIsReady, SessionReleased, Submitted, GraphCaptured, GraphReplayed, GraphReleased:
+	case SessionCreated, SessionIsReady, SessionReleased, Submitted, GraphCaptured, GraphReplayed, GraphReleased, Dropped:
 		e.Session = r.session()
 	case HazardSeen:
 		r.coded(e.Hazard.code)
@@ -410,7 +410,7 @@ func (r *reader) apply() {
 		m.Ledger.AbandonRuns()
 	case DriverRead:
 		m.Driver = e.Driver
-	case SessionCreated, SessionIsReady, SessionReleased, GraphCaptured, GraphReplayed, GraphReleased:
+	case SessionCreated, SessionIsReady, SessionReleased, GraphCaptured, GraphReplayed, GraphReleased, Dropped:
 		m.Ledger.Step(e.What, e.Session)
 	case HazardSeen:
 		m.Ledger.Hazard(&e.Hazard)

@@ -146,11 +146,12 @@ const (
 	GraphCaptured               // Session
 	GraphReplayed               // Session
 	GraphReleased               // Session
+	Dropped                     // Session: its open runs were given up
 
-	numWhats = int(GraphReleased) + 1
+	numWhats = int(Dropped) + 1
 )
 
-var whatNames = [numWhats]string{"", "run start", "run end", "session create", "session ready", "session release", "submit", "set", "note", "abandon", "driver", "hazard", "lock wait", "graph capture", "graph replay", "graph release"}
+var whatNames = [numWhats]string{"", "run start", "run end", "session create", "session ready", "session release", "submit", "set", "note", "abandon", "driver", "hazard", "lock wait", "graph capture", "graph replay", "graph release", "drop"}
 
 // Entry is one thing that happened; What says which fields count.
 type Entry struct {

@@ -363,6 +363,8 @@ func (l *Ledger) Step(what What, id int32) {
 		s.Replays++
 	case GraphReleased:
 		s.Graphs--
+	case Dropped:
+		l.open = slices.DeleteFunc(l.open, func(o openRun) bool { return o.run.Session == id })
 	}
 }
 

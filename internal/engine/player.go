@@ -623,6 +623,38 @@ func (l *lane) empty() {
 	}
 }
 
+// abandon ends the sessions of a lane in the middle of whatever they do: what
+// they have out is given back, what they recorded is submitted, and they are
+// released. No lane plays meanwhile, or the caller has the lock.
+func (p *Player) abandon(l *lane) error {
+	var err error
+	for i := range l.trace.Sessions {
+		if serr := l.send(int32(i)); err == nil {
+			err = serr
+		}
+	}
+	l.empty()
+	p.inRun -= l.open
+	l.open = 0
+	for i := range l.trace.Sessions {
+		id := l.first + int32(i)
+		p.watch.Submitted(id)
+		if p.led.Session(id).Life == probe.Gone {
+			continue
+		}
+		p.watch.RunEnd(id)
+		p.note(probe.Dropped, id)
+		if l.graphs != nil {
+			for _, g := range l.graphs.forget(int32(i)) {
+				p.watch.Graph(g, false, true)
+			}
+		}
+		p.note(probe.SessionReleased, id)
+		p.bookAlone(p.mgr.SessionRelease(id))
+	}
+	return err
+}
+
 // close gives back everything that is out and destroys everything that is
 // kept, so that the device is as it was found. The ledger goes on saying what
 // happened up to here, and then holds nothing.
