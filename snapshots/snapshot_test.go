@@ -49,7 +49,7 @@ func recorded(t testing.TB, name string, mode cachemodes.ModeID, repeat int) (*S
 	}
 	var ids []int64
 	for _, x := range tr.Sessions {
-		s.Sessions = append(s.Sessions, SessionName(x))
+		s.Sessions = append(s.Sessions, SessionName{ID: x.ID, Model: x.Model})
 		ids = append(ids, x.ID)
 	}
 	return s, NewModeResult(Measured{

@@ -68,7 +68,9 @@ type Mark struct {
 // slices are never written again.
 type State struct {
 	Workload Workload
-	Models   []workload.Session // by session index
+	Sessions []Session // by index
+	Sharing  cachemodes.Sharing
+	Capture  bool
 	Device   device.Info
 	Config   cachemodes.Config
 	Weights  Weights
@@ -535,7 +537,7 @@ func (lp *loop) publish() {
 	}
 	led, graph, demand := lp.player.led, lp.player.journal.Graph(), lp.player.journal.Demand()
 	s := &State{
-		Workload: lp.about, Models: lp.trace.Sessions, DeviceUS: int64(lp.player.deviceUS), Device: lp.dev.Info(), Config: lp.cfg, Weights: lp.opt.Weights,
+		Workload: lp.about, Sessions: lp.player.sessions(), DeviceUS: int64(lp.player.deviceUS), Device: lp.dev.Info(), Config: lp.cfg, Weights: lp.opt.Weights,
 		Err: lp.err, Pace: lp.pace, Pass: lp.player.lanes[0].pass,
 		Play: lp.plays, Seq: lp.player.journal.End(),
 		NowUS: lp.clock.us(), Current: lp.current, InRun: lp.player.inRun > 0,

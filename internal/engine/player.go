@@ -122,15 +122,18 @@ func begin(dev device.Device, s setup) *Player {
 
 // add makes a lane for a trace.
 func (p *Player) add(t *workload.Trace) *lane {
-	l := &lane{p: p, trace: t, first: p.next, slots: make([]cachemodes.BufID, t.Slots), waits: make([]probe.Waits, len(t.Sessions)),
-		recorded: make([]bool, len(t.Sessions))}
+	sessions := max(len(t.Sessions), 1) // a trace of no file may name none
+	l := &lane{
+		p: p, trace: t, first: p.next, slots: make([]cachemodes.BufID, t.Slots), waits: make([]probe.Waits, sessions),
+		recorded: make([]bool, sessions),
+	}
 	for i := range l.slots {
 		l.slots[i] = none
 	}
 	if p.capture {
 		l.graphs = newGraphs(t)
 	}
-	p.next += int32(len(t.Sessions))
+	p.next += int32(sessions)
 	p.lanes = append(p.lanes, l)
 	return l
 }
@@ -377,7 +380,7 @@ func (l *lane) make(id cachemodes.BufID, dev device.ID, size int64, usage cachem
 
 // flush submits what the sessions of the trace recorded, and waits for it.
 func (l *lane) flush() error {
-	for i := range l.trace.Sessions {
+	for i := range l.recorded {
 		if err := l.send(int32(i)); err != nil {
 			return err
 		}
@@ -628,7 +631,7 @@ func (l *lane) empty() {
 // released. No lane plays meanwhile, or the caller has the lock.
 func (p *Player) abandon(l *lane) error {
 	var err error
-	for i := range l.trace.Sessions {
+	for i := range l.recorded {
 		if serr := l.send(int32(i)); err == nil {
 			err = serr
 		}
@@ -636,7 +639,7 @@ func (p *Player) abandon(l *lane) error {
 	l.empty()
 	p.inRun -= l.open
 	l.open = 0
-	for i := range l.trace.Sessions {
+	for i := range l.recorded {
 		id := l.first + int32(i)
 		p.watch.Submitted(id)
 		if p.led.Session(id).Life == probe.Gone {

@@ -83,7 +83,10 @@ type Result struct {
 type Session struct {
 	workload.Session
 	Workload string // its trace
+	Lane     int    // which of the workloads that are played, from 0
 	Books    probe.Session
+	Running  bool          // a run of it is going on
+	Run      probe.RunInfo // that, if Running
 }
 
 // Profile plays the whole trace and leaves the device empty. It stops at once,
@@ -123,11 +126,7 @@ func ProfileAll(ctx context.Context, traces []*workload.Trace, dev device.Device
 		res.Usage[u] = p.led.Usage(cachemodes.Usage(u))
 	}
 	res.Keys = p.led.Keys()
-	for _, l := range p.lanes {
-		for i, s := range l.trace.Sessions {
-			res.Sessions = append(res.Sessions, Session{Session: s, Workload: l.trace.Name, Books: p.led.Session(l.first + int32(i))})
-		}
-	}
+	res.Sessions = p.sessions()
 	res.Remains = p.mgr.Domains()
 	res.Hazards, res.HazardCount = p.hazards, p.led.Hazards()
 	f.lastWatch = time.Time{}
@@ -148,6 +147,22 @@ func ProfileAll(ctx context.Context, traces []*workload.Trace, dev device.Device
 		return nil, err
 	}
 	return res, nil
+}
+
+// sessions are all there are, by index.
+func (p *Player) sessions() []Session {
+	out := make([]Session, 0, p.next)
+	for n, l := range p.lanes {
+		for i, s := range l.trace.Sessions {
+			out = append(out, Session{Session: s, Workload: l.trace.Name, Lane: n, Books: p.led.Session(l.first + int32(i))})
+		}
+	}
+	for _, r := range p.led.OpenRuns() {
+		if int(r.Session) < len(out) {
+			out[r.Session].Running, out[r.Session].Run = true, r
+		}
+	}
+	return out
 }
 
 // profile is a Profile going on.
