@@ -323,7 +323,7 @@ func (r *reader) event(k cachemodes.Kind) {
 	ev.Kind, ev.Last = k, cachemodes.NoSession
 	switch k {
 	case cachemodes.Create, cachemodes.Fail:
-		ev.Buf = cachemodes.BufID(r.below(len(m.Buffers)+1, "buffer"))
+		ev.Buf = cachemodes.BufID(r.below(len(m.Buffers)+spareBuffers, "buffer"))
 		ev.Usage, ev.Why = r.usage(cachemodes.NumUsages), r.reason()
 		ev.Key = cachemodes.KeyID(r.number())
 		ev.Size = r.number()

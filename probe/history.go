@@ -15,6 +15,9 @@ const (
 	// spareKeys is how many more keys than entries there may be: a manager
 	// numbers the keys of its tables before any is asked for.
 	spareKeys = 1 << 16
+	// spareBuffers is how far ahead of its turn the number of a new buffer may be:
+	// sessions that play at once make theirs in any order.
+	spareBuffers = 1 << 10
 	// maxSlots bounds the slots of a graph.
 	maxSlots = 1 << 20
 )

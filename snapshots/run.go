@@ -45,8 +45,9 @@ type RunDocument struct {
 // Concurrency says how workloads took turns.
 type Concurrency struct {
 	Workloads []string `json:"workloads"`
-	// Interleaving is "seed" where their events take turns as Seed says, the same
-	// way each time, or "parallel" where each has a thread of its own.
+	// Interleaving is "events" where their events take turns as Seed says, the same
+	// way each time, "runs" where their runs do, or "parallel" where each has a
+	// thread of its own.
 	Interleaving string  `json:"interleaving"`
 	Seed         *uint64 `json:"seed,omitempty"`
 }
@@ -197,6 +198,9 @@ type Totals struct {
 	UserBytes    int64 `json:"user_bytes"`
 	// AvgHeldWallBytes is the mean over time, on a timed device.
 	AvgHeldWallBytes *int64 `json:"avg_held_wall_bytes,omitempty"`
+	// PeakKeptBytes is the most that was pending and cached at the end of a run:
+	// what idle sessions cost. Absent where it was not measured.
+	PeakKeptBytes *int64 `json:"peak_kept_bytes,omitempty"`
 }
 
 // Latency sums up the durations of the runs.
@@ -252,6 +256,7 @@ type Measured struct {
 	Sharing     cachemodes.Sharing
 	Capture     bool
 	Sessions    []MeasuredSession
+	PeakKept    *int64
 	HazardCount int64
 	Hazards     []probe.Hazard
 	Events      int64
@@ -286,7 +291,7 @@ func NewModeResult(m Measured) ModeResult {
 		Totals: Totals{
 			Sums:         sums(&m.Total),
 			WeightsBytes: m.Usage[cachemodes.Weights].PeakHeld,
-			UserBytes:    m.Usage[cachemodes.User].PeakHeld,
+			UserBytes:    m.Usage[cachemodes.User].PeakHeld, PeakKeptBytes: m.PeakKept,
 		},
 		Usage: map[string]Sums{},
 		Runs:  make([]RunEntry, 0, len(m.Runs)),

@@ -44,7 +44,7 @@ type sessionFlags struct {
 	count       int
 	mixed       []string
 	seed        uint64
-	parallel    bool
+	turns       string
 	hazard      string
 	capture     bool
 	generations int
@@ -56,7 +56,7 @@ func (s *sessionFlags) add(cmd *cobra.Command) {
 	p.IntVar(&s.count, "sessions", 1, "play the workload in so many `sessions` at the same time on one device")
 	p.StringArrayVar(&s.mixed, "session", nil, "play this `workload` in a session; may be given more than once, instead of --workload")
 	p.Uint64Var(&s.seed, "seed", 1, "`number` that says how sessions take turns")
-	p.BoolVar(&s.parallel, "parallel", false, "play each session in a thread of its own, instead of taking turns by --seed")
+	p.StringVar(&s.turns, "turns", turnsEvents, "`how` sessions take turns: events, runs, or parallel for a thread of its own for each")
 	p.StringVar(&s.hazard, "hazard", "", "do `wrong` on purpose, to see it found: "+hazardNames())
 	p.BoolVar(&s.capture, "graph-capture", false, "capture the first run of a shape as a graph, and replay it afterwards")
 	p.IntVar(&s.generations, "session-buffer-pool-generations", cachemodes.DefaultGenerations, "retired `graphs` whose buffers a session keeps for its next one, ORT's sessionBufferPoolGenerations")
@@ -65,6 +65,7 @@ func (s *sessionFlags) add(cmd *cobra.Command) {
 		scopes = append(scopes, scope.String())
 	}
 	completeFlag(cmd, "scope", scopes...)
+	completeFlag(cmd, "turns", turnsEvents, turnsRuns, turnsParallel)
 	completeFlag(cmd, "hazard", strings.Split(hazardNames(), ", ")...)
 }
 
@@ -81,6 +82,9 @@ func (s *sessionFlags) sharings() ([]cachemodes.Sharing, error) {
 	h, err := cachemodes.LookupHazard(s.hazard)
 	if err != nil {
 		return nil, usagef("--hazard: %w", err)
+	}
+	if s.turns != turnsEvents && s.turns != turnsRuns && s.turns != turnsParallel {
+		return nil, usagef("--turns %q: want events, runs or parallel", s.turns)
 	}
 	if s.generations < 0 || s.generations > 1<<10 {
 		return nil, usagef("--session-buffer-pool-generations %d: want 0 to 1024", s.generations)
@@ -111,6 +115,13 @@ func (s *sessionFlags) sharings() ([]cachemodes.Sharing, error) {
 	}
 	return out, nil
 }
+
+// The ways in which sessions take turns.
+const (
+	turnsEvents   = "events"
+	turnsRuns     = "runs"
+	turnsParallel = "parallel"
+)
 
 // maxSessions bounds how many workloads are played at the same time.
 const maxSessions = 256

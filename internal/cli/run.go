@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"text/tabwriter"
 	"time"
 
@@ -125,7 +126,7 @@ func (a *app) run(ctx context.Context, f *playFlags, o runOutput, repeat int) (e
 		cfg, sharing := configs[i/len(sharings)], sharings[i%len(sharings)]
 		res, err := engine.ProfileAll(ctx, traces, dev, engine.Options{
 			Config: cfg, Weights: weights, Repeat: repeat, Record: o.snapshot != "", Read: read, Watch: g.watch,
-			Sharing: sharing, Capture: f.sessions.capture, Seed: f.sessions.seed, Parallel: f.sessions.parallel,
+			Sharing: sharing, Capture: f.sessions.capture, Seed: f.sessions.seed, Parallel: f.sessions.turns == turnsParallel, WholeRuns: f.sessions.turns == turnsRuns,
 			Progress: func(done, total int64) {
 				bar.show((float64(i)+float64(done)/float64(total))/float64(plays),
 					fmt.Sprintf("%s  %d of %d", cfg[cachemodes.Storage].Mode, i+1, plays))
@@ -198,9 +199,9 @@ func runWorkload(traces []*workload.Trace) snapshots.RunWorkload {
 
 // concurrency says how several workloads take turns.
 func concurrency(traces []*workload.Trace, s *sessionFlags) *snapshots.Concurrency {
-	c := &snapshots.Concurrency{Interleaving: "seed", Seed: &s.seed}
-	if s.parallel {
-		c.Interleaving, c.Seed = "parallel", nil
+	c := &snapshots.Concurrency{Interleaving: s.turns, Seed: &s.seed}
+	if s.turns == turnsParallel {
+		c.Seed = nil
 	}
 	for _, t := range traces {
 		c.Workloads = append(c.Workloads, t.Name)
@@ -213,7 +214,7 @@ func result(info device.Info, res *engine.Result, sharing cachemodes.Sharing, ca
 		Config: res.Config, Total: res.Total, Usage: res.Usage, Runs: res.Runs, Keys: res.Keys,
 		Events: res.Events, Elapsed: res.Elapsed, DeviceTime: res.DeviceTime,
 		Timed: info.Timed, AvgHeldWall: res.AvgHeldWall, HasWall: res.HasWall,
-		Sharing: sharing, Capture: capture, HazardCount: res.HazardCount, Hazards: res.Hazards,
+		Sharing: sharing, Capture: capture, PeakKept: &res.PeakKept, HazardCount: res.HazardCount, Hazards: res.Hazards,
 	}
 	for i, s := range sessionNames(res.Sessions) {
 		m.SessionIDs = append(m.SessionIDs, s.ID)
@@ -235,7 +236,7 @@ func (a *app) printRun(d *snapshots.RunDocument, si bool) error {
 	w := d.Workload
 	fmt.Fprintf(&b, "%s: %s, %s, %d events, played %s on %s\n", w.Name, plural(w.Runs, "run"), plural(w.Sessions, "session"), w.Events, times(d.Repeat), d.Device.Name)
 	if c := d.Concurrency; c != nil && c.Seed != nil {
-		fmt.Fprintf(&b, "at the same time, taking turns by seed %d\n", *c.Seed)
+		fmt.Fprintf(&b, "at the same time, their %s taking turns by seed %d\n", c.Interleaving, *c.Seed)
 	} else if c != nil {
 		fmt.Fprintln(&b, "at the same time, each in a thread of its own")
 	}
@@ -296,6 +297,19 @@ func (a *app) printRun(d *snapshots.RunDocument, si bool) error {
 func printSessions(b *bytes.Buffer, d *snapshots.RunDocument, size func(int64) string) error {
 	tw := tabwriter.NewWriter(b, 0, 0, 2, ' ', tabwriter.AlignRight)
 	waits := d.Concurrency != nil && d.Concurrency.Seed == nil
+	fmt.Fprintln(tw, "\nmode\tkept between runs, at most\tstays after the last release\t  scope")
+	for i := range d.Results {
+		r := &d.Results[i]
+		scope, err := cachemodes.LookupScope(r.Scope)
+		if err != nil {
+			return err
+		}
+		stays := "–"
+		if !slices.ContainsFunc(r.Sessions, func(s snapshots.SessionEntry) bool { return s.State != probe.Gone.String() }) {
+			stays = size(r.Totals.EndHeldBytes)
+		}
+		fmt.Fprintf(tw, "%s\t%s\t%s\t  %s\n", r.Label(), optional(r.Totals.PeakKeptBytes, size), stays, scope.Explain())
+	}
 	fmt.Fprint(tw, "\nmode\tsession\tworkload\truns\thits\tcreates\tpeak\tkept\tborrowed\tlent\t")
 	if waits {
 		fmt.Fprint(tw, "lock waits\twaited\t")
@@ -313,31 +327,7 @@ func printSessions(b *bytes.Buffer, d *snapshots.RunDocument, size func(int64) s
 			fmt.Fprintln(tw)
 		}
 	}
-	if err := tw.Flush(); err != nil {
-		return err
-	}
-	for i := range d.Results {
-		r := &d.Results[i]
-		released, kept := 0, int64(0)
-		for j := range r.Sessions {
-			if r.Sessions[j].State == probe.Gone.String() {
-				released++
-			}
-			kept += r.Sessions[j].EndKeptBytes
-		}
-		if released == len(r.Sessions) {
-			scope, err := cachemodes.LookupScope(r.Scope)
-			if err != nil {
-				return err
-			}
-			fmt.Fprintf(b, "\n%s: %s stay held after the last session's release: scope %s is %s", r.Label(), size(r.Totals.EndHeldBytes), r.Scope, scope.Explain())
-			if kept > 0 {
-				fmt.Fprintf(b, ", and mode %s keeps what they released", r.Mode)
-			}
-		}
-	}
-	fmt.Fprintln(b)
-	return nil
+	return tw.Flush()
 }
 
 // printedHazards is how many hazards are told of each kind of figures.

@@ -38,6 +38,8 @@ type Options struct {
 	// the same seed. Parallel plays each in a goroutine of its own instead.
 	Seed     uint64
 	Parallel bool
+	// WholeRuns is that it is another trace's turn only between runs.
+	WholeRuns bool
 }
 
 // Figures are the books while a trace is played. They do not change.
@@ -74,6 +76,9 @@ type Result struct {
 	// caches still held at the end.
 	Sessions []Session
 	Remains  []cachemodes.Held
+	// PeakKept is the most that was pending and cached at the end of a run, in
+	// bytes: what idle sessions cost.
+	PeakKept int64
 	// Hazards are the first that were seen, of HazardCount.
 	Hazards     []probe.Hazard
 	HazardCount int64
@@ -101,7 +106,11 @@ func ProfileAll(ctx context.Context, traces []*workload.Trace, dev device.Device
 	f := &profile{ctx: ctx, o: o, res: &Result{Config: o.Config}}
 	p := begin(dev, setup{
 		config: o.Config, sharing: o.Sharing, weights: o.Weights, capture: o.Capture, shared: o.Parallel && len(traces) > 1,
-		onRun: func(r *probe.Run) { f.res.Runs = append(f.res.Runs, *r) },
+		onRun: func(r *probe.Run) {
+			f.res.Runs = append(f.res.Runs, *r)
+			kept := f.p.led.Total()
+			f.res.PeakKept = max(f.res.PeakKept, kept.Pending+kept.Cached)
+		},
 	})
 	f.p = p
 	if o.Record {
@@ -182,7 +191,8 @@ type playing struct {
 	*lane
 	parts []part
 	part  int
-	at    int // in parts[part].events
+	at    int  // in parts[part].events
+	ended bool // the last event ended a run
 }
 
 // one plays the next event, and answers false after the last.
@@ -196,6 +206,7 @@ func (l *playing) one() (*workload.Event, bool, error) {
 	l.pass = l.parts[l.part].pass
 	e := &l.parts[l.part].events[l.at]
 	l.at++
+	l.ended = e.Op == workload.RunEnd
 	return e, true, l.step(e)
 }
 
@@ -216,18 +227,29 @@ func (f *profile) play() error {
 	left := slices.Clone(f.lanes)
 	for len(left) > 0 {
 		i := random.IntN(len(left))
-		for range 1 + random.IntN(mostTurn) {
-			more, err := f.one(left[i])
-			if err != nil {
-				return err
-			}
-			if !more {
-				left = slices.Delete(left, i, i+1)
-				break
-			}
+		more, err := f.turn(left[i], 1+random.IntN(mostTurn))
+		if err != nil {
+			return err
+		}
+		if !more {
+			left = slices.Delete(left, i, i+1)
 		}
 	}
 	return nil
+}
+
+// turn plays so many events of a lane, or to the end of its run, and answers
+// whether there are more.
+func (f *profile) turn(l *playing, events int) (more bool, err error) {
+	for n := 0; n < events || f.o.WholeRuns; n++ {
+		if more, err := f.one(l); err != nil || !more {
+			return false, err
+		}
+		if f.o.WholeRuns && l.ended {
+			break
+		}
+	}
+	return true, nil
 }
 
 // mostTurn is how many events a trace plays at most before it may be another's
