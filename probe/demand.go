@@ -7,14 +7,14 @@ import (
 	"bucketscope/cachemodes"
 )
 
-// Life says what became of a key in a run: bits, since it can be born and
+// KeyLife says what became of a key in a run: bits, since it can be born and
 // dropped in the same one.
-type Life uint8
+type KeyLife uint8
 
-// The bits of a Life.
+// The bits of a KeyLife.
 const (
-	Born    Life = 1 << iota // a learning mode made the size a key
-	Dropped                  // an adjustment took it from the keys
+	Born    KeyLife = 1 << iota // a learning mode made the size a key
+	Dropped                     // an adjustment took it from the keys
 )
 
 // NotKey is the Cap of a size that is no key.
@@ -32,7 +32,7 @@ type KeyRun struct {
 	Want     int32 // Key.Want: the cap that would have created none
 	Requests int32
 	Creates  int32
-	Life     Life
+	Life     KeyLife
 }
 
 // keepKeyRuns bounds the rows of a Demand: a thousand runs of some thirty keys,
@@ -76,7 +76,7 @@ type keyDemand struct {
 	lastPadding int64 // the same of the last run that asked for it
 	lastRun     int64 // its ordinal, from 1
 	cap         int32 // at the last run end that told
-	life        Life
+	life        KeyLife
 }
 
 func newDemand(cfg *cachemodes.Config) Demand {

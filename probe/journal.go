@@ -118,6 +118,7 @@ type Buffer struct {
 	Requested int64 // by its holder, or its last one
 	Key       cachemodes.KeyID
 	Session   int32 // its holder; NoSession in a cache
+	Last      int32 // who released it last; NoSession before that
 	Usage     cachemodes.Usage
 	Mode      cachemodes.ModeID // under which it was acquired
 	State     cachemodes.State
@@ -133,22 +134,28 @@ type What uint8
 
 // The kinds of entry.
 const (
-	Happened        What = iota // Event, Serial
-	RunStarted                  // Run
-	RunEnded                    // Run: its session and id
-	SessionCreated              // Session
-	SessionIsReady              // Session
-	SessionReleased             // Session
-	Submitted                   // Session
-	Configured                  // Usage, Setting
-	Noted                       // Text
-	Abandoned                   // every open run was given up
-	DriverRead                  // Driver
+	Happened         What = iota // Event, Serial
+	RunStarted                   // Run
+	RunEnded                     // Run: its session and id
+	SessionCreated               // Session
+	SessionIsReady               // Session
+	SessionReleased              // Session
+	Submitted                    // Session
+	Configured                   // Usage, Setting
+	Noted                        // Text
+	Abandoned                    // every open run was given up
+	DriverRead                   // Driver
+	HazardSeen                   // Hazard
+	Waited                       // Session, Waits: for the lock of the caches
+	GraphCaptured                // Session
+	GraphReplayed                // Session
+	GraphReleased                // Session
+	SessionAbandoned             // Session: its open runs were given up
 
-	numWhats = int(DriverRead) + 1
+	numWhats = int(SessionAbandoned) + 1
 )
 
-var whatNames = [numWhats]string{"", "run start", "run end", "session create", "session ready", "session release", "submit", "set", "note", "abandon", "driver"}
+var whatNames = [numWhats]string{"", "run start", "run end", "session create", "session ready", "session release", "submit", "set", "note", "abandon", "driver", "hazard", "lock wait", "graph capture", "graph replay", "graph release", "drop"}
 
 // Entry is one thing that happened; What says which fields count.
 type Entry struct {
@@ -163,7 +170,13 @@ type Entry struct {
 	Setting cachemodes.Setting
 	Text    string
 	Driver  Reading
+	Hazard  Hazard
+	Waits   Waits
 }
+
+// Waits are how often a session waited for the lock of the caches, and how long
+// in all, in microseconds.
+type Waits struct{ Count, US int64 }
 
 // sampled reports whether the graph has a point at the entry: at both ends of a
 // run, after a refresh, and before a setting changes.
@@ -235,7 +248,7 @@ func (j *Journal) seal() {
 func follow(bufs []Buffer, e *cachemodes.Event, made *int64, atUS, runs int64) []Buffer {
 	switch e.Kind {
 	case cachemodes.KeyBorn, cachemodes.KeyDropped, cachemodes.Adjust, cachemodes.Switch, cachemodes.Refresh,
-		cachemodes.Fail: // it never was
+		cachemodes.Move, cachemodes.Fail: // it never was
 		return bufs
 	}
 	for int(e.Buf) >= len(bufs) {
@@ -248,17 +261,19 @@ func follow(bufs []Buffer, e *cachemodes.Event, made *int64, atUS, runs int64) [
 		*made++
 		*b = Buffer{
 			Serial: *made, Size: e.Size, Key: e.Key, Usage: e.Usage,
-			CreatedRun: runs, CreatedUS: atUS, ChangedUS: atUS,
+			CreatedRun: runs, CreatedUS: atUS, ChangedUS: atUS, Last: cachemodes.NoSession,
 		}
 		fallthrough
 	case cachemodes.Hit:
 		b.State, b.Requested, b.Session, b.Mode = cachemodes.InUse, e.Requested, e.Session, e.Mode
 		b.Uses++
 		b.UsedRun = runs
-	case cachemodes.Keep, cachemodes.Settle:
-		b.State, b.Session = cachemodes.Cached, cachemodes.NoSession
+	case cachemodes.Keep:
+		b.State, b.Session, b.Last = cachemodes.Cached, cachemodes.NoSession, e.Session
+	case cachemodes.Settle:
+		b.State = cachemodes.Cached
 	case cachemodes.Pend:
-		b.State, b.Session = cachemodes.Pending, cachemodes.NoSession
+		b.State, b.Session, b.Last = cachemodes.Pending, cachemodes.NoSession, e.Session
 	case cachemodes.Destroy:
 		b.State = cachemodes.Gone
 	}

@@ -279,13 +279,15 @@ func TestBufferStory(t *testing.T) {
 	id, es := m.Request(3, cachemodes.Storage, 1000)
 	book(es)
 	book(m.Release(id))
+	book(m.Refresh(3)) // another session may have it now
 	_, es = m.Request(4, cachemodes.Storage, 2000)
 	book(es)
 	h := j.History()
 	want := []Buffer{
-		{Serial: 1, Size: 2048, Requested: 1000, Session: 3, State: cachemodes.InUse, Mode: cachemodes.BucketMode, Uses: 1, CreatedUS: 10, ChangedUS: 10},
-		{Serial: 1, Size: 2048, Requested: 1000, Session: cachemodes.NoSession, State: cachemodes.Cached, Mode: cachemodes.BucketMode, Uses: 1, CreatedUS: 10, ChangedUS: 20},
-		{Serial: 1, Size: 2048, Requested: 2000, Session: 4, State: cachemodes.InUse, Mode: cachemodes.BucketMode, Uses: 2, CreatedUS: 10, ChangedUS: 30},
+		{Serial: 1, Size: 2048, Requested: 1000, Session: 3, Last: cachemodes.NoSession, State: cachemodes.InUse, Mode: cachemodes.BucketMode, Uses: 1, CreatedUS: 10, ChangedUS: 10},
+		{Serial: 1, Size: 2048, Requested: 1000, Session: cachemodes.NoSession, Last: 3, State: cachemodes.Cached, Mode: cachemodes.BucketMode, Uses: 1, CreatedUS: 10, ChangedUS: 20},
+		{Serial: 1, Size: 2048, Requested: 1000, Session: cachemodes.NoSession, Last: 3, State: cachemodes.Cached, Mode: cachemodes.BucketMode, Uses: 1, CreatedUS: 10, ChangedUS: 20},
+		{Serial: 1, Size: 2048, Requested: 2000, Session: 4, Last: 3, State: cachemodes.InUse, Mode: cachemodes.BucketMode, Uses: 2, CreatedUS: 10, ChangedUS: 40},
 	}
 	for i, w := range want {
 		if got := h.At(int64(i) + 1).Buffers; !reflect.DeepEqual(got, []Buffer{w}) {

@@ -184,8 +184,8 @@ func TestRun(t *testing.T) {
 		first.PeakHeld, first.AvgHeld, first.Total.EndHeld, first.Total.Requests, first.Total.Creates, first.Total.Destroys, first.Total.Misses, first.Mode, first.Switches)
 	got += fmt.Sprintf("%s %dus peak %d avg %d end %d requests %d creates %d destroys %d misses %v mode %s switches %d\n", second.Label, second.DurationUS(),
 		second.PeakHeld, second.AvgHeld, second.Total.EndHeld, second.Total.Requests, second.Total.Creates, second.Total.Destroys, second.Total.Misses, second.Mode, second.Switches)
-	want := "first 150us peak 2048 avg 1792 end 1024 requests 2 creates 2 destroys 1 misses [0 2 0 0 0 0 0 0 0 0] mode bucket switches 0\n" +
-		"second 1000us peak 2048 avg 2048 end 2048 requests 0 creates 0 destroys 0 misses [0 0 0 0 0 0 0 0 0 0] mode simple switches 1\n"
+	want := "first 150us peak 2048 avg 1792 end 1024 requests 2 creates 2 destroys 1 misses [0 2 0 0 0 0 0 0 0 0 0 0] mode bucket switches 0\n" +
+		"second 1000us peak 2048 avg 2048 end 2048 requests 0 creates 0 destroys 0 misses [0 0 0 0 0 0 0 0 0 0 0 0] mode simple switches 1\n"
 	if got != want {
 		t.Errorf("got\n%swant\n%s", got, want)
 	}

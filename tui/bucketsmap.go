@@ -48,7 +48,7 @@ type mapCell struct {
 	over     bool    // more was wanted than the cap, or it is no key
 	asked    bool
 	key      bool // it was one, if not asked for, at the end of the column
-	life     probe.Life
+	life     probe.KeyLife
 	created  int64 // bytes in a run, at most
 	wanted   int64 // figures of the runs together, but for what is the most
 	requests int64

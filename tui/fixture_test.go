@@ -154,13 +154,13 @@ func fixtureKeys() []engine.KeyRow {
 func fixtureKeyRuns() []probe.KeyRun {
 	var rows []probe.KeyRun
 	for i := range int32(24) {
-		row := func(id cachemodes.KeyID, limit, want, requests, creates int32, life probe.Life) {
+		row := func(id cachemodes.KeyID, limit, want, requests, creates int32, life probe.KeyLife) {
 			rows = append(rows, probe.KeyRun{
 				Run: int64(164 + i), Key: id, Cap: limit, Want: want, Requests: requests, Creates: creates, Life: life, Padding: int64(100*id+cachemodes.KeyID(i)) * kib,
 			})
 		}
 		if i < 5 {
-			var life probe.Life
+			var life probe.KeyLife
 			switch i {
 			case 0:
 				life = probe.Born

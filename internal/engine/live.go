@@ -74,7 +74,9 @@ type Mark struct {
 // slices are never written again.
 type State struct {
 	Workload Workload
-	Models   []workload.Session // by session index
+	Sessions []Session // by index
+	Sharing  cachemodes.Sharing
+	Capture  bool
 	Device   device.Info
 	Config   cachemodes.Config
 	Weights  Weights
@@ -442,7 +444,7 @@ func (lp *loop) wait(ctx context.Context, d time.Duration) bool {
 // play plays one event and notes what the screen wants to know.
 func (lp *loop) play(e *workload.Event) {
 	if e.Op == workload.RunStart {
-		lp.current = lp.player.runInfo(e)
+		lp.current = lp.player.lanes[0].runInfo(e)
 	}
 	if err := lp.player.step(e); err != nil {
 		lp.fail(err)
@@ -467,7 +469,7 @@ func (lp *loop) advance() {
 		lp.part++
 		return
 	}
-	lp.player.pass++
+	lp.player.lanes[0].pass++
 }
 
 func (lp *loop) runEnded(r *probe.Run) {
@@ -541,8 +543,8 @@ func (lp *loop) publish() {
 	}
 	led, graph, demand := lp.player.led, lp.player.journal.Graph(), lp.player.journal.Demand()
 	s := &State{
-		Workload: lp.about, Models: lp.trace.Sessions, DeviceUS: int64(lp.player.deviceUS), Device: lp.dev.Info(), Config: lp.cfg, Weights: lp.opt.Weights,
-		Err: lp.err, Pace: lp.pace, Pass: lp.player.pass,
+		Workload: lp.about, Sessions: lp.player.sessions(), DeviceUS: int64(lp.player.deviceUS), Device: lp.dev.Info(), Config: lp.cfg, Weights: lp.opt.Weights,
+		Err: lp.err, Pace: lp.pace, Pass: lp.player.lanes[0].pass,
 		Play: lp.plays, Seq: lp.player.journal.End(),
 		NowUS: lp.clock.us(), Current: lp.current, InRun: lp.player.inRun > 0,
 		Events: lp.events, Overhead: lp.overhead, Driver: lp.reading,

@@ -253,7 +253,7 @@ func TestLiveEnds(t *testing.T) {
 // broken is a device that breaks an invariant.
 type broken struct{ device.Device }
 
-func (broken) Submit() error { panic("expected a submit to work") }
+func (broken) Submit(device.Recording) error { panic("expected a submit to work") }
 
 // TestLivePanic: a broken invariant ends the profile with its stack, so that
 // the terminal can be restored before it is shown.

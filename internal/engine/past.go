@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"slices"
 	"sort"
 
 	"bucketscope/cachemodes"
@@ -19,7 +20,7 @@ func StateAt(st *State, seq int64) *State {
 	m := st.History.At(seq)
 	graph := m.Graph()
 	s := &State{
-		Workload: st.Workload, Models: st.Models, Device: st.Device, Config: m.Config, Weights: st.Weights,
+		Workload: st.Workload, Sessions: sessionsAt(st.Sessions, m), Sharing: st.Sharing, Capture: st.Capture, Device: st.Device, Config: m.Config, Weights: st.Weights,
 		Pass: m.Current.Pass, Play: st.Play, Seq: m.Seq, NowUS: m.AtUS, Current: m.Current, InRun: m.Ledger.InRun(),
 		Overhead: -1, Driver: Reading{Reason: "not recorded"},
 		Total: m.Ledger.Total(), Keys: keysAt(m), RunCount: m.Ledger.Runs(), Adjusts: m.Ledger.Adjusts(),
@@ -57,6 +58,20 @@ func StateAt(st *State, seq int64) *State {
 		}
 	}
 	return s
+}
+
+// sessionsAt is how sessions stood; those that were begun later were not loaded.
+func sessionsAt(now []Session, m *probe.Moment) []Session {
+	out := slices.Clone(now)
+	for i := range out {
+		out[i].Books, out[i].Running, out[i].Run = m.Ledger.Session(int32(i)), false, probe.RunInfo{}
+	}
+	for _, r := range m.Ledger.OpenRuns() {
+		if int(r.Session) < len(out) {
+			out[r.Session].Running, out[r.Session].Run = true, r
+		}
+	}
+	return out
 }
 
 // keysAt is how every size that was ever asked for stood in the caches, in the

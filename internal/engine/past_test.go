@@ -13,7 +13,7 @@ import (
 // TestStateAt: a past moment rebuilt is what was published then, whatever was
 // switched when, to the end or to a failure.
 func TestStateAt(t *testing.T) {
-	for name, dev := range map[string]device.Device{"to the end": device.NewHost(), "to a failure": device.FailNth(device.NewHost(), 3_000)} {
+	for name, dev := range map[string]device.Device{"to the end": device.NewHost(), "to a failure": device.FailNth(device.NewHost(), 1_500)} {
 		t.Run(name, func(t *testing.T) {
 			const seed = 17
 			random := rand.New(rand.NewPCG(seed, seed))
