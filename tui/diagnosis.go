@@ -39,10 +39,7 @@ func (d *diagnosis) follow(f *frame) {
 // line is the diagnosis in w columns, with how many more findings there are
 // where that has room.
 func (d *diagnosis) line(w int) string {
-	if d.more == 0 || d.text == "" {
-		return d.text
-	}
-	if all := fmt.Sprintf("%s [f: %d more]", d.text, d.more); textWidth(all) <= w {
+	if all := fmt.Sprintf("%s [f: %d more]", d.text, d.more); d.more > 0 && textWidth(all) <= w {
 		return all
 	}
 	// A sentence that would be cut is left out, unless little would remain.
