@@ -22,7 +22,7 @@ func TestDay(t *testing.T) {
 	random := rand.New(rand.NewPCG(5, 7))
 	var runs [][]int64
 	for range 40 {
-		sizes := make([]int64, 14)
+		sizes := make([]int64, 8)
 		for i := range sizes {
 			sizes[i] = 1 + random.Int64N(1<<(10+random.IntN(16)))
 		}
