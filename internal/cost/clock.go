@@ -1,0 +1,113 @@
+package cost
+
+import (
+	"fmt"
+
+	"bucketscope/cachemodes"
+	"bucketscope/internal/device"
+)
+
+// Clock is a device that does nothing and tells how long the device of a
+// calibration would have taken for it. It is used by one goroutine.
+type Clock struct {
+	c *Calibration
+	// program is the program's time; device is when the device will have done
+	// what was submitted; queued is the device's time for what was recorded.
+	program, device, queued float64
+	recorded, inPass        bool
+	buffers                 []*priced // by device.ID
+	known                   [cachemodes.NumUsages]map[int64]*priced
+}
+
+// priced is what buffers of a usage and size cost.
+type priced struct {
+	Price
+	shader bool
+}
+
+// NewClock begins at 0.
+func NewClock(c *Calibration) *Clock {
+	k := &Clock{c: c}
+	for u := range k.known {
+		k.known[u] = map[int64]*priced{}
+	}
+	return k
+}
+
+// NowUS is the program's time.
+func (k *Clock) NowUS() int64 { return int64(k.program) }
+
+// Info is the host device's: no GPU works.
+func (k *Clock) Info() device.Info { return device.NewHost().Info() }
+
+// Create counts making a buffer.
+func (k *Clock) Create(id device.ID, size int64, u cachemodes.Usage) error {
+	for int(id) >= len(k.buffers) {
+		k.buffers = append(k.buffers, nil)
+	}
+	p := k.known[u][size]
+	if p == nil {
+		p = &priced{k.c.Price(u, size), shaderWrites(u)}
+		k.known[u][size] = p
+	}
+	k.buffers[id] = p
+	k.program += p.CreateUS
+	return nil
+}
+
+// Use counts recording a write.
+func (k *Clock) Use(id device.ID, recycled bool) error {
+	p := k.buffers[id]
+	if p == nil {
+		panic(fmt.Sprintf("cost: Use(%d): expected a buffer that Create made", id))
+	}
+	w := &p.Clear
+	if p.shader && !recycled {
+		w = &p.Write
+		if !k.inPass {
+			k.inPass = true
+			k.program += k.c.PassUS
+		}
+	} else {
+		k.inPass = false
+		if !recycled {
+			w = &p.Write
+		}
+	}
+	k.program += w.ProgramUS
+	k.queued += w.DeviceUS
+	k.recorded = true
+	return nil
+}
+
+// Destroy counts giving a buffer up.
+func (k *Clock) Destroy(id device.ID) {
+	p := k.buffers[id]
+	if p == nil {
+		panic(fmt.Sprintf("cost: Destroy(%d): expected a buffer that Create made", id))
+	}
+	k.program += p.DestroyUS
+	k.buffers[id] = nil
+}
+
+// Submit counts a submission of what was recorded.
+func (k *Clock) Submit() error {
+	if k.recorded {
+		k.program += k.c.SubmitUS
+		k.device = max(k.device, k.program) + k.queued
+	}
+	k.queued, k.recorded, k.inPass = 0, false, false
+	return nil
+}
+
+// Wait counts until the device is done.
+func (k *Clock) Wait() error {
+	if k.device > 0 {
+		k.program = max(k.program, k.device) + k.c.WaitUS
+		k.device = 0
+	}
+	return nil
+}
+
+// Close does nothing.
+func (k *Clock) Close() error { return nil }
