@@ -26,6 +26,9 @@ type Options struct {
 	Watch func(*Figures)
 	// Progress, if set, is told now and then how many of the events are done.
 	Progress func(done, total int64)
+	// Clock, if set, is the time that runs are measured with, in microseconds:
+	// that of a device which only counts what a real one would take.
+	Clock func() int64
 }
 
 // Figures are the books while a trace is played. They do not change.
@@ -65,6 +68,9 @@ type Result struct {
 func Profile(ctx context.Context, t *workload.Trace, dev device.Device, o Options) (*Result, error) {
 	res := &Result{Config: o.Config}
 	p := newPlayer(t, o.Config, dev, o.Weights, func(r *probe.Run) { res.Runs = append(res.Runs, *r) })
+	if o.Clock != nil {
+		p.clock = o.Clock
+	}
 	if o.Record {
 		p.journal = probe.NewJournal(p.led, o.Config, probe.Unbounded, probe.NewSeries(slotUS, keepSlots))
 	}
