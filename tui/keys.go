@@ -116,6 +116,7 @@ var keymap = []binding{
 	{sortTurn, onScreens, []string{"O", "shift+o"}, "O", "", "Buffers: turn the order around", groupLists},
 	{presetNext, onScreens, []string{"v"}, "v", "", "Buffers: all, leaks, temporary, stale", groupLists},
 	{copyRow, onScreens, []string{"y"}, "y", "", "copy the marked row to the clipboard of the terminal", groupLists},
+	{accept, onScreens, []string{"enter"}, "enter", "", "What if: the marked row becomes the real one", groupLists},
 	{nextPane, onScreens, []string{"tab"}, "tab", "pane", "next pane", groupMove},
 	{prevPane, onScreens, []string{"shift+tab"}, "shift+tab", "", "previous pane", groupMove},
 	{moveUp, onScreens | inHelp, []string{"up", "k"}, "↑ k", "", "up", groupMove},

@@ -7,6 +7,7 @@ type paneID uint8
 
 const (
 	paneBuckets paneID = iota
+	paneWhatIf
 	paneRuns
 	numPanes = iota
 )
@@ -17,20 +18,23 @@ type live struct {
 	focus   paneID
 	buckets bucketsPane
 	runs    runsPane
+	whatIf  whatIfPane
 }
 
 func newLive() *live {
-	return &live{zoom: defaultZoom, buckets: bucketsPane{scroll: scroll{cursor: -1}}, runs: runsPane{scroll: scroll{cursor: -1}}}
+	return &live{zoom: defaultZoom, buckets: bucketsPane{scroll: scroll{cursor: -1}}, runs: runsPane{scroll: scroll{cursor: -1}}, whatIf: whatIfPane{scroll: scroll{cursor: -1}}}
 }
 
 func (l *live) follow(f *frame) {
 	l.buckets.follow(f)
 	l.runs.follow(f)
+	l.whatIf.follow(f)
 }
 
 func (l *live) work(*frame) (changed, more bool) { return false, false }
 
-func (l *live) press(a action, _ *frame, kind layoutKind, w, h int) (bool, wish) {
+func (l *live) press(a action, f *frame, kind layoutKind, w, h int) (bool, wish) {
+	before := l.focus
 	switch a {
 	case zoomIn:
 		l.zoom = max(l.zoom-1, 0)
@@ -39,27 +43,57 @@ func (l *live) press(a action, _ *frame, kind layoutKind, w, h int) (bool, wish)
 	case zoomReset:
 		l.zoom = defaultZoom
 	case nextPane:
-		l.focus = (l.focus + 1) % numPanes
+		l.focus = l.beside(1)
 	case prevPane:
-		l.focus = (l.focus + numPanes - 1) % numPanes
+		l.focus = l.beside(numPanes - 1)
 	case moveLeft:
 		l.focus = paneBuckets
 	case moveRight:
-		l.focus = paneRuns
+		if l.focus = paneRuns; l.whatIf.there && before == paneBuckets {
+			l.focus = paneWhatIf
+		}
+	case accept:
+		if l.focus != paneWhatIf {
+			return false, wish{}
+		}
+		return true, l.whatIf.accept(f)
 	case moveUp, moveDown, pageUp, pageDown, toTop, toBottom:
-		lay := liveLayoutOf(kind, w, h, l.focus)
-		if l.focus == paneBuckets {
+		lay := l.layout(kind, w, h)
+		switch l.focus {
+		case paneBuckets:
 			l.buckets.press(a, tablePage(lay.buckets, lay.framed))
-		} else {
+		case paneWhatIf:
+			l.whatIf.press(a, tablePage(lay.whatIf, lay.framed))
+		default:
 			l.runs.press(a, tablePage(lay.runs, lay.framed))
 		}
 	case back:
 		l.buckets.drop()
 		l.runs.drop()
+		l.whatIf.drop()
 	default:
 		return false, wish{}
 	}
 	return true, wish{}
+}
+
+// beside is the pane that many further; What if is one only where it is.
+func (l *live) beside(n paneID) paneID {
+	to := (l.focus + n) % numPanes
+	if to == paneWhatIf && !l.whatIf.there {
+		to = (to + n) % numPanes
+	}
+	return to
+}
+
+// layout divides the body. Without What if the log of runs has its room.
+func (l *live) layout(kind layoutKind, w, h int) liveLayout {
+	lay := liveLayoutOf(kind, w, h, l.focus)
+	if !l.whatIf.there && lay.whatIf.h > 0 {
+		lay.whatIf.h += lay.runs.h
+		lay.runs, lay.whatIf = lay.whatIf, rect{}
+	}
+	return lay
 }
 
 // tablePage is how many rows a table shows in a pane: less than its rows by
@@ -76,7 +110,7 @@ func (l *live) draw(v view, f *frame, kind layoutKind) {
 		drawFigures(v, f)
 		return
 	}
-	lay := liveLayoutOf(kind, v.w, v.h, l.focus)
+	lay := l.layout(kind, v.w, v.h)
 	window := zooms[l.zoom]
 	if g := v.rect(lay.graph); !g.empty() {
 		right := ""
@@ -93,6 +127,7 @@ func (l *live) draw(v view, f *frame, kind layoutKind) {
 	// from.
 	l.buckets.draw(v.rect(lay.buckets), f, lay.framed, l.focus == paneBuckets)
 	l.runs.draw(v.rect(lay.runs), f, lay.framed, l.focus == paneRuns)
+	l.whatIf.draw(v.rect(lay.whatIf), f, lay.framed, l.focus == paneWhatIf)
 }
 
 func hasPoints(st *engine.State) bool { return st.HasPoint || len(st.Points) > 0 }

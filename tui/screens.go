@@ -1,5 +1,7 @@
 package tui
 
+import tea "charm.land/bubbletea/v2"
+
 // screenID is one of the numbered screens that there are.
 type screenID uint8
 
@@ -82,6 +84,7 @@ type wish struct {
 	copy   string // for the clipboard
 	tell   string // a notice
 	edit   *filterEdit
+	do     func(*model) tea.Cmd // what else is to be done
 }
 
 // filterEdit is a filter to be typed.
