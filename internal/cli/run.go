@@ -85,6 +85,10 @@ func (a *app) run(ctx context.Context, f *playFlags, o runOutput, repeat int) (e
 			return err
 		}
 	}
+	prices, unpriced, err := loadCalibration(f.calibration, dev.Info())
+	if err != nil {
+		return err
+	}
 	doc := document(t, dev.Info(), weights, repeat)
 	var read func() engine.Reading
 	if o.snapshot != "" || o.metrics != "" {
@@ -119,6 +123,12 @@ func (a *app) run(ctx context.Context, f *playFlags, o runOutput, repeat int) (e
 			return fmt.Errorf("%s under %s: %w", t.Name, cfg[cachemodes.Storage].Mode, err)
 		}
 		doc.Results = append(doc.Results, result(t, dev.Info(), res))
+		if prices != nil {
+			if err := predict(ctx, t, res, weights, repeat, prices, &doc.Results[i]); err != nil {
+				bar.clear()
+				return err
+			}
+		}
 		if o.snapshot == "" {
 			continue
 		}
@@ -140,7 +150,27 @@ func (a *app) run(ctx context.Context, f *playFlags, o runOutput, repeat int) (e
 			return err
 		}
 	}
-	return a.printRun(doc, o.si)
+	if err := a.printRun(doc, o.si); err != nil {
+		return err
+	}
+	var more []string
+	if text := predictions(doc); text != "" {
+		if note := calibrationNote(prices, dev.Info()); note != "" {
+			text += "! " + note + "\n"
+		}
+		more = append(more, text)
+	} else if dev.Info().Timed {
+		more = append(more, "No latency was predicted: "+unpriced+".\n")
+	}
+	if len(configs) > 1 {
+		more = append(more, yardsticks(t, o.si))
+	}
+	for _, text := range more {
+		if _, err := fmt.Fprintf(a.out, "\n%s", text); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // document is the head of a result.

@@ -231,7 +231,7 @@ func roundOf(runs []probe.Run) Round {
 			decodes = append(decodes, *r)
 		}
 	}
-	return Round{Runs: len(runs), MeanUS: meanUS(runs), MedianUS: medianUS(runs), PromptUS: meanUS(prompts), DecodeUS: meanUS(decodes)}
+	return Round{Runs: len(runs), MeanUS: MeanUS(runs), MedianUS: MedianUS(runs), PromptUS: MeanUS(prompts), DecodeUS: MeanUS(decodes)}
 }
 
 // WriteMeasurements writes them.

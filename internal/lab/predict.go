@@ -19,8 +19,8 @@ func Predict(ctx context.Context, t *workload.Trace, cfg cachemodes.Config, weig
 	return engine.Profile(ctx, t, clock, engine.Options{Config: cfg, Weights: weights, Repeat: repeat, Clock: clock.NowUS})
 }
 
-// meanUS is the mean duration of runs; 0 for none.
-func meanUS(runs []probe.Run) float64 {
+// MeanUS is the mean duration of runs; 0 for none.
+func MeanUS(runs []probe.Run) float64 {
 	if len(runs) == 0 {
 		return 0
 	}
@@ -31,8 +31,8 @@ func meanUS(runs []probe.Run) float64 {
 	return float64(sum) / float64(len(runs))
 }
 
-// medianUS is their median; 0 for none.
-func medianUS(runs []probe.Run) float64 {
+// MedianUS is their median duration, in microseconds; 0 for none.
+func MedianUS(runs []probe.Run) float64 {
 	if len(runs) == 0 {
 		return 0
 	}

@@ -103,7 +103,7 @@ func (r *Results) Write(ctx context.Context, out io.Writer) error {
 	b.WriteString(resultsHead)
 	var tables bytes.Buffer
 	for _, t := range r.Workloads {
-		y := YardsticksOf(t, len(cachemodes.DefaultTable()))
+		y := YardsticksOf(t, len(cachemodes.DefaultTable()), false)
 		fmt.Fprintf(&tables, "\n## %s\n\n%d runs, %d events; floor %s MiB.\n\n| mode | peak | x floor | average | creates | created |", t.Name, len(t.Runs), len(t.Events), mib(y.Floor))
 		for _, a := range all {
 			if a.prices != nil {
@@ -170,7 +170,7 @@ func (r *Results) play(ctx context.Context, t *workload.Trace, mode cachemodes.M
 			if err != nil {
 				return nil, nil, err
 			}
-			res, predicted = p, meanUS(p.Runs)
+			res, predicted = p, MeanUS(p.Runs)
 			times = append(times, ms(predicted))
 		}
 		if a.times == nil {

@@ -71,12 +71,13 @@ type Yardsticks struct {
 	Plan     int64
 }
 
-// YardsticksOf measures a trace.
-func YardsticksOf(t *workload.Trace, keys int) Yardsticks {
+// YardsticksOf measures a trace, with an offline plan if that is wanted and the
+// trace is none that takes long.
+func YardsticksOf(t *workload.Trace, keys int, plan bool) Yardsticks {
 	s := NewStream(t, cachemodes.DefaultConfig())
 	y := Yardsticks{Floor: s.Floor, BestOf: keys}
 	_, y.BestKeys = s.Keys(keys)
-	if len(t.Events) <= planEvents {
+	if plan && len(t.Events) <= planEvents {
 		y.Plan = NewPlan(t).Size
 	}
 	return y
@@ -380,7 +381,7 @@ func (w *WhatIf) begin(t *workload.Trace, cfg cachemodes.Config) {
 	ready := make(chan *Yardsticks, 1)
 	w.yardsticks = ready
 	go func() {
-		y := YardsticksOf(t, len(cachemodes.DefaultTable()))
+		y := YardsticksOf(t, len(cachemodes.DefaultTable()), true)
 		ready <- &y
 	}()
 }

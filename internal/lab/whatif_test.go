@@ -130,7 +130,7 @@ func TestWhatIf(t *testing.T) {
 				}
 				if got, err := Predict(t.Context(), tr, configOf(r.Setting.Mode), engine.MakeWeights, 2, prices()); err != nil {
 					t.Error(err)
-				} else if mean := meanUS(got.Runs[n-recentRuns : n]); mean != r.RunUS {
+				} else if mean := MeanUS(got.Runs[n-recentRuns : n]); mean != r.RunUS {
 					t.Errorf("%s: %v us a run, really %v", r.Name, r.RunUS, mean)
 				}
 			}
