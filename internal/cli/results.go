@@ -107,14 +107,14 @@ missing in the file, and said to be. Weights are counted and not made, unless
 				return usagef("--budget %v: want a time such as 8m, 0 for no limit", o.Budget)
 			}
 			f.mode = modes
-			return a.measure(cmd.Context(), &f, names, o, out)
+			return a.measure(cmd.Context(), &f, splitNames(names), o, out)
 		},
 	}
 	p := cmd.Flags()
 	p.StringVarP(&f.device, "device", "d", "auto", "`device` to measure: auto, webgpu, webgpu:N or webgpu:NAME")
 	p.StringVarP(&out, "output", "o", "-", "`file` to write to, - for standard output")
 	p.StringVarP(&modes, "mode", "m", "all", "cache `modes` of storage buffers, separated by commas, or all")
-	p.StringSliceVarP(&names, "workload", "w", nil, "`names` of workloads, separated by commas (default every recording)")
+	p.StringArrayVarP(&names, "workload", "w", nil, "`names` of workloads, separated by commas or given one by one (default every recording)")
 	p.StringVar(&f.weights, "weights", string(engine.AccountWeights), "`how` to treat weights: account or make")
 	p.IntVar(&o.Rounds, "rounds", 5, "play everything so many `times` at most")
 	p.DurationVar(&o.Budget, "budget", 8*time.Minute, "stop after so much `time`, 0 for no limit")

@@ -1,6 +1,7 @@
 package cost
 
 import (
+	_ "embed"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -16,6 +17,11 @@ const (
 	Format  = "bucketscope-calibration"
 	Version = 1
 )
+
+// Schema is the JSON Schema of a Calibration.
+//
+//go:embed calibration.schema.json
+var Schema []byte
 
 // Calibration is what the parts of a run cost on one adapter. It does not
 // change once made and is safe for concurrent use.

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"context"
+	_ "embed"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -22,6 +23,11 @@ const (
 	MeasurementsFormat  = "bucketscope-measurements"
 	MeasurementsVersion = 1
 )
+
+// MeasurementsSchema is the JSON Schema of Measurements.
+//
+//go:embed measurements.schema.json
+var MeasurementsSchema []byte
 
 // Measurements are how long the runs of workloads took on one adapter under
 // modes. Times are microseconds.
