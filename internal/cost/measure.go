@@ -21,7 +21,7 @@ const (
 	// at least minBatch whatever the bytes.
 	maxBatch, minBatch = 64, 2
 	batchBytes         = 256 << 20
-	// submits are timed in a row to tell a submission from a wait.
+	// submits are timed one by one, and as many commands together.
 	submits = 32
 	// roundingBytes is how much is made of a size to see what it costs, in at
 	// most roundingMost buffers, and from which size on.
@@ -281,34 +281,24 @@ func (m *measurer) base() (submit, wait, pass float64, err error) {
 	if err := m.settle(); err != nil {
 		return fail(err)
 	}
-	var one []float64
-	for range submits { // each with a wait
-		t := time.Now()
+	// Medians, so that what else runs on the machine does not count.
+	var sends, waits []float64
+	for range submits {
 		if err := m.dev.Use(0, true); err != nil {
 			return fail(err)
 		}
+		t := time.Now()
 		if err := m.dev.Submit(); err != nil {
 			return fail(err)
 		}
+		sends = append(sends, since(t))
+		t = time.Now()
 		if err := m.dev.Wait(); err != nil {
 			return fail(err)
 		}
-		one = append(one, since(t))
+		waits = append(waits, since(t))
 	}
 	t := time.Now()
-	for range submits { // all with one
-		if err := m.dev.Use(0, true); err != nil {
-			return fail(err)
-		}
-		if err := m.dev.Submit(); err != nil {
-			return fail(err)
-		}
-	}
-	recording := since(t)
-	if err := m.dev.Wait(); err != nil {
-		return fail(err)
-	}
-	t = time.Now()
 	for range submits { // in one submission
 		if err := m.dev.Use(0, true); err != nil {
 			return fail(err)
@@ -341,10 +331,7 @@ func (m *measurer) base() (submit, wait, pass float64, err error) {
 	if err := m.sweep(); err != nil {
 		return fail(err)
 	}
-	submit = max(0, recording-clears) / submits
-	wait = max(0, median(one)-submit-clears/submits)
-	pass = max(0, mixed-clears-dispatches) / submits
-	return submit, wait, pass, nil
+	return median(sends), median(waits), max(0, mixed-clears-dispatches) / submits, nil
 }
 
 // batch is how many buffers of a size a sample has.
