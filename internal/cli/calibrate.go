@@ -158,16 +158,17 @@ func (a *app) printCalibration(c *cost.Calibration, path string) error {
 	}{{"storage", c.Storage}, {"uniform and others", c.Uniform}} {
 		fmt.Fprintf(&b, "\nOne buffer, %s:\n\n", l.title)
 		tw := tabwriter.NewWriter(&b, 0, 0, 2, ' ', tabwriter.AlignRight)
-		fmt.Fprintln(tw, "size\tcreate\tfirst write\tclear\tdispatch again\tgive up\trounds differ by\t")
+		fmt.Fprintln(tw, "size\tcreate\tfirst write\twarm\tclear\tdispatch again\tgive up\trounds differ by\t")
 		for i := range l.prices {
 			p := &l.prices[i]
-			fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\t%.0f %%\t\n", units.Bytes(p.Bytes, false), micro(p.CreateUS), micro(p.Write.US()),
+			fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%.0f %%\t\n", units.Bytes(p.Bytes, false), micro(p.CreateUS), micro(p.Write.US()), micro(p.WarmCreateUS+p.WarmWrite.US()),
 				micro(p.Clear.US()), micro(p.Reuse.US()), micro(p.DestroyUS), 100*p.Spread)
 		}
 		if err := tw.Flush(); err != nil {
 			return err
 		}
 	}
+	fmt.Fprintf(&b, "\nWarm is both, create and first write, where as much memory was given up just before.\n")
 	if c.NoRounding != "" {
 		fmt.Fprintf(&b, "\nWhat buffers take of the device's memory is not known: %s\n", c.NoRounding)
 	} else {

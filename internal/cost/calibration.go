@@ -89,8 +89,12 @@ type Price struct {
 	// Write is its first write, Clear the clear of one that is served again,
 	// Reuse a dispatch on one that was written before.
 	Write Work `json:"write"`
-	Clear Work `json:"clear"`
-	Reuse Work `json:"reuse"`
+	// WarmCreateUS and WarmWrite are creation and first write where as much
+	// memory was given up just before: what a driver keeps is had for less.
+	WarmCreateUS float64 `json:"warm_create_us"`
+	WarmWrite    Work    `json:"warm_write"`
+	Clear        Work    `json:"clear"`
+	Reuse        Work    `json:"reuse"`
 	// Spread is by how much rounds differed: the highest sum of all, less the
 	// lowest, as a share of the median.
 	Spread float64 `json:"spread"`
@@ -181,7 +185,7 @@ func (c *Calibration) validate() error {
 				return fmt.Errorf("the sizes of %s buffers do not ascend at %d", l.name, p.Bytes)
 			}
 			last = p.Bytes
-			if !sane(p.CreateUS, p.DestroyUS, p.Write.ProgramUS, p.Write.DeviceUS, p.Clear.ProgramUS, p.Clear.DeviceUS, p.Reuse.ProgramUS, p.Reuse.DeviceUS) {
+			if !sane(p.CreateUS, p.DestroyUS, p.Write.ProgramUS, p.Write.DeviceUS, p.WarmCreateUS, p.WarmWrite.ProgramUS, p.WarmWrite.DeviceUS, p.Clear.ProgramUS, p.Clear.DeviceUS, p.Reuse.ProgramUS, p.Reuse.DeviceUS) {
 				return fmt.Errorf("a price of %s buffers of %d bytes is no time", l.name, p.Bytes)
 			}
 		}
@@ -250,15 +254,15 @@ func (p Price) blend(q Price, share float64, size int64) Price {
 	work := func(x, y Work) Work { return Work{mix(x.ProgramUS, y.ProgramUS), mix(x.DeviceUS, y.DeviceUS)} }
 	return Price{
 		Bytes: size, CreateUS: mix(p.CreateUS, q.CreateUS), DestroyUS: mix(p.DestroyUS, q.DestroyUS),
-		Write: work(p.Write, q.Write), Clear: work(p.Clear, q.Clear), Reuse: work(p.Reuse, q.Reuse), Spread: mix(p.Spread, q.Spread),
+		Write: work(p.Write, q.Write), WarmCreateUS: mix(p.WarmCreateUS, q.WarmCreateUS), WarmWrite: work(p.WarmWrite, q.WarmWrite), Clear: work(p.Clear, q.Clear), Reuse: work(p.Reuse, q.Reuse), Spread: mix(p.Spread, q.Spread),
 	}
 }
 
-// Miss is what a storage buffer costs that is created, and given up some time,
-// where nothing overlaps.
+// Miss is what a storage buffer costs that is created where another one was
+// given up, and given up some time, where nothing overlaps.
 func (c *Calibration) Miss(size int64) float64 {
 	p := c.Price(cachemodes.Storage, size)
-	return p.CreateUS + p.Write.US() + p.DestroyUS
+	return p.WarmCreateUS + p.WarmWrite.US() + p.DestroyUS
 }
 
 // Hit is what one costs that is served again.

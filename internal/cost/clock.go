@@ -15,14 +15,22 @@ type Clock struct {
 	// what was submitted; queued is the device's time for what was recorded.
 	program, device, queued float64
 	recorded, inPass        bool
-	buffers                 []*priced // by device.ID
-	known                   [cachemodes.NumUsages]map[int64]*priced
+	// warm is the bytes given up of late, which the driver still has.
+	warm    int64
+	buffers []slot // by device.ID
+	known   [cachemodes.NumUsages]map[int64]*priced
 }
 
 // priced is what buffers of a usage and size cost.
 type priced struct {
 	Price
 	shader bool
+}
+
+// slot is a buffer; its price is nil where there is none.
+type slot struct {
+	*priced
+	warm bool // its memory was given up just before it was made
 }
 
 // NewClock begins at 0.
@@ -43,36 +51,42 @@ func (k *Clock) Info() device.Info { return device.NewHost().Info() }
 // Create counts making a buffer.
 func (k *Clock) Create(id device.ID, size int64, u cachemodes.Usage) error {
 	for int(id) >= len(k.buffers) {
-		k.buffers = append(k.buffers, nil)
+		k.buffers = append(k.buffers, slot{})
 	}
 	p := k.known[u][size]
 	if p == nil {
 		p = &priced{k.c.Price(u, size), shaderWrites(u)}
 		k.known[u][size] = p
 	}
-	k.buffers[id] = p
-	k.program += p.CreateUS
+	s := slot{p, k.warm >= size}
+	if s.warm {
+		k.warm -= size
+		k.program += p.WarmCreateUS
+	} else {
+		k.program += p.CreateUS
+	}
+	k.buffers[id] = s
 	return nil
 }
 
 // Use counts recording a write.
 func (k *Clock) Use(id device.ID, recycled bool) error {
 	p := k.buffers[id]
-	if p == nil {
+	if p.priced == nil {
 		panic(fmt.Sprintf("cost: Use(%d): expected a buffer that Create made", id))
 	}
 	w := &p.Clear
-	if p.shader && !recycled {
+	switch {
+	case !recycled && p.warm:
+		w = &p.WarmWrite
+	case !recycled:
 		w = &p.Write
-		if !k.inPass {
-			k.inPass = true
-			k.program += k.c.PassUS
-		}
-	} else {
+	}
+	if dispatch := p.shader && !recycled; dispatch && !k.inPass {
+		k.inPass = true
+		k.program += k.c.PassUS
+	} else if !dispatch {
 		k.inPass = false
-		if !recycled {
-			w = &p.Write
-		}
 	}
 	k.program += w.ProgramUS
 	k.queued += w.DeviceUS
@@ -83,11 +97,12 @@ func (k *Clock) Use(id device.ID, recycled bool) error {
 // Destroy counts giving a buffer up.
 func (k *Clock) Destroy(id device.ID) {
 	p := k.buffers[id]
-	if p == nil {
+	if p.priced == nil {
 		panic(fmt.Sprintf("cost: Destroy(%d): expected a buffer that Create made", id))
 	}
 	k.program += p.DestroyUS
-	k.buffers[id] = nil
+	k.warm = min(k.warm+p.Bytes, max(warmBytes, p.Bytes))
+	k.buffers[id] = slot{}
 }
 
 // Submit counts a submission of what was recorded.

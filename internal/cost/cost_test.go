@@ -22,7 +22,7 @@ import (
 func tariff() *Calibration {
 	price := func(size int64, us float64) Price {
 		return Price{
-			Bytes: size, CreateUS: us, DestroyUS: us / 2, Write: Work{us * 3, us * 10}, Clear: Work{us * 2, us * 5},
+			Bytes: size, CreateUS: us, DestroyUS: us / 2, Write: Work{us * 3, us * 10}, WarmCreateUS: us / 4, WarmWrite: Work{us, us * 2}, Clear: Work{us * 2, us * 5},
 			Reuse: Work{us, us}, Spread: 0.1,
 		}
 	}
@@ -51,7 +51,7 @@ func TestPrice(t *testing.T) {
 			t.Errorf("%s of %d bytes: %+v, want creates of %v us", x.usage, x.size, p, x.want)
 		}
 	}
-	if miss, hit := c.Miss(1024), c.Hit(1024); miss != 1+13+0.5 || hit != 7 {
+	if miss, hit := c.Miss(1024), c.Hit(1024); miss != 0.25+3+0.5 || hit != 7 {
 		t.Errorf("a miss costs %v, a hit %v", miss, hit)
 	}
 	rapid.Check(t, func(t *rapid.T) { // dearer prices for larger sizes stay so
@@ -95,7 +95,11 @@ func TestClock(t *testing.T) {
 	step("waiting for the last clear", 5+500, k.Wait())
 	k.Destroy(0)
 	k.Destroy(1)
-	step("giving both up", 4, nil) // 0.5 and 3.5
+	step("giving both up", 4, nil)                                                               // 0.5 and 3.5
+	step("a create in the place of what was given up", 0, k.Create(0, 1024, cachemodes.Storage)) // 0.25
+	step("its first write", 101, k.Use(0, false))
+	step("a create in no place", 1, k.Create(2, 1024, cachemodes.Storage))
+	step("its first write", 3, k.Use(2, false))
 	if k.Info().Timed {
 		t.Error("a clock is no device whose time is a GPU's")
 	}

@@ -21,6 +21,9 @@ const (
 	// at least minBatch whatever the bytes.
 	maxBatch, minBatch = 64, 2
 	batchBytes         = 256 << 20
+	// warmBytes is how much is given up and made again to see what a driver
+	// keeps in between.
+	warmBytes = 32 << 20
 	// submits are timed one by one, and as many commands together.
 	submits = 32
 	// roundingBytes is how much is made of a size to see what it costs, in at
@@ -184,15 +187,17 @@ func (at *point) price() Price {
 	var sums []float64
 	for i := range at.rounds {
 		p := &at.rounds[i]
-		sums = append(sums, p.CreateUS+p.DestroyUS+p.Write.US()+p.Clear.US()+p.Reuse.US())
+		sums = append(sums, p.WarmCreateUS+p.WarmWrite.US()+p.CreateUS+p.DestroyUS+p.Write.US()+p.Clear.US()+p.Reuse.US())
 	}
 	p := Price{
-		Bytes:     at.size,
-		CreateUS:  of(func(p *Price) float64 { return p.CreateUS }),
-		DestroyUS: of(func(p *Price) float64 { return p.DestroyUS }),
-		Write:     Work{of(func(p *Price) float64 { return p.Write.ProgramUS }), of(func(p *Price) float64 { return p.Write.DeviceUS })},
-		Clear:     Work{of(func(p *Price) float64 { return p.Clear.ProgramUS }), of(func(p *Price) float64 { return p.Clear.DeviceUS })},
-		Reuse:     Work{of(func(p *Price) float64 { return p.Reuse.ProgramUS }), of(func(p *Price) float64 { return p.Reuse.DeviceUS })},
+		Bytes:        at.size,
+		CreateUS:     of(func(p *Price) float64 { return p.CreateUS }),
+		DestroyUS:    of(func(p *Price) float64 { return p.DestroyUS }),
+		Write:        Work{of(func(p *Price) float64 { return p.Write.ProgramUS }), of(func(p *Price) float64 { return p.Write.DeviceUS })},
+		WarmCreateUS: of(func(p *Price) float64 { return p.WarmCreateUS }),
+		WarmWrite:    Work{of(func(p *Price) float64 { return p.WarmWrite.ProgramUS }), of(func(p *Price) float64 { return p.WarmWrite.DeviceUS })},
+		Clear:        Work{of(func(p *Price) float64 { return p.Clear.ProgramUS }), of(func(p *Price) float64 { return p.Clear.DeviceUS })},
+		Reuse:        Work{of(func(p *Price) float64 { return p.Reuse.ProgramUS }), of(func(p *Price) float64 { return p.Reuse.DeviceUS })},
 	}
 	if mid := median(sums); mid > 0 {
 		p.Spread = (slices.Max(sums) - slices.Min(sums)) / mid
@@ -364,9 +369,28 @@ func (m *measurer) sample(at *point, submit, wait float64) (Price, error) {
 		*step.into = Work{max(0, program-submit) / count, max(0, rest-wait) / count}
 	}
 	t = time.Now()
-	err := m.sweep()
+	if err := m.sweep(); err != nil {
+		return p, err
+	}
 	p.DestroyUS = since(t) / count
-	return p, err
+
+	n = int(min(max(warmBytes/at.size, 1), int64(n)))
+	for range 2 { // the second time it is warm
+		t = time.Now()
+		if err := m.create(n, at.size, at.usage); err != nil {
+			return p, err
+		}
+		p.WarmCreateUS = since(t) / float64(n)
+		program, rest, err := m.work(false)
+		if err != nil {
+			return p, err
+		}
+		p.WarmWrite = Work{max(0, program-submit) / float64(n), max(0, rest-wait) / float64(n)}
+		if err := m.sweep(); err != nil {
+			return p, err
+		}
+	}
+	return p, nil
 }
 
 // blockSizes are the sizes whose cost in memory is looked for: in quarters

@@ -124,6 +124,7 @@ type WhatIfOptions struct {
 type WhatIf struct {
 	o     WhatIfOptions
 	cores int
+	rests float64 // for as many times the time that it works
 	state atomic.Pointer[WhatIfState]
 	stop  chan struct{}
 	done  chan struct{}
@@ -162,11 +163,17 @@ type item struct {
 
 // NewWhatIf waits for a workload to follow. It must be closed.
 func NewWhatIf(o WhatIfOptions) *WhatIf {
-	w := &WhatIf{o: o, stop: make(chan struct{}), done: make(chan struct{}), wake: make(chan struct{}, 1)}
+	w := newWhatIf(o)
 	w.cores = runtime.GOMAXPROCS(0) / 2
 	if w.cores < 2 || o.Crowded {
-		w.cores, w.o.Crowded = 1, true
+		w.cores, w.rests = 1, 1/crowded-1
 	}
+	return w
+}
+
+// newWhatIf has one core to itself.
+func newWhatIf(o WhatIfOptions) *WhatIf {
+	w := &WhatIf{o: o, cores: 1, stop: make(chan struct{}), done: make(chan struct{}), wake: make(chan struct{}, 1)}
 	w.state.Store(&WhatIfState{})
 	go w.run()
 	return w
@@ -284,10 +291,7 @@ func (w *WhatIf) run() {
 		if time.Since(w.published) >= whatIfEvery {
 			w.publish()
 		}
-		if !w.o.Crowded {
-			continue
-		}
-		owed += time.Duration(float64(time.Since(begin)) * (1/crowded - 1))
+		owed += time.Duration(float64(time.Since(begin)) * w.rests)
 		if owed >= leastRest {
 			if !w.rest(owed) {
 				return
