@@ -98,6 +98,14 @@ type liveLayout struct {
 	framed                       bool // panes have borders, not a title row alone
 }
 
+// edge is how many columns a pane's border takes on each side.
+func (l *liveLayout) edge() int {
+	if l.framed {
+		return 1
+	}
+	return 0
+}
+
 // whatIfRows is the least that is worth showing beside another table: a frame,
 // titles and some modes.
 const whatIfRows = 7

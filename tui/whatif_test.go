@@ -140,9 +140,11 @@ func TestWithoutWhatIf(t *testing.T) {
 	r := at80(fixture())
 	r.lacks(t, whatIfTitle)
 	r.sees(t, "Runs")
-	r.keys("tab", "tab")
-	if f := r.screens[screenLive].(*live).focus; f != paneBuckets {
-		t.Errorf("two panes, and the keys are in %d", f)
+	for _, want := range []paneID{paneRuns, paneGraph, paneBuckets, paneRuns} {
+		r.keys("tab")
+		if f := r.screens[screenLive].(*live).focus; f != want {
+			t.Errorf("the keys are in pane %d, want %d", f, want)
+		}
 	}
 	if st := (&engine.State{}); emptyWhatIf(&frame{st: st, now: st}) == "" {
 		t.Error("no word on why there is nothing")

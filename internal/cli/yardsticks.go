@@ -38,9 +38,9 @@ func yardsticks(t *workload.Trace, si bool) string {
 	return b.String()
 }
 
-// predict adds to a result how long its runs should have taken.
-func predict(ctx context.Context, t *workload.Trace, res *engine.Result, weights engine.Weights, repeat int, c *cost.Calibration, into *snapshots.ModeResult) error {
-	p, err := lab.Predict(ctx, t, res.Config, weights, repeat, c)
+// predict adds to a result how long the runs of workloads should have taken.
+func predict(ctx context.Context, traces []*workload.Trace, o engine.Options, c *cost.Calibration, into *snapshots.ModeResult) error {
+	p, err := lab.PredictAll(ctx, traces, o, c)
 	if err != nil {
 		return err
 	}
@@ -67,7 +67,7 @@ func predictions(d *snapshots.RunDocument) string {
 			fmt.Fprintf(&b, "Run latency as predicted by the calibration of %s (%s), and as measured:\n\n", p.Adapter, p.Calibrated)
 			fmt.Fprintln(tw, "mode\tmean\tmeasured\toff\tmedian\tmeasured\toff\t")
 		}
-		fmt.Fprintf(tw, "%s\t%s\t", r.Mode, units.Duration(us(int64(p.MeanUS))))
+		fmt.Fprintf(tw, "%s\t%s\t", r.Label(), units.Duration(us(int64(p.MeanUS))))
 		if r.Latency == nil {
 			fmt.Fprintf(tw, "–\t–\t%s\t–\t–\t\n", units.Duration(us(int64(p.MedianUS))))
 			continue

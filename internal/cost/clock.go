@@ -12,13 +12,28 @@ import (
 type Clock struct {
 	c *Calibration
 	// program is the program's time; device is when the device will have done
-	// what was submitted; queued is the device's time for what was recorded.
-	program, device, queued float64
-	recorded, inPass        bool
+	// what was submitted.
+	program, device float64
+	recordings      []recording // by device.Recording
 	// warm is the bytes given up of late, which the driver still has.
 	warm    int64
 	buffers []slot // by device.ID
 	known   [cachemodes.NumUsages]map[int64]*priced
+}
+
+// recording is what was recorded since it was submitted last.
+type recording struct {
+	us     float64 // that the device will take for it
+	any    bool
+	inPass bool
+}
+
+// at is a recording, whether or not there was one of that number before.
+func (k *Clock) at(r device.Recording) *recording {
+	for int(r) >= len(k.recordings) {
+		k.recordings = append(k.recordings, recording{})
+	}
+	return &k.recordings[r]
 }
 
 // priced is what buffers of a usage and size cost.
@@ -70,7 +85,7 @@ func (k *Clock) Create(id device.ID, size int64, u cachemodes.Usage) error {
 }
 
 // Use counts recording a write.
-func (k *Clock) Use(id device.ID, recycled bool) error {
+func (k *Clock) Use(r device.Recording, id device.ID, recycled bool) error {
 	p := k.buffers[id]
 	if p.priced == nil {
 		panic(fmt.Sprintf("cost: Use(%d): expected a buffer that Create made", id))
@@ -82,15 +97,16 @@ func (k *Clock) Use(id device.ID, recycled bool) error {
 	case !recycled:
 		w = &p.Write
 	}
-	if dispatch := p.shader && !recycled; dispatch && !k.inPass {
-		k.inPass = true
+	rec := k.at(r)
+	if dispatch := p.shader && !recycled; dispatch && !rec.inPass {
+		rec.inPass = true
 		k.program += k.c.PassUS
 	} else if !dispatch {
-		k.inPass = false
+		rec.inPass = false
 	}
 	k.program += w.ProgramUS
-	k.queued += w.DeviceUS
-	k.recorded = true
+	rec.us += w.DeviceUS
+	rec.any = true
 	return nil
 }
 
@@ -106,12 +122,13 @@ func (k *Clock) Destroy(id device.ID) {
 }
 
 // Submit counts a submission of what was recorded.
-func (k *Clock) Submit() error {
-	if k.recorded {
+func (k *Clock) Submit(r device.Recording) error {
+	rec := k.at(r)
+	if rec.any {
 		k.program += k.c.SubmitUS
-		k.device = max(k.device, k.program) + k.queued
+		k.device = max(k.device, k.program) + rec.us
 	}
-	k.queued, k.recorded, k.inPass = 0, false, false
+	*rec = recording{}
 	return nil
 }
 

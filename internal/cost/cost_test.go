@@ -77,29 +77,29 @@ func TestClock(t *testing.T) {
 		at = k.NowUS()
 	}
 	step("waiting for nothing", 0, k.Wait())
-	step("submitting nothing", 0, k.Submit())
+	step("submitting nothing", 0, k.Submit(0))
 	step("a create", 1, k.Create(0, 1024, cachemodes.Storage))
 	step("a uniform create", 7, k.Create(1, 256, cachemodes.Uniform))
-	step("a first write, which begins a pass", 100+3, k.Use(0, false))
-	step("another in the same pass", 3, k.Use(0, false))
-	step("a uniform's first write, which is a copy", 21, k.Use(1, false))
-	step("a write after it, in a new pass", 100+3, k.Use(0, false))
-	step("a clear", 2, k.Use(0, true))
-	step("a submission", 1000, k.Submit())
+	step("a first write, which begins a pass", 100+3, k.Use(0, 0, false))
+	step("another in the same pass", 3, k.Use(0, 0, false))
+	step("a uniform's first write, which is a copy", 21, k.Use(0, 1, false))
+	step("a write after it, in a new pass", 100+3, k.Use(0, 0, false))
+	step("a clear", 2, k.Use(0, 0, true))
+	step("a submission", 1000, k.Submit(0))
 	// The device has 3 x 10, 70 and 5 to do, of which nothing is done yet.
 	step("waiting for it", 105+500, k.Wait())
-	step("a clear", 2, k.Use(0, true))
-	step("a submission", 1000, k.Submit())
-	step("another clear, while the device works", 2, k.Use(0, true))
-	step("a submission that finds it idle", 1000, k.Submit())
+	step("a clear", 2, k.Use(0, 0, true))
+	step("a submission", 1000, k.Submit(0))
+	step("another clear, while the device works", 2, k.Use(0, 0, true))
+	step("a submission that finds it idle", 1000, k.Submit(0))
 	step("waiting for the last clear", 5+500, k.Wait())
 	k.Destroy(0)
 	k.Destroy(1)
 	step("giving both up", 4, nil)                                                               // 0.5 and 3.5
 	step("a create in the place of what was given up", 0, k.Create(0, 1024, cachemodes.Storage)) // 0.25
-	step("its first write", 101, k.Use(0, false))
+	step("its first write", 101, k.Use(0, 0, false))
 	step("a create in no place", 1, k.Create(2, 1024, cachemodes.Storage))
-	step("its first write", 3, k.Use(2, false))
+	step("its first write", 3, k.Use(0, 2, false))
 	if k.Info().Timed {
 		t.Error("a clock is no device whose time is a GPU's")
 	}
@@ -198,7 +198,7 @@ func (b *bench) Create(id device.ID, size int64, u cachemodes.Usage) error {
 	return nil
 }
 
-func (b *bench) Use(id device.ID, _ bool) error {
+func (b *bench) Use(_ device.Recording, id device.ID, _ bool) error {
 	if b.buffers[id] == 0 {
 		panic("a buffer that does not exist is used")
 	}

@@ -32,6 +32,8 @@ const (
 	roundingMost  = 512
 	roundingFrom  = 64 << 10
 	roundingTo    = 64 << 20
+	// recorded is the one recording that there is.
+	recorded device.Recording = 0
 )
 
 // Reading is what a driver says is held, in bytes; OK is false where it cannot
@@ -226,7 +228,7 @@ func (m *measurer) create(n int, size int64, u cachemodes.Usage) error {
 // use records a write of every buffer.
 func (m *measurer) use(recycled bool) error {
 	for i := range m.live {
-		if err := m.dev.Use(device.ID(i), recycled); err != nil {
+		if err := m.dev.Use(recorded, device.ID(i), recycled); err != nil {
 			return err
 		}
 	}
@@ -244,13 +246,13 @@ func (m *measurer) sweep() error {
 
 // settle waits until the device is idle and has freed what it can.
 func (m *measurer) settle() error {
-	if err := m.dev.Submit(); err != nil {
+	if err := m.dev.Submit(recorded); err != nil {
 		return err
 	}
 	if err := m.dev.Wait(); err != nil {
 		return err
 	}
-	return m.dev.Submit()
+	return m.dev.Submit(recorded)
 }
 
 func since(t time.Time) float64 { return float64(time.Since(t).Nanoseconds()) / 1000 }
@@ -262,7 +264,7 @@ func (m *measurer) work(recycled bool) (program, rest float64, err error) {
 	if err := m.use(recycled); err != nil {
 		return 0, 0, err
 	}
-	if err := m.dev.Submit(); err != nil {
+	if err := m.dev.Submit(recorded); err != nil {
 		return 0, 0, err
 	}
 	program = since(t)
@@ -289,11 +291,11 @@ func (m *measurer) base() (submit, wait, pass float64, err error) {
 	// Medians, so that what else runs on the machine does not count.
 	var sends, waits []float64
 	for range submits {
-		if err := m.dev.Use(0, true); err != nil {
+		if err := m.dev.Use(recorded, 0, true); err != nil {
 			return fail(err)
 		}
 		t := time.Now()
-		if err := m.dev.Submit(); err != nil {
+		if err := m.dev.Submit(recorded); err != nil {
 			return fail(err)
 		}
 		sends = append(sends, since(t))
@@ -305,7 +307,7 @@ func (m *measurer) base() (submit, wait, pass float64, err error) {
 	}
 	t := time.Now()
 	for range submits { // in one submission
-		if err := m.dev.Use(0, true); err != nil {
+		if err := m.dev.Use(recorded, 0, true); err != nil {
 			return fail(err)
 		}
 	}
@@ -315,10 +317,10 @@ func (m *measurer) base() (submit, wait, pass float64, err error) {
 	}
 	t = time.Now()
 	for range submits { // a pass between any two clears
-		if err := m.dev.Use(0, true); err != nil {
+		if err := m.dev.Use(recorded, 0, true); err != nil {
 			return fail(err)
 		}
-		if err := m.dev.Use(1, false); err != nil {
+		if err := m.dev.Use(recorded, 1, false); err != nil {
 			return fail(err)
 		}
 	}
@@ -328,7 +330,7 @@ func (m *measurer) base() (submit, wait, pass float64, err error) {
 	}
 	t = time.Now()
 	for range submits { // in one pass
-		if err := m.dev.Use(1, false); err != nil {
+		if err := m.dev.Use(recorded, 1, false); err != nil {
 			return fail(err)
 		}
 	}

@@ -49,35 +49,28 @@ func (s *Shadow) Set(u cachemodes.Usage, setting cachemodes.Setting) {
 func (s *Shadow) Config() cachemodes.Config { return s.cfg }
 
 // Pass tells which repetition comes.
-func (s *Shadow) Pass(n int64) { s.p.pass = n }
+func (s *Shadow) Pass(n int64) { s.lane().pass = n }
 
-// Out counts the buffers that are out.
-func (s *Shadow) Out() int {
-	n := 0
-	for _, id := range s.p.slots {
-		if id != none {
-			n++
-		}
-	}
-	return n
-}
+// lane is the only one.
+func (s *Shadow) lane() *lane { return s.p.lanes[0] }
 
 // Cut ends what was played in the middle: buffers that are out and not in keep
 // are given back, and open runs are abandoned.
 func (s *Shadow) Cut(keep []bool) {
-	for slot, id := range s.p.slots {
+	l := s.lane()
+	for slot, id := range l.slots {
 		if id != none && !keep[slot] {
-			s.p.slots[slot] = none
-			s.p.book(s.p.mgr.Release(id))
+			l.slots[slot] = none
+			l.book(s.p.mgr.Release(id))
 		}
 	}
 	s.p.led.AbandonRuns()
-	s.p.inRun = 0
+	s.p.inRun, l.open = 0, 0
 }
 
 // Outstanding notes in keep, by slot, which buffers are out.
 func (s *Shadow) Outstanding(keep []bool) {
-	for slot, id := range s.p.slots {
+	for slot, id := range s.lane().slots {
 		keep[slot] = id != none
 	}
 }

@@ -15,8 +15,15 @@ import (
 // that only counts what its calls would cost: the durations of the runs are
 // predictions, everything else is as on any device.
 func Predict(ctx context.Context, t *workload.Trace, cfg cachemodes.Config, weights engine.Weights, repeat int, prices *cost.Calibration) (*engine.Result, error) {
+	return PredictAll(ctx, []*workload.Trace{t}, engine.Options{Config: cfg, Weights: weights, Repeat: repeat}, prices)
+}
+
+// PredictAll does so with what engine.ProfileAll plays; not with Parallel, where
+// the order of events is nobody's.
+func PredictAll(ctx context.Context, traces []*workload.Trace, o engine.Options, prices *cost.Calibration) (*engine.Result, error) {
 	clock := cost.NewClock(prices)
-	return engine.Profile(ctx, t, clock, engine.Options{Config: cfg, Weights: weights, Repeat: repeat, Clock: clock.NowUS})
+	o.Clock = clock.NowUS
+	return engine.ProfileAll(ctx, traces, clock, o)
 }
 
 // MeanUS is the mean duration of runs; 0 for none.
