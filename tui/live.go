@@ -45,6 +45,9 @@ func (l *live) follow(f *frame) {
 	l.buckets.follow(f)
 	l.runs.follow(f)
 	l.whatIf.follow(f)
+	if l.focus == paneWhatIf && !l.whatIf.there {
+		l.focus = paneRuns
+	}
 }
 
 func (l *live) work(*frame) (changed, more bool) { return false, false }

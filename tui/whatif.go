@@ -50,7 +50,8 @@ type whatIfPane struct {
 	at   string // id of the marked row
 	any  bool
 	rows []WhatIfRow
-	// there tells that there is such a pane.
+	// there tells that there is such a pane: not for a past moment, which it
+	// says nothing of.
 	there bool
 }
 
@@ -64,7 +65,7 @@ func (r *WhatIfRow) id() string {
 
 // follow takes in what there is to show.
 func (p *whatIfPane) follow(f *frame) {
-	p.rows, p.there = nil, f.whatIf != nil
+	p.rows, p.there = nil, f.whatIf != nil && !f.past()
 	if p.there {
 		p.rows = f.whatIf.Rows
 	}
@@ -191,6 +192,9 @@ func (p *whatIfPane) columns(f *frame) []column[WhatIfRow] {
 const whatIfTitle = "What if (simulated)"
 
 func (p *whatIfPane) draw(v view, f *frame, framed, focus bool) {
+	if !p.there {
+		return
+	}
 	in := pane(v, f, whatIfTitle, p.aside(f), framed, focus)
 	if in.empty() {
 		return
@@ -230,9 +234,6 @@ const whatIfNoteFrom = 10
 // aside says at the top of the pane how much of the workload it has seen.
 func (p *whatIfPane) aside(f *frame) string {
 	w := f.whatIf
-	if w == nil {
-		return ""
-	}
 	switch all := w.Followed + w.Skipped; {
 	case w.Skipped > 0:
 		return fmt.Sprintf("%s of %s passes", units.Count(w.Followed), units.Count(all))
@@ -261,10 +262,6 @@ func (p *whatIfPane) note(f *frame) string {
 // emptyWhatIf says why there is nothing to show; empty where there is.
 func emptyWhatIf(f *frame) string {
 	switch w := f.whatIf; {
-	case w == nil:
-		return "nothing: what if is for a workload that is played"
-	case f.past():
-		return "what if is of now: a past moment is shown"
 	case w.Lost:
 		return "nothing, because it could not keep up while the models were loaded"
 	case len(w.Rows) == 0:
