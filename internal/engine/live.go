@@ -175,6 +175,8 @@ type LiveOptions struct {
 	Paused  bool
 	// Read asks the driver; nil where there is none to ask.
 	Read func() Reading
+	// Follow, if set, is told everything that is played.
+	Follow Follower
 }
 
 // StartLive begins to play t on dev, which Live closes when it ends: when ctx
@@ -182,7 +184,7 @@ type LiveOptions struct {
 func StartLive(ctx context.Context, t *workload.Trace, dev device.Device, o LiveOptions) *Live {
 	ctx, cancel := context.WithCancel(ctx)
 	l := &Live{wake: make(chan struct{}, 1), done: make(chan struct{}), cancel: cancel}
-	lp := &loop{live: l, dev: dev, opt: o, cfg: o.Config, pace: o.Pace, paused: o.Paused}
+	lp := &loop{live: l, dev: dev, opt: o, cfg: o.Config, pace: o.Pace, paused: o.Paused, tap: tap{to: o.Follow}}
 	lp.load(t)
 	lp.publish()
 	go func() {
@@ -307,6 +309,7 @@ type loop struct {
 	trace  *workload.Trace
 	about  Workload
 	player *Player
+	tap    tap
 	parts  []part // prologue, loop; the last one repeats
 	part   int
 	at     int // in parts[part].events
@@ -359,6 +362,7 @@ func (lp *loop) load(t *workload.Trace) {
 	lp.player = newPlayer(t, lp.cfg, lp.dev, lp.opt.Weights, lp.runEnded)
 	lp.player.clock = lp.clock.us
 	lp.player.journal = probe.NewJournal(lp.player.led, lp.cfg, keepJournal, probe.NewSeries(slotUS, keepSlots))
+	lp.tap.begin(t, lp.cfg)
 }
 
 // run plays until ctx is done.
@@ -445,6 +449,7 @@ func (lp *loop) play(e *workload.Event) {
 		return
 	}
 	lp.events++
+	lp.tap.event(e)
 	if e.Op == workload.RunStart {
 		lp.runDevUS = lp.player.deviceUS
 	}
@@ -461,9 +466,12 @@ func (lp *loop) advance() {
 	lp.at = 0
 	if lp.part < len(lp.parts)-1 {
 		lp.part++
-		return
+	} else {
+		lp.player.lanes[0].pass++
 	}
-	lp.player.lanes[0].pass++
+	if lp.part == len(lp.parts)-1 {
+		lp.tap.pass(lp.player.lanes[0].pass, lp.cfg)
+	}
 }
 
 func (lp *loop) runEnded(r *probe.Run) {
@@ -496,6 +504,7 @@ func (lp *loop) set(u cachemodes.Usage, s cachemodes.Setting, mark string) {
 		return
 	}
 	lp.cfg[u] = s
+	lp.tap.set(u, s)
 	lp.mark(at, mark)
 }
 
@@ -530,6 +539,7 @@ func (lp *loop) end() error {
 // publish replaces the State.
 func (lp *loop) publish() {
 	lp.lastPublish = time.Now()
+	lp.tap.flush()
 	if lp.opt.Read != nil && time.Since(lp.lastRead) >= readEvery {
 		lp.lastRead = lp.lastPublish
 		lp.reading = lp.opt.Read()
