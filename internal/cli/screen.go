@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"os"
+	"runtime/debug"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -19,6 +20,10 @@ import (
 
 // defaultPace is watchable: a run every quarter of a second.
 const defaultPace = 4
+
+// garbage is how much of the heap may be garbage, in percent of what is in use:
+// the history is large, but there are few pointers in it to follow.
+const garbage = 50
 
 // screenFlags are the terminal interface's own.
 type screenFlags struct {
@@ -102,6 +107,7 @@ func (a *app) screen(ctx context.Context, f *playFlags, s *screenFlags) (err err
 		return err
 	}
 	a.capture()
+	debug.SetGCPercent(garbage)
 	reader := driver.Open(dev.Info())
 	defer reader.Close()
 	options := engine.LiveOptions{

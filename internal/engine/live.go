@@ -34,6 +34,12 @@ const (
 	keepMarks = 512
 )
 
+// MemoryBound is the most heap, in bytes, that a live profile takes however
+// long it runs, beside the workload and the device: the journal's keepJournal
+// and the chunk that it writes to, 9 MiB of graph, 6 MiB of runs, 3 MiB of keys
+// of runs, the books, and two States.
+const MemoryBound = 104 << 20
+
 // Reading is what a driver says is held, in bytes; OK is false where it cannot
 // say, and Reason then tells why.
 type Reading struct {
