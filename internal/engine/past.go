@@ -19,7 +19,7 @@ import (
 func StateAt(st *State, seq int64) *State {
 	m := st.History.At(seq)
 	s := &State{
-		Workload: st.Workload, Sessions: sessionsAt(st.Sessions, m), Sharing: st.Sharing, Capture: st.Capture, Device: st.Device, Config: m.Config, Weights: st.Weights,
+		Workload: st.Workload, Sessions: sessionsAt(st.Sessions, m), Sharing: st.Sharing, Capture: st.Capture, Hazards: m.Ledger.Hazards(), Device: st.Device, Config: m.Config, Weights: st.Weights,
 		Pass: m.Current.Pass, Play: st.Play, Seq: m.Seq, NowUS: m.AtUS, Current: m.Current, InRun: m.Ledger.InRun(),
 		Overhead: -1, Driver: Reading{Reason: "not recorded"},
 		Total: m.Ledger.Total(), Keys: keysAt(m), RunCount: m.Ledger.Runs(), Adjusts: m.Ledger.Adjusts(),
