@@ -38,6 +38,7 @@ const (
 	toLive
 	toEvents
 	toBuffers
+	toSessions
 	prevEvent
 	nextEvent
 	prevRun
@@ -50,8 +51,11 @@ const (
 	sortTurn
 	presetNext
 	openPalette
+	startSession
+	holdSession
+	releaseSession
 
-	numActions = int(openPalette) + 1
+	numActions = int(releaseSession) + 1
 )
 
 // scope is where a binding holds.
@@ -105,6 +109,7 @@ var keymap = []binding{
 	{toLive, onScreens, []string{"1"}, "1", "", "Live: held bytes over time, the buckets, the runs", groupScreens},
 	{toEvents, onScreens, []string{"3"}, "3", "", "Events: everything that happened, filtered; a marked event takes every pane back to it", groupScreens},
 	{toBuffers, onScreens, []string{"4"}, "4", "", "Buffers: every buffer that exists, who has it, how long nobody used it", groupScreens},
+	{toSessions, onScreens, []string{"5"}, "5", "", "Sessions: a lane for each session with its runs, what it holds, who gets what it had", groupScreens},
 	{prevEvent, onScreens, []string{"["}, "[", "", "back by one event, of those that the filter of Events lets through; every pane goes along", groupHistory},
 	{nextEvent, onScreens, []string{"]"}, "]", "", "forward by one event", groupHistory},
 	{prevRun, onScreens, []string{"{"}, "{", "", "back to the start of a run", groupHistory},
@@ -116,6 +121,9 @@ var keymap = []binding{
 	{sortTurn, onScreens, []string{"O", "shift+o"}, "O", "", "Buffers: turn the order around", groupLists},
 	{presetNext, onScreens, []string{"v"}, "v", "", "Buffers: all, leaks, temporary, stale", groupLists},
 	{copyRow, onScreens, []string{"y"}, "y", "", "copy the marked row to the clipboard of the terminal", groupLists},
+	{startSession, onScreens, []string{"W", "shift+w"}, "W", "", "Sessions: play another recording beside, in sessions of its own", groupLists},
+	{holdSession, onScreens, []string{"P", "shift+p"}, "P", "", "Sessions: hold the marked session at the end of its run, or let it go on", groupLists},
+	{releaseSession, onScreens, []string{"R", "shift+r"}, "R", "", "Sessions: release the marked session, in the middle of whatever it does", groupLists},
 	{nextPane, onScreens, []string{"tab"}, "tab", "pane", "next pane", groupMove},
 	{prevPane, onScreens, []string{"shift+tab"}, "shift+tab", "", "previous pane", groupMove},
 	{moveUp, onScreens | inHelp, []string{"up", "k"}, "↑ k", "", "up", groupMove},

@@ -7,8 +7,9 @@ const (
 	screenLive screenID = iota
 	screenEvents
 	screenBuffers
+	screenSessions
 
-	numScreens = int(screenBuffers) + 1
+	numScreens = int(screenSessions) + 1
 )
 
 // tab is how a screen is named and reached.
@@ -19,9 +20,10 @@ type tab struct {
 
 // tabs are the screens, by screenID.
 var tabs = [numScreens]tab{
-	screenLive:    {"1", "Live", toLive},
-	screenEvents:  {"3", "Events", toEvents},
-	screenBuffers: {"4", "Buffers", toBuffers},
+	screenLive:     {"1", "Live", toLive},
+	screenEvents:   {"3", "Events", toEvents},
+	screenBuffers:  {"4", "Buffers", toBuffers},
+	screenSessions: {"5", "Sessions", toSessions},
 }
 
 // tabsWidth is the room for the tabs beside the hints.
@@ -82,6 +84,17 @@ type wish struct {
 	copy   string // for the clipboard
 	tell   string // a notice
 	edit   *filterEdit
+	// beside asks for a menu of workloads to play in a session of its own; hold
+	// and release are about one that there is.
+	beside  bool
+	hold    *sessionHold
+	release *int // lane
+}
+
+// sessionHold holds the sessions of a lane, or lets them go on.
+type sessionHold struct {
+	lane int
+	hold bool
 }
 
 // filterEdit is a filter to be typed.

@@ -86,7 +86,14 @@ func (a *app) screen(ctx context.Context, f *playFlags, s *screenFlags) (err err
 	if os.Getenv("TERM") == "dumb" {
 		return usagef("TERM=dumb cannot show the screen; 'bucketscope run' prints figures without one")
 	}
-	t, err := f.load()
+	sharings, err := f.sessions.sharings()
+	if err != nil {
+		return err
+	}
+	if len(sharings) > 1 {
+		return usagef("--scope %s: the screen plays under one scope; 'bucketscope run' compares several", f.sessions.scope)
+	}
+	traces, err := f.loadAll()
 	if err != nil {
 		return err
 	}
@@ -94,15 +101,16 @@ func (a *app) screen(ctx context.Context, f *playFlags, s *screenFlags) (err err
 	if err != nil {
 		return err
 	}
-	if err := fits(ctx, t, cfg, dev, weights); err != nil {
+	if err := allFit(ctx, traces, cfg, dev, weights); err != nil {
 		_ = dev.Close()
 		return err
 	}
 	a.capture()
 	reader := driver.Open(dev.Info())
 	defer reader.Close()
-	live := engine.StartLive(ctx, t, dev, engine.LiveOptions{
+	live := engine.StartLive(ctx, traces[0], dev, engine.LiveOptions{
 		Config: cfg, Weights: weights, Pace: s.pace, Paused: s.paused,
+		Sharing: sharings[0], Capture: f.sessions.capture, Others: traces[1:],
 		Read: func() engine.Reading { return reading(reader) },
 	})
 	limit := limitOf(dev.Info())

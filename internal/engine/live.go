@@ -71,6 +71,7 @@ type State struct {
 	Sharing  cachemodes.Sharing
 	Capture  bool
 	Hazards  int64 // seen; the history has each
+	Loans    []probe.Loan
 	Device   device.Info
 	Config   cachemodes.Config
 	Weights  Weights
@@ -598,7 +599,7 @@ func (lp *loop) publish() {
 	}
 	led, track := lp.player.led, lp.player.journal.Track()
 	s := &State{
-		Workload: lp.about, Sessions: lp.sessions(), Sharing: lp.opt.Sharing, Capture: lp.opt.Capture, Hazards: led.Hazards(), DeviceUS: int64(lp.player.deviceUS), Device: lp.dev.Info(), Config: lp.cfg, Weights: lp.opt.Weights,
+		Workload: lp.about, Sessions: lp.sessions(), Sharing: lp.opt.Sharing, Capture: lp.opt.Capture, Hazards: led.Hazards(), Loans: led.Loans(), DeviceUS: int64(lp.player.deviceUS), Device: lp.dev.Info(), Config: lp.cfg, Weights: lp.opt.Weights,
 		Err: lp.err, Pace: lp.pace, Pass: lp.player.lanes[0].pass,
 		Play: lp.plays, Seq: lp.player.journal.End(),
 		NowUS: lp.clock.us(), Current: lp.current, InRun: lp.player.inRun > 0,
