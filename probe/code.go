@@ -326,14 +326,22 @@ func (t *Track) code(c *coder) {
 	if c.reading {
 		t.Series = NewSeries(1, 1)
 	}
-	keep := int64(t.points.Keep)
+	keep := int64(t.levels[0].points.Keep)
 	numbers(c, &t.PeakRun, &t.PeakUS, &t.peak, &t.SlotUS, &keep)
 	if c.reading && (t.SlotUS < 1 || keep < 1 || keep > maxSlots) {
 		c.fail(fmt.Errorf("has a graph of %d slots of %d us", keep, t.SlotUS))
 		t.SlotUS, keep = 1, 1
 	}
-	t.points.Keep = int(keep)
-	p := &t.last
+	if c.reading {
+		t.Series = NewSeries(t.SlotUS, int(keep))
+	}
+	last := &t.levels[0]
+	p := &last.last
 	numbers(c, &p.AtUS, &p.Run, &p.MinHeld, &p.MaxHeld, &p.MaxInUse, &p.Held, &p.InUse, &p.Avg, &p.Floor)
-	c.flag(&t.any)
+	c.flag(&last.any)
+	if c.reading && last.any { // coarser slots begin with what the finest knows
+		for i := range t.levels[1:] {
+			t.levels[i+1].add(*p)
+		}
+	}
 }

@@ -46,9 +46,10 @@ func (j *Journal) byte(b byte) { j.last.data = append(j.last.data, b) }
 func (j *Journal) Event(atUS int64, e *cachemodes.Event) {
 	j.begin(atUS, eventTag+byte(e.Kind))
 	if e.Kind == cachemodes.Refresh {
-		j.track.sample(j.led, atUS)
+		j.track.sample(j.led, j.driver, atUS)
 	}
 	j.learnt = learn(j.learnt, e, j.led, &j.config)
+	j.demand.event(j.led, e)
 	switch e.Kind {
 	case cachemodes.Create, cachemodes.Fail:
 		j.number(int64(e.Buf))
@@ -84,7 +85,7 @@ func (j *Journal) Event(atUS int64, e *cachemodes.Event) {
 // StartRun notes that a run starts.
 func (j *Journal) StartRun(atUS int64, info RunInfo) {
 	j.begin(atUS, byte(RunStarted))
-	j.track.sample(j.led, atUS)
+	j.track.sample(j.led, j.driver, atUS)
 	j.last.runAt = append(j.last.runAt, j.End()-1)
 	j.current = info
 	c := coder{out: j.last.data}
@@ -95,7 +96,8 @@ func (j *Journal) StartRun(atUS int64, info RunInfo) {
 // EndRun notes that it ends.
 func (j *Journal) EndRun(atUS int64, session int32, id int64) {
 	j.begin(atUS, byte(RunEnded))
-	j.track.sample(j.led, atUS)
+	j.track.sample(j.led, j.driver, atUS)
+	j.demand.runEnd(j.led, j.learnt)
 	j.number(int64(session))
 	j.number(id)
 }
@@ -103,7 +105,7 @@ func (j *Journal) EndRun(atUS int64, session int32, id int64) {
 // Session notes a step of a session's life, or a submit of it.
 func (j *Journal) Session(atUS int64, what What, session int32) {
 	switch what {
-	case SessionCreated, SessionIsReady, SessionReleased, Submitted, GraphCaptured, GraphReplayed, GraphReleased, Dropped:
+	case SessionCreated, SessionIsReady, SessionReleased, Submitted, GraphCaptured, GraphReplayed, GraphReleased, SessionAbandoned:
 	default:
 		panic(fmt.Sprintf("probe: Journal.Session wants a step of a session, got %q", whatNames[what]))
 	}
@@ -130,12 +132,13 @@ func (j *Journal) Wait(atUS int64, session int32, w Waits) {
 // Configure notes that a setting comes into force, before its events.
 func (j *Journal) Configure(atUS int64, u cachemodes.Usage, s cachemodes.Setting) {
 	j.begin(atUS, byte(Configured))
-	j.track.sample(j.led, atUS)
+	j.track.sample(j.led, j.driver, atUS)
 	j.byte(byte(u))
 	c := coder{out: j.last.data}
 	codeSetting(&c, &s)
 	j.last.data = c.out
 	j.config[u] = s
+	j.demand.set(u, &s)
 }
 
 // Note notes a remark.
@@ -291,7 +294,7 @@ func (r *reader) read() bool {
 	case RunEnded:
 		e.Session = r.session()
 		e.Run.Session, e.Run.ID = e.Session, r.number()
-	case SessionCreated, SessionIsReady, SessionReleased, Submitted, GraphCaptured, GraphReplayed, GraphReleased, Dropped:
+	case SessionCreated, SessionIsReady, SessionReleased, Submitted, GraphCaptured, GraphReplayed, GraphReleased, SessionAbandoned:
 		e.Session = r.session()
 	case HazardSeen:
 		r.coded(e.Hazard.code)
@@ -389,28 +392,31 @@ func (r *reader) apply() {
 		m.Ledger.Advance(e.AtUS)
 	}
 	if e.sampled() {
-		m.Track.sample(m.Ledger, e.AtUS)
+		m.Track.sample(m.Ledger, m.Driver, e.AtUS)
 	}
 	switch e.What {
 	case Happened:
 		m.Learnt = learn(m.Learnt, &e.Event, m.Ledger, &m.Config)
+		m.Demand.event(m.Ledger, &e.Event)
 		m.Ledger.Apply(&e.Event)
 		m.Buffers = follow(m.Buffers, &e.Event, &m.made, e.AtUS, m.Ledger.runs)
 	case RunStarted:
 		m.Ledger.StartRun(e.Run, e.AtUS)
 		m.Current = e.Run
 	case RunEnded:
+		m.Demand.runEnd(m.Ledger, m.Learnt)
 		if !r.keepRuns {
 			m.Ended = m.Ended[:0]
 		}
 		m.Ended = append(m.Ended, m.Ledger.EndRun(e.Run.Session, e.Run.ID, m.Config[cachemodes.Storage].Mode, e.AtUS))
 	case Configured:
 		m.Config[e.Usage] = e.Setting
+		m.Demand.set(e.Usage, &e.Setting)
 	case Abandoned:
 		m.Ledger.AbandonRuns()
 	case DriverRead:
 		m.Driver = e.Driver
-	case SessionCreated, SessionIsReady, SessionReleased, GraphCaptured, GraphReplayed, GraphReleased, Dropped:
+	case SessionCreated, SessionIsReady, SessionReleased, GraphCaptured, GraphReplayed, GraphReleased, SessionAbandoned:
 		m.Ledger.Step(e.What, e.Session)
 	case HazardSeen:
 		m.Ledger.Hazard(&e.Hazard)

@@ -63,6 +63,7 @@ func ReadHistory(data []byte) (History, error) {
 	if err := start.check(); err != nil {
 		return History{}, fmt.Errorf("the state that the history begins with does not hold together: %w", err)
 	}
+	start.Demand = newDemand(&start.Config)
 	h := History{last: chunk{first: start.Seq, start: start}}
 	r := &reader{data: c.in, m: start.clone()}
 	begin := 0

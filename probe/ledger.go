@@ -386,7 +386,7 @@ func (l *Ledger) Step(what What, id int32) {
 		s.Replays++
 	case GraphReleased:
 		s.Graphs--
-	case Dropped:
+	case SessionAbandoned:
 		l.open = slices.DeleteFunc(l.open, func(o openRun) bool { return o.run.Session == id })
 	}
 }
@@ -708,6 +708,12 @@ func (l *Ledger) clone() *Ledger {
 	c.loans = slices.Clone(l.loans)
 	c.open = slices.Clone(l.open)
 	return &c
+}
+
+// onDevice is what exists on the device, in bytes: everything held, staging and
+// the application's buffers. A driver's reading moves along with it.
+func (l *Ledger) onDevice() int64 {
+	return l.total.Held() + l.usage[cachemodes.Staging].Held() + l.usage[cachemodes.User].Held()
 }
 
 // Live is how many buffers exist on the device: of every usage, staging and

@@ -97,7 +97,7 @@ var whatTypes = map[probe.What]string{
 	probe.RunStarted: "start", probe.RunEnded: "end", probe.SessionCreated: "load", probe.SessionIsReady: "ready",
 	probe.SessionReleased: "unload", probe.Submitted: "submit", probe.Configured: "set", probe.Noted: "note", probe.Abandoned: "abandon",
 	probe.HazardSeen: "hazard", probe.Waited: "wait", probe.GraphCaptured: "capture", probe.GraphReplayed: "replay", probe.GraphReleased: "retire",
-	probe.Dropped: "drop",
+	probe.SessionAbandoned: "drop",
 }
 
 // typeWord is what happened, in a word.
@@ -151,7 +151,7 @@ func (r *eventRow) hasReason() bool { return r.what == probe.Happened && r.why !
 func typeWords() []string {
 	words := []string{typeMiss, typeRelease, typeRun, typeSession, "oom"}
 	words = append(words, kindTypes[:]...)
-	for w := probe.RunStarted; w <= probe.Dropped; w++ {
+	for w := probe.RunStarted; w <= probe.SessionAbandoned; w++ {
 		if word, ok := whatTypes[w]; ok {
 			words = append(words, word)
 		}
@@ -216,16 +216,7 @@ func (r *eventRow) story(f *frame) (string, style) {
 	case probe.Noted:
 		return r.text, plain
 	case probe.RunEnded:
-		e := r.ended
-		text := units.Count(e.hits) + " hits, " + units.Count(e.creates) + " new"
-		if e.creates > 0 {
-			text += " (" + f.bytes(e.createBytes) + ")"
-		}
-		text += ", " + units.Count(e.destroys) + " gone, peak " + f.bytes(e.peak)
-		if f.st.Device.Timed {
-			text += ", " + duration(float64(e.us))
-		}
-		return text, plain
+		return r.endTexts(f)[0], plain
 	case probe.SessionCreated:
 		return "a model is being loaded", plain
 	case probe.SessionIsReady:
@@ -248,7 +239,7 @@ func (r *eventRow) story(f *frame) (string, style) {
 		return "the run replays a graph and asks for nothing", plain
 	case probe.GraphReleased:
 		return "a captured graph is no more", switchMark
-	case probe.Dropped:
+	case probe.SessionAbandoned:
 		return "its open runs are given up", warning
 	}
 	switch r.kind {
@@ -258,7 +249,7 @@ func (r *eventRow) story(f *frame) (string, style) {
 		}
 		return reasonWords[r.why], faint
 	case cachemodes.Fail:
-		return "the device refused", failure
+		return "no memory", failure
 	case cachemodes.Adjust:
 		return "the keys were renewed", switchMark
 	case cachemodes.Switch:
@@ -269,6 +260,35 @@ func (r *eventRow) story(f *frame) (string, style) {
 		return "is a key no more", switchMark
 	}
 	return "", plain
+}
+
+// endTexts is what a run that ended came to, in fewer and fewer words.
+func (r *eventRow) endTexts(f *frame) []string {
+	e := r.ended
+	made := units.Count(e.creates) + " new"
+	if e.creates > 0 {
+		made += " (" + f.bytes(e.createBytes) + ")"
+	}
+	hits, gone, peak := units.Count(e.hits)+" hits, ", units.Count(e.destroys)+" gone", "peak "+f.bytes(e.peak)
+	all := hits + made + ", " + gone + ", " + peak
+	texts := []string{all, made + ", " + gone + ", " + peak, made + ", " + peak, units.Count(e.creates) + " new, " + peak, units.Count(e.creates) + " new"}
+	if f.st.Device.Timed {
+		texts = slices.Insert(texts, 0, all+", "+duration(float64(e.us)))
+	}
+	return texts
+}
+
+// drawStory draws what happened, in as many words as there is room for.
+func drawStory(v view, f *frame, r *eventRow) {
+	text, s := r.story(f)
+	if r.what == probe.RunEnded {
+		for _, text = range r.endTexts(f) {
+			if textWidth(text) <= v.w {
+				break
+			}
+		}
+	}
+	v.put(0, 0, cut(text, v.w), s)
 }
 
 // typeStyle sets apart what costs and what changes.
@@ -337,7 +357,7 @@ var eventColumns = []column[*eventRow]{
 		}
 		return r.mode.String(), faint
 	}},
-	{title: "what", width: 12, left: true, rank: 2, grow: 80, text: func(f *frame, r *eventRow) (string, style) { return r.story(f) }},
+	{title: "what", width: 12, left: true, rank: 2, grow: 80, draw: drawStory},
 }
 
 // tailOf is a number in w columns; of a longer one its last digits, which tell

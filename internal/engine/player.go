@@ -657,7 +657,7 @@ func (p *Player) abandon(l *lane) error {
 			continue
 		}
 		p.watch.RunEnd(id)
-		p.note(probe.Dropped, id)
+		p.note(probe.SessionAbandoned, id)
 		if l.graphs != nil {
 			for _, g := range l.graphs.forget(int32(i)) {
 				p.watch.Graph(g, false, true)
