@@ -90,6 +90,9 @@ func (m *Manager) Request(session int32, usage Usage, n int64) (BufID, []Event) 
 
 // requestChosen is Request under a Chooser.
 func (m *Manager) requestChosen(c *cache, session int32, n int64) (BufID, []Event) {
+	if c.learner != nil {
+		c.learner.Requested(session, n)
+	}
 	if id := c.chooser.Choose(n, c.shelf); id != NoBuf {
 		m.takeFree(c, id)
 		b := &m.bufs[id]
@@ -104,6 +107,7 @@ func (m *Manager) requestChosen(c *cache, session int32, n int64) (BufID, []Even
 	bk := &c.buckets[i]
 	id, b := m.newBuffer()
 	*b = buffer{size: bk.size, requested: n, key: bk.key, bucket: i, session: session, usage: c.usage, mode: c.setting.Mode, state: InUse}
+	b.mark, c.shelf.made = c.shelf.made, 0
 	m.held[c.usage] += b.size
 	m.emit(id, b, Create, c.explain(n, bk))
 	return id, m.events
@@ -146,6 +150,9 @@ func (m *Manager) Fail(id BufID) []Event {
 	m.requested[b.usage] -= b.requested
 	m.emit(id, b, Fail, NoReason)
 	m.forget(id, b)
+	if b.usage.Cached() {
+		m.evict(&m.caches[b.usage], OnFail, b.requested)
+	}
 	return m.events
 }
 
