@@ -324,7 +324,7 @@ func (w *watermark) smallest(from, to int64, p *plan, free *Shelf) BufID {
 			break
 		}
 		for _, id := range b.free {
-			if w.claim(id).plan != p {
+			if w.claim(id).plan != p && free.Free(id) {
 				return id
 			}
 		}

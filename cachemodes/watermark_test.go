@@ -61,6 +61,7 @@ func (u *user) play(run []wanted, between func()) (creates int) {
 	for _, id := range last {
 		u.m.Release(id)
 	}
+	u.m.Refresh(u.session)
 	u.m.RunEnd(u.session)
 	return creates
 }
@@ -70,7 +71,7 @@ func watermarked(weights int64) (*Manager, *watermark) {
 	cfg[Storage].Mode = Watermark
 	m := NewManager(cfg)
 	m.Request(0, Weights, weights)
-	return m, m.caches[Storage].policy.(*watermark)
+	return m, m.home.caches[Storage].policy.(*watermark)
 }
 
 // TestWatermarkLearns: where there is room for it, runs that repeat create nothing
@@ -94,7 +95,7 @@ func TestWatermarkLearns(t *testing.T) {
 func TestWatermarkLimit(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m, w := watermarked(rapid.Int64Range(1, 1<<26).Draw(t, "weights"))
-		shelf := m.caches[Storage].shelf
+		shelf := m.home.caches[Storage].shelf
 		most := m.all(&m.requested)
 		check := func() {
 			most = max(most, m.all(&m.requested))

@@ -50,8 +50,12 @@ const (
 	sortTurn
 	presetNext
 	openPalette
+	align
+	expand
+	toBuckets
+	findings
 
-	numActions = int(openPalette) + 1
+	numActions = int(findings) + 1
 )
 
 // scope is where a binding holds.
@@ -63,8 +67,9 @@ const (
 	inMenus // lists that are typed into: letters are text there
 	inTabs  // menus with a list for each usage
 	inLine  // a line that is typed, beside what it is about
+	inList  // lists that are only walked: letters are keys there
 
-	everywhere = onScreens | inHelp | inMenus | inLine
+	everywhere = onScreens | inHelp | inMenus | inLine | inList
 )
 
 // binding ties keys to an action. Order is the order of help.
@@ -96,6 +101,9 @@ var keymap = []binding{
 	{zoomIn, onScreens, []string{"+"}, "+", "", "shorter window of the graph", groupDisplay},
 	{zoomOut, onScreens, []string{"-"}, "-", "", "longer window, up to all of the history", groupDisplay},
 	{zoomReset, onScreens, []string{"="}, "=", "", "window of 60 s again", groupDisplay},
+	{align, onScreens, []string{"a"}, "a", "", "Live: the graph by run, or over time", groupDisplay},
+	{expand, onScreens, []string{"e"}, "e", "", "Buckets: a row for each key instead of two", groupDisplay},
+	{findings, onScreens | inList, []string{"f"}, "f", "findings", "everything that the diagnosis found, the dearest first; enter goes where it happened", groupDisplay},
 	{pause, onScreens, []string{"p"}, "p", "pause", "pause the workload at the end of its run, or let it go on; after a stop, begin anew", groupWorkload},
 	{step, onScreens, []string{"n"}, "n", "step", "play one run, then pause", groupWorkload},
 	{slower, onScreens, []string{"<"}, "<", "", "slower: fewer runs per second", groupWorkload},
@@ -103,6 +111,7 @@ var keymap = []binding{
 	{chooseMode, onScreens, []string{"m"}, "m", "mode", "cache mode of each usage", groupWorkload},
 	{chooseWorkload, onScreens, []string{"w"}, "w", "workload", "play another recording", groupWorkload},
 	{toLive, onScreens, []string{"1"}, "1", "", "Live: held bytes over time, the buckets, the runs", groupScreens},
+	{toBuckets, onScreens, []string{"2"}, "2", "", "Buckets: what each run asked of each key, births and deaths of keys, the sizes asked for", groupScreens},
 	{toEvents, onScreens, []string{"3"}, "3", "", "Events: everything that happened, filtered; a marked event takes every pane back to it", groupScreens},
 	{toBuffers, onScreens, []string{"4"}, "4", "", "Buffers: every buffer that exists, who has it, how long nobody used it", groupScreens},
 	{prevEvent, onScreens, []string{"["}, "[", "", "back by one event, of those that the filter of Events lets through; every pane goes along", groupHistory},
@@ -112,16 +121,16 @@ var keymap = []binding{
 	{firstEvent, onScreens, []string{"home"}, "home", "", "back to the first event that is kept", groupHistory},
 	{nowAgain, onScreens, []string{"end"}, "end", "now", "what goes on now; ends freezing, too", groupHistory},
 	{filterList, onScreens, []string{"/"}, "/", "filter", "filter of a list: words that must all hold, as type:miss size>=4MiB run=87 !usage:uniform", groupLists},
-	{sortNext, onScreens, []string{"o"}, "o", "", "Buffers: sort by the next column", groupLists},
-	{sortTurn, onScreens, []string{"O", "shift+o"}, "O", "", "Buffers: turn the order around", groupLists},
-	{presetNext, onScreens, []string{"v"}, "v", "", "Buffers: all, leaks, temporary, stale", groupLists},
+	{sortNext, onScreens, []string{"o"}, "o", "", "sort by the next column", groupLists},
+	{sortTurn, onScreens, []string{"O", "shift+o"}, "O", "", "turn the order around", groupLists},
+	{presetNext, onScreens, []string{"v"}, "v", "", "Buffers: all, leaks, temporary, stale; Buckets: the next usage; Live: the graph in lines, braille or blocks", groupLists},
 	{copyRow, onScreens, []string{"y"}, "y", "", "copy the marked row to the clipboard of the terminal", groupLists},
 	{nextPane, onScreens, []string{"tab"}, "tab", "pane", "next pane", groupMove},
 	{prevPane, onScreens, []string{"shift+tab"}, "shift+tab", "", "previous pane", groupMove},
 	{moveUp, onScreens | inHelp, []string{"up", "k"}, "↑ k", "", "up", groupMove},
 	{moveDown, onScreens | inHelp, []string{"down", "j"}, "↓ j", "", "down", groupMove},
-	{moveLeft, onScreens, []string{"left", "h"}, "← h", "", "pane to the left", groupMove},
-	{moveRight, onScreens, []string{"right", "l"}, "→ l", "", "pane to the right", groupMove},
+	{moveLeft, onScreens, []string{"left", "h"}, "← h", "", "pane to the left; in a graph or a map the cursor", groupMove},
+	{moveRight, onScreens, []string{"right", "l"}, "→ l", "", "pane to the right; in a graph or a map the cursor", groupMove},
 	{pageUp, onScreens | inHelp | inMenus, []string{"pgup"}, "pgup", "", "page up", groupMove},
 	{pageDown, onScreens | inHelp | inMenus, []string{"pgdown"}, "pgdn", "", "page down", groupMove},
 	{toTop, onScreens | inHelp, []string{"g"}, "g", "", "first row", groupMove},
@@ -130,7 +139,9 @@ var keymap = []binding{
 	{moveDown, inMenus, []string{"down", "ctrl+n"}, "↓", "", "down", groupMenus},
 	{prevTab, inTabs, []string{"left", "shift+tab"}, "← shift+tab", "", "previous usage", groupMenus},
 	{nextTab, inTabs, []string{"right", "tab"}, "→ tab", "usage", "next usage", groupMenus},
+	{accept, onScreens, []string{"enter"}, "enter", "", "go to what is marked: a bucket's runs, a run's or a point's moment", groupMove},
 	{accept, inMenus, []string{"enter"}, "enter", "choose", "choose the marked row", groupMenus},
+	{accept, inList, []string{"enter"}, "enter", "go there", "go where the finding shows", groupMenus},
 	{accept, inLine, []string{"enter"}, "enter", "apply", "apply the filter", groupMenus},
 	{help, onScreens | inHelp, []string{"?"}, "?", "help", "this list, and back", groupProgram},
 	{openPalette, onScreens, []string{":", "ctrl+p"}, ": ctrl+p", "", "palette: every action by its name", groupProgram},

@@ -32,7 +32,8 @@ type model struct {
 	held    *engine.State // what is shown while the display is frozen, else nil
 	past    *engine.State // the moment that was gone back to, else nil
 	screens [numScreens]screen
-	events  *eventsScreen // of screens
+	events  *eventsScreen  // of screens
+	buckets *bucketsScreen // of screens
 	current screenID
 	more    bool // the screen has work left to do
 	advice  diagnosis
@@ -100,9 +101,9 @@ func newModel(ctx context.Context, o *Options) *model {
 	m := &model{
 		ctx: ctx, engine: o.Engine, workloads: o.Workloads, load: o.LoadWorkload,
 		now: time.Now, glyphs: &unicodeGlyphs, si: o.SI, theme: darkTheme,
-		events: newEventsScreen(), stale: true,
+		events: newEventsScreen(), buckets: newBucketsScreen(), stale: true,
 	}
-	m.screens = [numScreens]screen{screenLive: newLive(), screenEvents: m.events, screenBuffers: newBuffersScreen()}
+	m.screens = [numScreens]screen{screenLive: newLive(), screenBuckets: m.buckets, screenEvents: m.events, screenBuffers: newBuffersScreen()}
 	if o.ASCII {
 		m.glyphs = &asciiGlyphs
 	}
@@ -282,6 +283,8 @@ func (m *model) act(a action) tea.Cmd {
 		m.over = &helpView{}
 	case openPalette:
 		m.over = newPalette()
+	case findings:
+		m.over = newFindings(m.frame())
 	case prevEvent, nextEvent, prevRun, nextRun, firstEvent:
 		m.travel(a)
 	case nowAgain:
@@ -350,10 +353,20 @@ func (m *model) grant(w wish) tea.Cmd {
 		m.past = nil
 	case w.edit != nil:
 		m.over = newFilterLine(w.edit)
+	case w.place != nil:
+		return m.show(w.place)
 	case w.copy != "":
 		return tea.SetClipboard(w.copy)
 	}
 	return nil
+}
+
+// show goes to a place on a screen.
+func (m *model) show(p *place) tea.Cmd {
+	if p.screen == screenBuckets {
+		m.buckets.point(m.frame(), p)
+	}
+	return m.goTo(p.screen)
 }
 
 // heed does what an overlay asked for.
@@ -369,6 +382,8 @@ func (m *model) heed(o outcome) tea.Cmd {
 		return m.beginLoad(o.load)
 	case o.act != noAction:
 		return m.act(o.act)
+	case o.show != nil:
+		return m.show(o.show)
 	}
 	m.follow()
 	return m.tickIn(soon)

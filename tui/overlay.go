@@ -25,6 +25,8 @@ type outcome struct {
 	load string
 	// act is what to do as if its key had been pressed.
 	act action
+	// show is a place to go to.
+	show *place
 }
 
 type modeChoice struct {

@@ -1,10 +1,13 @@
 package tui
 
+import "bucketscope/cachemodes"
+
 // screenID is one of the numbered screens that there are.
 type screenID uint8
 
 const (
 	screenLive screenID = iota
+	screenBuckets
 	screenEvents
 	screenBuffers
 
@@ -20,12 +23,16 @@ type tab struct {
 // tabs are the screens, by screenID.
 var tabs = [numScreens]tab{
 	screenLive:    {"1", "Live", toLive},
+	screenBuckets: {"2", "Buckets", toBuckets},
 	screenEvents:  {"3", "Events", toEvents},
 	screenBuffers: {"4", "Buffers", toBuffers},
 }
 
 // tabsWidth is the room for the tabs beside the hints.
 const tabsWidth = 20
+
+// hasPanes reports whether a screen has panes to go between.
+func hasPanes(id screenID) bool { return id == screenLive || id == screenBuckets }
 
 // screenOf is the screen that an action goes to.
 func screenOf(a action) (screenID, bool) {
@@ -82,6 +89,15 @@ type wish struct {
 	copy   string // for the clipboard
 	tell   string // a notice
 	edit   *filterEdit
+	place  *place
+}
+
+// place is something on a screen that another one leads to: a key, or a run, or
+// both; -1 for none.
+type place struct {
+	screen screenID
+	key    cachemodes.KeyID
+	run    int64
 }
 
 // filterEdit is a filter to be typed.

@@ -60,7 +60,7 @@ func (m *model) note() (lines []string, s style) {
 	if kindOf(m.w, m.h) < layoutStandard {
 		return nil, plain // there the hints are worth more
 	}
-	return wrap(m.advice.text, w, 1), warning
+	return wrap(m.advice.line(w), w, 1), warning
 }
 
 // shell lays out the terminal as it is now.
@@ -86,7 +86,7 @@ func (m *model) draw() {
 	if m.over != nil {
 		where = m.over.scope()
 	}
-	drawHints(all.rect(s.hints), f, where)
+	drawHints(all.rect(s.hints), f, where, m.current)
 	if m.over != nil {
 		m.over.draw(all.rect(overlayOf(m.w, m.h, &s)), f)
 	}
@@ -101,11 +101,14 @@ func drawLines(v view, lines []string, s style) {
 
 // drawHints shows the keys that are worth knowing first: as many as fit, and
 // help and quit always.
-func drawHints(v view, f *frame, where scope) {
+func drawHints(v view, f *frame, where scope, current screenID) {
 	var fields []field
 	for i := range keymap {
 		b := &keymap[i]
 		if b.scope&where == 0 || b.short == "" || b.action == back && where == onScreens {
+			continue
+		}
+		if b.action == nextPane && !hasPanes(current) {
 			continue
 		}
 		if b.action == nowAgain && !f.past() && !f.frozen {

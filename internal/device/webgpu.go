@@ -8,6 +8,7 @@ import (
 	"math"
 	"runtime"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/cogentcore/webgpu/wgpu"
@@ -36,6 +37,9 @@ import (
 //     default". The push constant size that it reports for an adapter is
 //     uninitialised memory and must not be asked for.
 //   - Its device-lost callback is handed a dangling pointer, so none is set.
+//   - Its sub-allocator asks the driver for memory in blocks and gives a block
+//     back when the last buffer in it goes. Mappable memory has blocks of its
+//     own, which staging buffers empty several times a run: see keeper.
 
 // adapterList is the adapters of one library instance.
 type adapterList struct {
@@ -159,7 +163,7 @@ fn first_use() { buffer[0] = %du; }
 
 // gpu is a Device and Counter on a WebGPU adapter.
 //
-//	Use ──► encoder: [pass: dispatch dispatch] clear [pass: dispatch] ──Submit──► queue
+//	Use ──► encoder of its recording: [pass: dispatch dispatch] clear [pass: dispatch] ──Submit──► queue
 //
 // Commands are recorded at once and in order, dispatches in a row into one
 // compute pass, because a clear cannot be recorded inside a pass.
@@ -170,11 +174,18 @@ type gpu struct {
 	queue    *wgpu.Queue
 	layout   *wgpu.BindGroupLayout
 	pipeline *wgpu.ComputePipeline
-	buffers  []buffer // by ID
+	// keeper is a small mappable buffer that nobody uses, so that the block it
+	// lies in stays. A program has some mapped buffer at any time; a replay has
+	// none between two downloads, and would pay for a block each time: on an
+	// NVIDIA H200 under Vulkan 5 to 15 ms for each staging buffer, whatever the
+	// cache mode (a run of phi3-mini-4k/static 40 ms; with it 2.5).
+	keeper *wgpu.Buffer
 
-	encoder *wgpu.CommandEncoder     // nil while nothing is recorded
-	pass    *wgpu.ComputePassEncoder // nil while no pass is open; needs encoder
-	groups  []*wgpu.BindGroup        // of the open pass
+	// mu guards what follows, and calls of the library, whose error scopes are
+	// one stack for the whole device.
+	mu      sync.Mutex
+	buffers []buffer     // by ID
+	recs    []*recording // by Recording
 
 	// failed counts the creates that the library refused; it goes on counting
 	// each of them as a buffer.
@@ -185,12 +196,22 @@ type gpu struct {
 	newGroup  wgpu.BindGroupDescriptor
 }
 
+// recording is the commands of one session that are not submitted.
+type recording struct {
+	encoder *wgpu.CommandEncoder     // nil while nothing is recorded
+	pass    *wgpu.ComputePassEncoder // nil while no pass is open; needs encoder
+	groups  []*wgpu.BindGroup        // of the open pass
+}
+
 type buffer struct {
 	ref  *wgpu.Buffer // nil where the ID is free
 	size uint64
 	// bindable tells that a shader can bind the whole buffer for writing.
 	bindable bool
 }
+
+// keeperSize is any size that shares a block.
+const keeperSize = 64
 
 // open makes a device of the entry of infos with that index. The instance is
 // the device's from then on, so that its counts are those of this device alone.
@@ -210,6 +231,10 @@ func (l *adapterList) open(index int) (Device, error) {
 	if err := g.compile(); err != nil {
 		g.release()
 		return nil, fmt.Errorf("compiling the shader of bucketscope on %s: %w; choose another adapter with --device or use --device host", info, plain(err))
+	}
+	if g.keeper, err = g.device.CreateBuffer(&wgpu.BufferDescriptor{Size: keeperSize, Usage: bufferUsage[cachemodes.Staging]}); err != nil {
+		g.release()
+		return nil, fmt.Errorf("making a first buffer on %s: %w; choose another adapter with --device or use --device host", info, plain(err))
 	}
 	g.newGroup = wgpu.BindGroupDescriptor{Layout: g.layout, Entries: make([]wgpu.BindGroupEntry, 1)}
 	return g, nil
@@ -272,6 +297,8 @@ func (g *gpu) Create(id ID, size int64, usage cachemodes.Usage) error {
 	if id < 0 || size <= 0 || size%4 != 0 {
 		panic(fmt.Sprintf("device: Create(%d, %d): expected an id from 0 on and a size above 0 that is a multiple of 4", id, size))
 	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	for int(id) >= len(g.buffers) {
 		g.buffers = append(g.buffers, buffer{})
 	}
@@ -306,20 +333,23 @@ func (g *gpu) Create(id ID, size int64, usage cachemodes.Usage) error {
 // buffer is no shader's to write; one above the largest binding cannot be bound
 // whole. A clear is the first write of a fresh buffer as much as a binding is:
 // the library does not zero it once more.
-func (g *gpu) Use(id ID, recycled bool) error {
+func (g *gpu) Use(r Recording, id ID, recycled bool) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	rec := g.recording(r)
 	b := g.held(id, "Use")
-	if g.encoder == nil {
+	if rec.encoder == nil {
 		encoder, err := g.device.CreateCommandEncoder(nil)
 		if err != nil {
 			return fmt.Errorf("recording commands on %s: %w", g.info, plain(err))
 		}
-		g.encoder = encoder
+		rec.encoder = encoder
 	}
 	var err error
 	if b.bindable && !recycled {
-		err = g.dispatch(b)
+		err = g.dispatch(rec, b)
 	} else {
-		err = g.clear(b)
+		err = rec.clear(b)
 	}
 	if err != nil {
 		return fmt.Errorf("recording a write of %d bytes on %s: %w", b.size, g.info, plain(err))
@@ -327,7 +357,7 @@ func (g *gpu) Use(id ID, recycled bool) error {
 	return nil
 }
 
-func (g *gpu) dispatch(b *buffer) error {
+func (g *gpu) dispatch(rec *recording, b *buffer) error {
 	g.newGroup.Entries[0].Buffer, g.newGroup.Entries[0].Size = b.ref, b.size
 	group, err := g.device.CreateBindGroup(&g.newGroup)
 	if err != nil {
@@ -335,44 +365,44 @@ func (g *gpu) dispatch(b *buffer) error {
 	}
 	// Released when the pass ends: the library looks it up only then, by a
 	// number that a release makes invalid. The group keeps the buffer.
-	g.groups = append(g.groups, group)
-	if err := g.beginPass(); err != nil {
+	rec.groups = append(rec.groups, group)
+	if err := rec.beginPass(g.pipeline); err != nil {
 		return err
 	}
-	g.pass.SetBindGroup(0, group, nil)
-	g.pass.DispatchWorkgroups(1, 1, 1)
+	rec.pass.SetBindGroup(0, group, nil)
+	rec.pass.DispatchWorkgroups(1, 1, 1)
 	return nil
 }
 
-func (g *gpu) clear(b *buffer) error {
-	if err := g.endPass(); err != nil {
+func (rec *recording) clear(b *buffer) error {
+	if err := rec.endPass(); err != nil {
 		return err
 	}
-	return g.encoder.ClearBuffer(b.ref, 0, b.size)
+	return rec.encoder.ClearBuffer(b.ref, 0, b.size)
 }
 
 // beginPass sees to an open pass with the pipeline set.
-func (g *gpu) beginPass() (err error) {
-	if g.pass != nil {
+func (rec *recording) beginPass(pipeline *wgpu.ComputePipeline) (err error) {
+	if rec.pass != nil {
 		return nil
 	}
 	defer caught("beginning a compute pass", &err)
-	g.pass = g.encoder.BeginComputePass(nil)
-	g.pass.SetPipeline(g.pipeline)
+	rec.pass = rec.encoder.BeginComputePass(nil)
+	rec.pass.SetPipeline(pipeline)
 	return nil
 }
 
-func (g *gpu) endPass() error {
-	if g.pass == nil {
+func (rec *recording) endPass() error {
+	if rec.pass == nil {
 		return nil
 	}
-	err := g.pass.End()
-	g.pass.Release()
-	g.pass = nil
-	for _, group := range g.groups {
+	err := rec.pass.End()
+	rec.pass.Release()
+	rec.pass = nil
+	for _, group := range rec.groups {
 		group.Release()
 	}
-	g.groups = g.groups[:0]
+	rec.groups = rec.groups[:0]
 	return err
 }
 
@@ -380,6 +410,8 @@ func (g *gpu) endPass() error {
 // were recorded with it stay valid, and its memory is freed at the first Submit
 // or Wait that finds them done.
 func (g *gpu) Destroy(id ID) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	b := g.held(id, "Destroy")
 	b.ref.Release()
 	*b = buffer{}
@@ -395,9 +427,11 @@ func (g *gpu) held(id ID, by string) *buffer {
 
 // Submit with nothing recorded sends nothing. Every Submit frees the memory of
 // buffers destroyed earlier whose commands are done; it does not wait.
-func (g *gpu) Submit() error {
-	if g.encoder != nil {
-		commands, err := g.finish()
+func (g *gpu) Submit(r Recording) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if rec := g.recording(r); rec.encoder != nil {
+		commands, err := rec.finish()
 		if err != nil {
 			return fmt.Errorf("submitting to %s: %w", g.info, plain(err))
 		}
@@ -408,12 +442,20 @@ func (g *gpu) Submit() error {
 	return nil
 }
 
+// recording is one by its number.
+func (g *gpu) recording(r Recording) *recording {
+	for int(r) >= len(g.recs) {
+		g.recs = append(g.recs, &recording{})
+	}
+	return g.recs[r]
+}
+
 // finish ends the recording, which is over whether that succeeds or not.
-func (g *gpu) finish() (*wgpu.CommandBuffer, error) {
-	passErr := g.endPass()
-	commands, err := g.encoder.Finish(nil)
-	g.encoder.Release()
-	g.encoder = nil
+func (rec *recording) finish() (*wgpu.CommandBuffer, error) {
+	passErr := rec.endPass()
+	commands, err := rec.encoder.Finish(nil)
+	rec.encoder.Release()
+	rec.encoder = nil
 	if passErr != nil {
 		if err == nil {
 			commands.Release()
@@ -438,7 +480,7 @@ const (
 // load needs longer for gigabytes.
 func (g *gpu) Wait() error {
 	begin, pause := time.Now(), waitFirst
-	for !g.device.Poll(false, nil) {
+	for !g.poll() {
 		switch d := time.Since(begin); {
 		case d < waitSpins:
 			runtime.Gosched()
@@ -452,13 +494,22 @@ func (g *gpu) Wait() error {
 	return nil
 }
 
-// LiveBuffers counts the buffers whose memory exists: those not destroyed, and
+// poll frees what is done, and answers whether the queue is idle.
+func (g *gpu) poll() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.device.Poll(false, nil)
+}
+
+// LiveBuffers counts the buffers made whose memory exists: those not destroyed, and
 // those destroyed that commands under way still use. After Wait there are none
 // of the latter.
 //
 // The error wraps errors.ErrUnsupported: the library reports on one backend,
 // which on Windows is not always the device's.
 func (g *gpu) LiveBuffers() (int, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	report := g.instance.GenerateReport()
 	hub := map[string]*wgpu.HubReport{
 		"vulkan": report.Vulkan,
@@ -468,7 +519,7 @@ func (g *gpu) LiveBuffers() (int, error) {
 	if hub == nil {
 		return 0, fmt.Errorf("counting the buffers of %s: %w by the WebGPU library on this system", g.info, errors.ErrUnsupported)
 	}
-	return int(hub.Buffers.NumAllocated) - g.failed, nil
+	return int(hub.Buffers.NumAllocated) - g.failed - 1, nil // without the keeper
 }
 
 // Close drops what is recorded and not submitted, waits for the rest, and
@@ -479,10 +530,15 @@ func (g *gpu) Close() error {
 		return nil
 	}
 	var err error
-	if g.encoder != nil {
-		var commands *wgpu.CommandBuffer
-		if commands, err = g.finish(); err == nil {
+	for _, rec := range g.recs {
+		if rec.encoder == nil {
+			continue
+		}
+		commands, ferr := rec.finish()
+		if ferr == nil {
 			commands.Release()
+		} else if err == nil {
+			err = ferr
 		}
 	}
 	for n := range g.buffers {
@@ -500,6 +556,9 @@ func (g *gpu) Close() error {
 
 // release gives up what open made.
 func (g *gpu) release() {
+	if g.keeper != nil {
+		g.keeper.Release()
+	}
 	if g.pipeline != nil {
 		g.pipeline.Release()
 	}
@@ -513,7 +572,7 @@ func (g *gpu) release() {
 		g.device.Release()
 	}
 	g.instance.Release()
-	*g = gpu{info: g.info}
+	g.instance, g.device, g.queue, g.layout, g.pipeline, g.keeper, g.buffers, g.recs = nil, nil, nil, nil, nil, nil, nil, nil
 }
 
 // plain is the cause of an error of the library in one line. The library
