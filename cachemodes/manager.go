@@ -100,6 +100,9 @@ func (m *Manager) Request(session int32, usage Usage, n int64) (BufID, []Event) 
 
 // requestChosen is Request under a Chooser.
 func (m *Manager) requestChosen(c *cache, session int32, n int64) (BufID, []Event) {
+	if c.learner != nil {
+		c.learner.Requested(session, n)
+	}
 	c.shelf.viewer = session
 	id := c.chooser.Choose(n, c.shelf)
 	c.shelf.viewer = NoSession
@@ -109,6 +112,7 @@ func (m *Manager) requestChosen(c *cache, session int32, n int64) (BufID, []Even
 		return id, m.events
 	}
 	if id := m.fromPool(c, n, MaxBytes, session); id != NoBuf {
+		m.bufs[id].mark, c.shelf.made = c.shelf.made, 0
 		m.handOut(c, id, session, n)
 		return id, m.events
 	}
@@ -118,6 +122,7 @@ func (m *Manager) requestChosen(c *cache, session int32, n int64) (BufID, []Even
 	}
 	why := m.explain(c, n, &c.buckets[i], session)
 	id = m.create(c, i, session, n, why)
+	m.bufs[id].mark, c.shelf.made = c.shelf.made, 0
 	return id, m.events
 }
 
@@ -212,11 +217,15 @@ func (m *Manager) Fail(id BufID) []Event {
 	m.events = m.events[:0]
 	b := m.inUse(id, "Fail")
 	m.requested[b.usage] -= b.requested
-	if b.usage.Cached() {
-		m.domains[b.domain].caches[b.usage].requested -= b.requested
-	}
 	m.emit(id, b, Fail, NoReason)
+	if !b.usage.Cached() {
+		m.forget(id, b)
+		return m.events
+	}
+	c := &m.domains[b.domain].caches[b.usage]
+	c.requested -= b.requested
 	m.forget(id, b)
+	m.evict(c, OnFail, b.requested)
 	return m.events
 }
 

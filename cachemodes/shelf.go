@@ -18,19 +18,25 @@ type Shelf struct {
 	count          int
 	bytes          int64
 	bySize         []int32 // the cache's buckets, sizes ascending
+	made           int32   // mark of the next buffer that is created
 	// viewer is the session for which a buffer is chosen: it sees no buffer
 	// that another one's unsubmitted commands use. NoSession sees all.
 	viewer int32
 }
 
 // newShelf puts up what is free in a cache: sizes in the order of their first
-// sight, since no record of the order of release was kept before.
+// sight, since no record of the order of release was kept before. Marks are
+// another policy's no more.
 func newShelf(m *Manager, c *cache) *Shelf {
 	s := &Shelf{m: m, c: c, oldest: NoBuf, newest: NoBuf, viewer: NoSession}
+	for id := range m.bufs {
+		if b := &m.bufs[id]; b.usage == c.usage && b.domain == c.domain.id {
+			b.mark = 0
+		}
+	}
 	for i := range c.buckets {
 		s.addBucket(int32(i))
 		for _, id := range c.buckets[i].free {
-			m.bufs[id].mark = 0
 			s.add(id)
 		}
 	}
@@ -82,11 +88,17 @@ func (s *Shelf) firstOf(b *bucket) BufID {
 	return NoBuf
 }
 
+// Newest is the buffer released last, NoBuf where none is free.
+func (s *Shelf) Newest() BufID { return s.newest }
+
 // After is the buffer released next after id, NoBuf after the newest.
 func (s *Shelf) After(id BufID) BufID { return s.visible(s.m.bufs[id].newer) }
 
 // Size is a buffer's, in bytes.
 func (s *Shelf) Size(id BufID) int64 { return s.m.bufs[id].size }
+
+// LastRequested is what the last holder of a free buffer asked for, in bytes.
+func (s *Shelf) LastRequested(id BufID) int64 { return s.m.bufs[id].requested }
 
 // Smallest is a free buffer of the smallest size from one size to another,
 // both included; of equals the one that has been free longest.
@@ -122,6 +134,16 @@ func (s *Shelf) Mark(id BufID) int32 { return s.m.bufs[id].mark }
 
 // SetMark sets it.
 func (s *Shelf) SetMark(id BufID, mark int32) { s.m.bufs[id].mark = mark }
+
+// MarkNew sets the mark of the buffer that is created for the request at hand.
+func (s *Shelf) MarkNew(mark int32) { s.made = mark }
+
+// Free reports whether a buffer that the policy knows of is on the shelf, and the
+// viewer sees it.
+func (s *Shelf) Free(id BufID) bool {
+	b := &s.m.bufs[id]
+	return b.state == Cached && b.usage == s.c.usage && b.domain == s.c.domain.id && s.m.safe(b, s.viewer)
+}
 
 // find is the first of bySize with at least a size.
 func (s *Shelf) find(size int64) int {

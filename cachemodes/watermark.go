@@ -3,164 +3,451 @@ package cachemodes
 import "math/bits"
 
 // watermark is bucketscope's own mode. It never holds much more than was once
-// asked for, and spends what that leaves where it saves creates. How it came
-// about, and what it does not reach, is in docs/watermark.md.
+// asked for, and learns from a session's runs, which nearly repeat, how their
+// requests can share what that leaves. How it came about, what it reaches and what
+// nothing can reach is in docs/watermark.md.
 //
-// The watermark is the most bytes ever requested at once, of everything held:
-// so far, no engine that gives each request a buffer could have held less.
+// The watermark is the most bytes ever requested at once, of everything held: so
+// far, no engine that gives each request a buffer could have held less. 2.95 %
+// above it is the limit.
 //
-//	hit     the smallest free buffer that fits, if the request's share of the
-//	        padding allows: 2.5 % of the watermark for all buffers in use
-//	        together, and a tenth of what they are below the watermark
-//	create  rounded up to a quarter of a power of two, so that growing sizes
-//	        find a buffer for several steps; finer where padding does not allow;
-//	        if that exceeds the watermark by 2.8 %, the largest free buffers go
-//	        first: one of them makes more room than many small ones
-//	release at once; where ORT's bucket mode would have held less on average up
-//	        to now, but have created more, the largest free buffer goes
+//	run end   the run's requests, with their sizes and lives, become a plan: slots
+//	          that requests share whose lives do not meet (watermark_plan.go)
+//	request   planned: its slot's buffer, at once. Else the smallest free buffer
+//	          that fits and that the plan has no use for, if the padding allows
+//	create    as large as the plan's slot; without a plan rounded up to a quarter
+//	          of a power of two, so that sizes that grow find room
+//	limit     before a create would exceed it, buffers go: what no plan needs, then
+//	          what the next run does not, then what this run needs last
+//	release   at once; where ORT's bucket mode would have held less on average up
+//	          to now, the largest free buffer goes, if bucket would not have it
+//	          either or has created more (watermark_shadow.go)
 //
-// The last rule is why it keeps a count of what bucket would do (shadowBucket).
-// The percentages are the mode's, not a workload's. Free buffers never lift what
-// is held above the watermark and 2.8 %; padding could, where much of it was
-// allowed far below the watermark and is still in use when a new one is reached.
+// Free buffers never lift what is held above the limit: they go. Padding could,
+// since a buffer in use cannot. So without a plan it is 2.5 % of the watermark for
+// all buffers in use together; a run that asks for what an earlier one did has what
+// that one leaves below the limit while the request lives.
 type watermark struct {
 	peak    int64 // the watermark, bytes
 	limit   int64 // of everything held, bytes
-	room    int64 // padding that the request at hand may have, bytes
-	steps   int64 // between powers of two, for the request at hand; 0 rounds to 16
 	created int64
 	shadow  shadowBucket
-	// credit is what bucket held more than this mode, summed over requests and
-	// releases, bytes.
-	credit int64
+	// credit is what bucket held more than this mode, summed over so many requests
+	// and releases, bytes.
+	credit, ticks int64
+
+	// Of the request at hand: its bytes, the buffer made for it, the largest that
+	// may serve it.
+	n, key, most int64
+
+	sessions map[int32]*memory
+	now      *memory // of the session that asked last
+	nowID    int32
+	uses     []use // buffers in use: a buffer's mark is its use's index plus 1
+	spare    []int32
+	newest   int32   // mark of the last use; 0 for none
+	claims   []claim // by BufID, of free buffers: the slot that they are for
+	extra    int64   // padding of buffers in use that no plan knows, bytes
+	padded   int64   // of those that outlive the run, for all that is known
 }
 
-// The shares of the watermark, in thousandths, and the steps that rounding
-// tries.
+// use is a buffer in use.
+type use struct {
+	memory  *memory // of its session; nil where that is no more
+	plan    *plan
+	slot    int32 // of the plan, noSlot for none
+	run     int32 // of the session, counted
+	ordinal int32 // of the request in the run, -1 for none
+	created bool  // for this request
+	size    int64
+	extra   int64
+	padded  int64
+}
+
+// claim is a free buffer's slot.
+type claim struct {
+	plan *plan
+	slot int32
+}
+
+// noSlot is what a request has that no plan knows.
+const noSlot int32 = -1
+
+// The shares of the watermark, in ten-thousandths; the steps between powers of two
+// that rounding tries; what it rounds to at least, in bytes.
 const (
-	watermarkOver    = 28
-	watermarkPadding = 25
-	watermarkBelow   = 100 // of what is requested less than the watermark
+	watermarkOver    = 295
+	watermarkPadding = 250
 	watermarkCoarse  = 4
 	watermarkFine    = 64
+	watermarkStep    = 16
 )
 
-func newWatermark(Params) Policy { return &watermark{shadow: newShadowBucket()} }
-
-func (w *watermark) Key(n int64) int64 { return stepUp(n, w.steps) }
-
-// stepUp rounds up to a part of the power of two below, at least to 16 bytes.
-func stepUp(n, steps int64) int64 {
-	const least = 16
-	if steps == 0 || n <= least*watermarkCoarse {
-		return roundUp(n, least)
-	}
-	power := int64(1) << (bits.Len64(uint64(n)) - 1)
-	return roundUp(n, max(least, power/steps))
+func newWatermark(Params) Policy {
+	return &watermark{shadow: newShadowBucket(), sessions: map[int32]*memory{}}
 }
 
 func (w *watermark) Cap(int64) (int, Reason) { return Uncapped, NoReason }
 func (w *watermark) Reuse() When             { return AtOnce }
 func (w *watermark) Discard() When           { return AtOnce }
 
-// most is the largest buffer that may serve the request at hand.
-func (w *watermark) most(n int64) int64 { return max(w.Key(n), n+w.room) }
+// Key is that of the request at hand; of every other size, the size.
+func (w *watermark) Key(n int64) int64 {
+	if n = roundUp(n, watermarkStep); n != roundUp(w.n, watermarkStep) {
+		return n
+	}
+	return w.key
+}
 
-func (w *watermark) Serves(n, size int64) bool { return size >= n && size <= w.most(n) }
+func (w *watermark) Serves(n, size int64) bool {
+	if key := roundUp(n, watermarkStep); key != roundUp(w.n, watermarkStep) {
+		return size == key
+	}
+	return size >= n && size <= w.most
+}
+
+// stepUp rounds up to a part of the power of two below.
+func stepUp(n, steps int64) int64 {
+	if n <= watermarkStep*watermarkCoarse {
+		return roundUp(n, watermarkStep)
+	}
+	power := int64(1) << (bits.Len64(uint64(n)) - 1)
+	return roundUp(n, max(watermarkStep, power/steps))
+}
 
 func (w *watermark) Choose(n int64, free *Shelf) BufID {
-	w.credit += w.shadow.held - free.Held()
+	w.account(free)
 	w.shadow.take(n)
-	requested := free.AllRequested()
+	m := w.now
+	requested, held, idle := free.AllRequested(), free.AllHeld(), free.Bytes()
 	w.peak = max(w.peak, requested)
-	w.limit = w.peak + w.peak/1000*watermarkOver
-	w.room = max(0, w.peak/1000*watermarkPadding+(w.peak-requested)/1000*watermarkBelow-(free.Padding()+n))
-	w.steps = 0
-	left := w.limit - (free.AllHeld() - free.Bytes())
-	for steps := int64(watermarkCoarse); steps <= watermarkFine; steps *= 2 {
-		if key := stepUp(n, steps); key-n <= w.room && key <= left {
-			w.steps = steps
-			break
+	w.limit = w.peak + w.peak/10000*watermarkOver
+	w.n = n
+	padding := w.peak / 10000 * watermarkPadding // of all buffers
+	strict := max(0, padding-w.padded)           // of this one, whatever comes
+	left := w.limit - (held - idle)
+
+	// How large the buffer should be, and how much padding it may have.
+	slot, fit, room := noSlot, int64(0), strict
+	p, st := m.plan, m.step
+	if p != nil {
+		switch {
+		case st.end < 0:
+			room = min(strict, padding/int64(2*max(1, p.lasting)))
+		case m.trusted():
+			if p.tries > 0 {
+				room = 0
+			}
+			room = max(room, w.limit-st.life-(held-idle-m.inUse)-w.extra)
+		case m.inside:
+			room += max(0, w.limit-st.life-(held-idle-m.inUse)-w.extra)
+		}
+		if st.slot != noSlot {
+			slot = p.pick(st)
+			fit = p.fit(st, n, padding)
+			most := n + room
+			if m.trusted() {
+				most = max(most, fit)
+			}
+			if id := w.slotted(p, slot, free); id != NoBuf {
+				if size := free.Size(id); size >= n && size <= most {
+					return w.serve(id, slot, free)
+				} else if size < n {
+					w.disown(id)
+				}
+			}
+			if m.match != 0 {
+				fit = min(fit, max(n, m.need(p, slot)))
+			}
+			room = most - n
 		}
 	}
-	id := free.Smallest(n, w.most(n))
-	if id == NoBuf {
-		w.created++
+	if fit > n {
+		if id := w.smallest(fit, n+room, p, free); id != NoBuf {
+			return w.serve(id, slot, free)
+		}
+	}
+	if id := w.smallest(n, n+room, p, free); id != NoBuf {
+		return w.serve(id, slot, free)
+	}
+
+	// A new one.
+	w.key = roundUp(n, watermarkStep)
+	switch {
+	case fit >= n && fit <= left && (n <= st.size && m.trusted() || fit-n <= room):
+		w.key = fit
+	case p != nil && n <= p.tiny:
+		w.key = stepUp(n, 1)
+	default:
+		for steps := int64(watermarkCoarse); steps <= watermarkFine; steps *= 2 {
+			key := stepUp(n, steps)
+			if more := key - n; more <= min(strict, room) && key <= left && (held+key <= w.limit || more <= strict/16) {
+				w.key = key
+				break
+			}
+		}
+	}
+	// What the plan keeps for another request is no larger than that one needs.
+	w.most = max(w.key, n+room)
+	if id := free.Smallest(n, w.most); id != NoBuf {
+		if w.most = free.Size(id) - 1; w.most < w.key {
+			return w.serve(id, slot, free)
+		}
+	}
+	m.missed = true
+	w.created++
+	free.MarkNew(w.use(use{slot: slot, size: w.key, created: true}))
+	return NoBuf
+}
+
+// serve takes note of the free buffer that serves the request at hand.
+func (w *watermark) serve(id BufID, slot int32, free *Shelf) BufID {
+	w.key, w.most = roundUp(w.n, watermarkStep), free.Size(id)
+	if slot != noSlot {
+		w.own(id, w.now.plan, slot)
+	}
+	free.SetMark(id, w.use(use{slot: slot, size: w.most}))
+	return id
+}
+
+// use takes note of the buffer that serves the request at hand, and answers its
+// mark.
+func (w *watermark) use(u use) int32 {
+	m := w.now
+	u.memory, u.plan, u.run, u.ordinal = m, m.plan, m.serial, m.ordinal()
+	u.extra = u.size - w.n
+	if u.slot != noSlot {
+		u.extra = max(0, u.size-max(w.n, u.plan.slots[u.slot].size))
+	}
+	if m.step == nil || m.step.end < 0 {
+		u.padded = u.size - w.n
+	}
+	m.inUse += u.size
+	w.extra += u.extra
+	w.padded += u.padded
+	var mark int32
+	if last := len(w.spare) - 1; last >= 0 {
+		mark, w.spare = w.spare[last], w.spare[:last]
+	} else {
+		w.uses = append(w.uses, use{})
+		mark = int32(len(w.uses))
+	}
+	w.uses[mark-1], w.newest = u, mark
+	if u.slot != noSlot {
+		u.plan.slots[u.slot].use = mark
+	}
+	return mark
+}
+
+// released takes note that a buffer became free.
+func (w *watermark) released(id BufID, free *Shelf) {
+	mark := free.Mark(id)
+	if mark == 0 { // in use since before the mode was chosen
+		w.disown(id)
+		return
+	}
+	free.SetMark(id, 0)
+	u := w.over(mark)
+	if u.memory != nil {
+		u.memory.released(u.run, u.ordinal)
+	}
+	if u.created {
+		w.disown(id)
+		if u.slot != noSlot && !u.plan.dead {
+			w.own(id, u.plan, u.slot)
+		}
+	}
+}
+
+// over ends a use.
+func (w *watermark) over(mark int32) use {
+	u := w.uses[mark-1]
+	w.uses[mark-1], w.newest = use{}, 0
+	w.spare = append(w.spare, mark)
+	w.extra -= u.extra
+	w.padded -= u.padded
+	if u.slot != noSlot && u.plan.slots[u.slot].use == mark {
+		u.plan.slots[u.slot].use = 0
+	}
+	if u.memory != nil {
+		u.memory.inUse -= u.size
+	}
+	return u
+}
+
+// claim is a free buffer's.
+func (w *watermark) claim(id BufID) claim {
+	if int(id) < len(w.claims) {
+		return w.claims[id]
+	}
+	return claim{}
+}
+
+// slotted is the free buffer of a slot.
+func (w *watermark) slotted(p *plan, slot int32, free *Shelf) BufID {
+	id := p.slots[slot].buf
+	if id == NoBuf || w.claims[id] != (claim{p, slot}) || !free.Free(id) {
+		return NoBuf
 	}
 	return id
 }
 
+func (w *watermark) own(id BufID, p *plan, slot int32) {
+	w.disown(id)
+	for int(id) >= len(w.claims) {
+		w.claims = append(w.claims, claim{})
+	}
+	w.claims[id] = claim{p, slot}
+	p.slots[slot].buf = id
+}
+
+func (w *watermark) disown(id BufID) {
+	c := w.claim(id)
+	if c.plan == nil {
+		return
+	}
+	if s := &c.plan.slots[c.slot]; s.buf == id {
+		s.buf = NoBuf
+	}
+	w.claims[id] = claim{}
+}
+
+// smallest is the smallest free buffer of a size from one to another that a plan
+// has no use for.
+func (w *watermark) smallest(from, to int64, p *plan, free *Shelf) BufID {
+	if p == nil {
+		return free.Smallest(from, to)
+	}
+	for _, i := range free.bySize[free.find(from):] {
+		b := &free.c.buckets[i]
+		if b.size > to {
+			break
+		}
+		for _, id := range b.free {
+			if w.claim(id).plan != p && free.Free(id) {
+				return id
+			}
+		}
+	}
+	return NoBuf
+}
+
 func (w *watermark) Evict(on Occasion, n int64, gone int, free *Shelf) BufID {
+	id := NoBuf
 	switch on {
 	case OnMiss:
-		if free.AllHeld()+w.Key(n) > w.limit {
-			return free.Largest()
+		if over := free.AllHeld() + w.key - w.limit; over > 0 {
+			id = w.victim(over, neededNow, free)
 		}
 	case OnRelease:
-		if gone > 0 {
-			return NoBuf
+		if gone == 0 {
+			w.released(free.Newest(), free)
+			w.account(free)
+			w.shadow.give(n)
+			id = w.surplus(free)
 		}
-		w.credit += w.shadow.held - free.Held()
-		w.shadow.give(n)
-		if w.credit < 0 && free.Held() > w.shadow.held && w.created < w.shadow.created {
-			return free.Largest()
+		if over := free.AllHeld() - w.limit; id == NoBuf && w.limit > 0 && over > 0 {
+			id = w.victim(over, neededNow, free)
+		}
+	case OnFail:
+		if gone == 0 && w.newest != 0 {
+			w.over(w.newest)
 		}
 	case OnRefresh:
 		if gone == 0 {
 			w.shadow.refresh()
 		}
+	case OnRunEnd:
+		if gone == 0 && w.now != nil {
+			w.now.learn(w, free)
+		}
 	case OnRefusal:
-		return free.Oldest()
+		id = free.Oldest()
+	}
+	if id != NoBuf {
+		w.disown(id)
+	}
+	return id
+}
+
+// account compares with what bucket holds.
+func (w *watermark) account(free *Shelf) {
+	w.credit += w.shadow.held - free.Held()
+	w.ticks++
+	if w.now != nil {
+		w.now.bucket += w.shadow.held
+		w.now.ticks++
+	}
+}
+
+// surplus is a free buffer to give up because bucket holds less on average; NoBuf
+// if it does not, or if none that is worth a create need go.
+func (w *watermark) surplus(free *Shelf) BufID {
+	more := free.Held() - w.shadow.held
+	if w.credit >= 0 || more <= 0 {
+		return NoBuf
+	}
+	id := free.Largest()
+	switch {
+	case free.Size(id) < more/8:
+		return NoBuf
+	case !w.shadow.has(free.LastRequested(id)):
+		return id
+	case w.created < w.shadow.created:
+		return w.victim(0, neededLater, free)
 	}
 	return NoBuf
 }
 
-// shadowBucket is what ORT's bucket mode would hold of a cache's buffers and would
-// have created, by counting.
-type shadowBucket struct {
-	table       Table
-	free, inUse []int32 // by bucket; what is above the table comes last
-	held        int64
-	doomed      int64 // released over the cap, held until the refresh
-	created     int64
-}
+// need is how soon a free buffer is needed, the soonest first.
+type need int
 
-func newShadowBucket() shadowBucket {
-	t := DefaultTable()
-	return shadowBucket{table: t, free: make([]int32, len(t)+1), inUse: make([]int32, len(t)+1)}
-}
+const (
+	neededNow   need = iota // by this run
+	neededNext              // by the run after it
+	neededLater             // by another run of some plan
+	unneeded
+)
 
-func (s *shadowBucket) take(n int64) {
-	i := s.table.find(n)
-	s.inUse[i]++
-	if s.free[i] > 0 {
-		s.free[i]--
-		return
+// victim is the free buffer to give up where over bytes are too many, of those
+// that are needed no sooner than least: of what is needed last the largest, but of
+// what a plan needs in this run that which is needed last of all that suffice.
+func (w *watermark) victim(over int64, least need, free *Shelf) BufID {
+	p := w.now.follows()
+	if p == nil {
+		return free.Largest()
 	}
-	s.created++
-	s.held += s.size(i, n)
-}
-
-// give takes back a request of n bytes; one that came before the mode was
-// chosen is none of its own.
-func (s *shadowBucket) give(n int64) {
-	i := s.table.find(n)
-	if s.inUse[i] == 0 {
-		return
+	best, bestNeed, bestEnough, bestNext := NoBuf, least, false, int64(-1)
+	for _, i := range free.bySize {
+		b := &free.c.buckets[i]
+		for _, id := range b.free {
+			c := w.claim(id)
+			need, enough, next := unneeded, false, b.size
+			switch {
+			case b.size <= p.tiny: // makes no room
+				need = neededNow
+			case c.plan == p:
+				enough = b.size >= over
+				ordinal := p.nextUse(c.slot, w.now.ordinal())
+				need = neededLater
+				if int(ordinal) < len(p.steps) {
+					need = neededNow
+				} else if p.next == p {
+					need = neededNext
+				}
+				if enough {
+					next = int64(ordinal)
+				}
+			case c.plan != nil && c.plan == p.next:
+				need = neededNext
+			case c.plan != nil && !c.plan.dead:
+				need = neededLater
+			}
+			if need < bestNeed || need == bestNeed && (bestEnough && !enough || bestEnough == enough && next <= bestNext) {
+				continue
+			}
+			best, bestNeed, bestEnough, bestNext = id, need, enough, next
+		}
 	}
-	s.inUse[i]--
-	if i < len(s.table) && int(s.free[i]) < s.table[i].Cap {
-		s.free[i]++
-		return
-	}
-	s.doomed += s.size(i, n)
+	return best
 }
-
-func (s *shadowBucket) size(i int, n int64) int64 {
-	if i < len(s.table) {
-		return s.table[i].Key
-	}
-	return roundUp(n, aboveTable)
-}
-
-func (s *shadowBucket) refresh() { s.held, s.doomed = s.held-s.doomed, 0 }

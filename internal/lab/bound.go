@@ -1,26 +1,22 @@
 package lab
 
-import (
-	"math"
-	"slices"
-)
-
-// boundBlock is how many requests the bound looks at together: finer ones find
-// a little more.
-const boundBlock = 16
+// boundMoments is how many moments of a trace the bound looks at, at most: more of
+// them find a little more.
+const boundMoments = 1200
 
 // MinCreates is a number of storage buffers that no policy can create fewer
 // than, whatever it knows of the future, if each request has a buffer of its
 // own and no more than peak bytes are ever held, others' included.
 //
-// At a moment s let slack be what peak leaves beyond the bytes in use. The
-// buffers of at least x bytes that exist then are those of the requests of at
-// least x bytes, and others that cost slack: x less the size of a smaller
-// request that sits in one, x for a free one. That bounds their number by
-// U_s(x). Where later, at w, C_w(x) requests of at least x bytes are in use,
-// C_w(x) - U_s(x) buffers were created in between. Such stretches from s to w
-// that do not overlap add up; the best choice of them is found by dynamic
-// programming over blocks of requests.
+// Let two moments of the trace be v and, later, w. The buffers that exist at v
+// hold every request in use there. If, at w, j requests are in use whose buffers
+// existed at v already, those buffers could also hold the j smallest requests in
+// use at w. To hold both, the k-th largest of them must be as large as the k-th
+// largest of either; so all together take at least the sum of those maxima, which
+// must not exceed what peak leaves for storage at v. The most j for which it does
+// not leaves all other requests at w to buffers created in between. Such stretches
+// from v to w that do not overlap add up; the best choice of them is found by
+// dynamic programming.
 func (s *Stream) MinCreates(peak int64) int64 {
 	return s.minCreates(func(int64) int64 { return peak })
 }
@@ -29,94 +25,126 @@ func (s *Stream) MinCreates(peak int64) int64 {
 // some thousandths of the floor up to then: what one must do that does not know
 // whether more will be asked for. Others' bytes count as they are held.
 func (s *Stream) MinCreatesSoFar(thousandths int64) int64 {
-	return s.minCreates(func(floor int64) int64 { return floor / 1000 * thousandths })
+	return max(s.MinCreates(s.Floor/1000*thousandths),
+		s.minCreates(func(floor int64) int64 { return floor / 1000 * thousandths }))
 }
 
 func (s *Stream) minCreates(limit func(floor int64) int64) int64 {
-	n := len(s.Sizes)
-	type block struct {
-		most  []int32 // C(x): most requests in use of at least each size
-		exist []int32 // U(x) at the tightest moment
-		slack int64
+	moments := s.moments(limit)
+	total := int64(0)
+	// ended[w] is the most creates in stretches that end at moment w or before it.
+	ended := make([]int64, len(moments))
+	for w := range moments {
+		live := int64(len(moments[w].live))
+		ended[w] = live // one stretch from the beginning, where nothing existed
+		for v := range w {
+			if ended[v]+live > ended[w] { // else it could not be more
+				ended[w] = max(ended[w], ended[v]+created(&moments[v], &moments[w]))
+			}
+		}
+		total = max(total, ended[w])
 	}
-	var blocks []*block
-	counts := make([]int32, n)
-	var inUse, floor int64
-	takes := 0
+	return total
+}
+
+// moment is what storage requests ask for at once, and what their buffers may have.
+type moment struct {
+	live  []int64 // sizes of the requests in use, descending, bytes
+	limit int64   // bytes
+}
+
+// moments picks those that tell most: of each of several stretches of the trace
+// that with the least bytes to spare, and that with most requests in use.
+func (s *Stream) moments(limit func(floor int64) int64) []moment {
+	requests := int64(0)
+	for _, n := range s.Requests {
+		requests += n
+	}
+	stretch := max(1, (2*requests+boundMoments-1)/boundMoments)
+	counts := make([]int32, len(s.Sizes))
+	snapshot := func(limit int64) moment {
+		m := moment{limit: limit}
+		for x := len(counts) - 1; x >= 0; x-- {
+			for range counts[x] {
+				m.live = append(m.live, s.Sizes[x])
+			}
+		}
+		return m
+	}
+	var out []moment
+	var tight, full moment
+	var tightAt, fullAt int
+	var inUse, floor, count, slack, most, seen int64
 	for i := range s.ops {
 		o := &s.ops[i]
 		size := o.code >> 2
 		switch o.code & 3 {
 		case give:
 			counts[size]--
+			count--
 			inUse -= s.Sizes[size]
 			continue
 		case refresh:
 			continue
 		}
 		counts[size]++
+		count++
 		inUse += s.Sizes[size]
-		if takes%boundBlock == 0 {
-			blocks = append(blocks, &block{most: make([]int32, n), slack: math.MaxInt64})
-		}
-		takes++
-		b := blocks[len(blocks)-1]
-		sum := int32(0)
-		for x := n - 1; x >= 0; x-- {
-			sum += counts[x]
-			b.most[x] = max(b.most[x], sum)
-		}
 		floor = max(floor, inUse+o.other)
-		if slack := limit(floor) - o.other - inUse; slack < b.slack {
-			b.slack = slack
-			b.exist = slices.Clone(counts)
+		left := limit(floor) - o.other
+		if seen == 0 || left-inUse < slack {
+			slack, tightAt, tight = left-inUse, i, snapshot(left)
 		}
-	}
-	for _, b := range blocks {
-		b.exist = s.existing(b.exist, b.slack)
-	}
-	// ended[i] is the most creates in stretches that end before block i.
-	ended := make([]int64, len(blocks)+1)
-	none := make([]int32, n)
-	for i := range blocks {
-		from, start := none, int64(0) // the first stretch begins with nothing
-		if i > 0 {
-			from, start = blocks[i-1].exist, ended[i-1]
+		if seen == 0 || count > most {
+			most, fullAt, full = count, i, snapshot(left)
 		}
-		for w := i; w < len(blocks); w++ {
-			gain := int32(0)
-			for x, c := range blocks[w].most {
-				gain = max(gain, c-from[x])
-			}
-			ended[w+1] = max(ended[w+1], ended[w], start+int64(gain))
+		if seen++; seen < stretch {
+			continue
 		}
-	}
-	return ended[len(blocks)]
-}
-
-// existing bounds how many buffers of at least each size can exist beside the
-// requests in use, of which there are counts, with slack bytes to spare.
-func (s *Stream) existing(counts []int32, slack int64) []int32 {
-	n := len(s.Sizes)
-	out := make([]int32, n)
-	above := int32(0)
-	for x := n - 1; x >= 0; x-- {
-		above += counts[x]
-		left, more := max(slack, 0), int64(0)
-		for y := x - 1; y >= 0 && left > 0; y-- {
-			if counts[y] == 0 {
-				continue
-			}
-			cost := s.Sizes[x] - s.Sizes[y]
-			fit := min(int64(counts[y]), left/cost)
-			more += fit
-			left -= fit * cost
-			if fit < int64(counts[y]) {
-				break
-			}
+		seen = 0
+		if fullAt < tightAt {
+			out = append(out, full)
 		}
-		more += left / s.Sizes[x]
-		out[x] = above + int32(min(more, 1<<20))
+		out = append(out, tight)
+		if fullAt > tightAt {
+			out = append(out, full)
+		}
 	}
 	return out
+}
+
+// created is how many buffers are created between two moments at least.
+func created(from, to *moment) int64 {
+	j := len(to.live)
+	if from.holds(to.live) {
+		return 0
+	}
+	least := 0 // the most that are held is at least this, and below j
+	for least+1 < j {
+		if mid := (least + j) / 2; from.holds(to.live[len(to.live)-mid:]) {
+			least = mid
+		} else {
+			j = mid
+		}
+	}
+	return int64(len(to.live) - least)
+}
+
+// holds reports whether buffers that hold what is live at the moment can hold other
+// requests as well, sizes descending, within its limit.
+func (m *moment) holds(others []int64) bool {
+	var sum int64
+	for k := range max(len(m.live), len(others)) {
+		var size int64
+		if k < len(m.live) {
+			size = m.live[k]
+		}
+		if k < len(others) {
+			size = max(size, others[k])
+		}
+		if sum += size; sum > m.limit {
+			return false
+		}
+	}
+	return true
 }

@@ -1,0 +1,273 @@
+package cachemodes
+
+import (
+	"math/bits"
+	"slices"
+)
+
+// memory is what watermark learned from a session: a plan for each kind of run it
+// has seen. A run's kind is which of its own buffers are released before each of
+// its requests; the sizes may differ. Which plan a run follows is found out on the
+// way: that of the run that came after the last one's kind, until a request does
+// not fit in.
+type memory struct {
+	plans []*plan // the one used last comes last
+	prev  *plan   // what the last run was
+	due   *plan   // to be made anew at run end
+	inUse int64   // bytes of the session's buffers
+
+	// Of the run.
+	serial int32 // runs so far
+	open   bool  // between start and end
+	run    []asked
+	gone   uint32 // its own buffers that were released
+	kind   uint32 // a hash of the releases before each request
+	plan   *plan  // what it has followed so far; nil for none
+	step   *step  // of the request at hand, where there is a plan
+	match  uint8  // which of plan.seen it was like so far
+	near   bool   // or like the last one, up to a sixteenth
+	inside bool   // no request was larger than planned
+	missed bool   // a buffer was created
+	// What bucket held, summed over the run's requests and releases, bytes.
+	bucket, ticks int64
+}
+
+// asked is a request of the run at hand.
+type asked struct {
+	size int64
+	kind uint32
+	end  int32 // requests of the run before its release, -1 for none yet
+}
+
+// The kinds of run, and requests of a run, that are remembered at most.
+const (
+	memoryPlans = 6
+	memorySteps = 1 << 12
+)
+
+func (w *watermark) memory(session int32) *memory {
+	if w.now == nil || w.nowID != session {
+		m := w.sessions[session]
+		if m == nil {
+			m = &memory{}
+			w.sessions[session] = m
+		}
+		w.now, w.nowID = m, session
+	}
+	return w.now
+}
+
+func (w *watermark) Adopt(int64) {}
+
+func (w *watermark) RunStart(session int32) {
+	m := w.memory(session)
+	m.serial++
+	m.open, m.run, m.gone, m.kind = true, m.run[:0], 0, 1
+	m.match, m.near, m.inside, m.missed = 0xff, true, true, false
+	m.bucket, m.ticks = 0, 0
+	m.plan, m.step = nil, nil
+	if m.prev != nil && m.prev.next != nil {
+		m.plan = m.prev.next
+	} else if n := len(m.plans); n > 0 {
+		m.plan = m.plans[n-1]
+	}
+}
+
+func (w *watermark) Requested(session int32, n int64) bool {
+	m := w.memory(session)
+	k := len(m.run)
+	if !m.open {
+		return false
+	}
+	if k == memorySteps {
+		m.open, m.plan, m.step = false, nil, nil
+		return false
+	}
+	m.kind = m.kind*16777619 ^ m.gone // FNV-1
+	m.run = append(m.run, asked{n, m.kind, -1})
+	if p := m.plan; p != nil && (!p.is(k, m.kind) || k == 0 && p.steps[0].last != n) {
+		m.plan = m.closest(k, n)
+	}
+	if m.plan == nil {
+		m.step = nil
+		return false
+	}
+	st := &m.plan.steps[k]
+	m.step = st
+	for left := m.match; left != 0; left &= left - 1 {
+		i := bits.TrailingZeros8(left)
+		if seen := m.plan.seen[i]; len(seen) <= k || seen[k] != n {
+			m.match &^= 1 << i
+		}
+	}
+	m.near = m.near && n <= st.last+st.last/16 && n >= st.last-st.last/16
+	m.inside = m.inside && n <= st.size
+	return false
+}
+
+// closest is the plan that the run may follow, by its kind up to request k: the one
+// that was last asked for n bytes there, else for the least that is more, else for
+// the most.
+func (m *memory) closest(k int, n int64) *plan {
+	var best *plan
+	for i := len(m.plans) - 1; i >= 0; i-- {
+		p := m.plans[i]
+		if !p.is(k, m.kind) {
+			continue
+		}
+		if p.steps[k].last == n {
+			return p
+		}
+		if best == nil || best.steps[k].size < n && p.steps[k].size > best.steps[k].size ||
+			p.steps[k].size >= n && p.steps[k].size < best.steps[k].size {
+			best = p
+		}
+	}
+	return best
+}
+
+// trusted reports whether the run is like one before, so far.
+func (m *memory) trusted() bool { return m.plan != nil && (m.match != 0 || m.near) }
+
+// follows is the plan that the run follows; nil for none.
+func (m *memory) follows() *plan {
+	if m == nil || m.step == nil {
+		return nil
+	}
+	return m.plan
+}
+
+// ordinal is that of the request at hand in the run, -1 outside one.
+func (m *memory) ordinal() int32 {
+	if !m.open {
+		return -1
+	}
+	return int32(len(m.run)) - 1
+}
+
+// need is the most that a run like this one asks of a slot.
+func (m *memory) need(p *plan, slot int32) int64 {
+	seen := p.seen[bits.TrailingZeros8(m.match)]
+	var most int64
+	for _, k := range p.slots[slot].members {
+		most = max(most, seen[k])
+	}
+	return roundUp(most, watermarkStep)
+}
+
+func (m *memory) released(run, ordinal int32) {
+	if m.open && run == m.serial && ordinal >= 0 {
+		m.gone++
+		m.run[ordinal].end = int32(len(m.run))
+	}
+}
+
+// RunEnd makes a plan of the run, or renews that which it followed. What to make of
+// it is decided when the free buffers are at hand: see learn.
+func (w *watermark) RunEnd(session int32) bool {
+	m := w.memory(session)
+	p, whole := m.plan, m.open && len(m.run) > 0
+	m.open, m.plan, m.step = false, nil, nil
+	if !whole {
+		m.prev = nil
+		return false
+	}
+	if p == nil || len(p.steps) != len(m.run) || p.over && p.differs(m.run) {
+		p = newPlan(m.run)
+		if m.plans = append(m.plans, p); len(m.plans) > memoryPlans {
+			m.drop(m.plans[0])
+		}
+		m.due = p
+	} else {
+		p.update(m.run)
+		if i := slices.Index(m.plans, p); i < len(m.plans)-1 {
+			m.plans = append(slices.Delete(m.plans, i, i+1), p)
+		}
+		p.wait--
+		switch {
+		case !m.missed:
+			p.tries = 0
+		case p.wait <= 0:
+			m.due = p
+			p.tries++
+			p.wait = 1 << min(p.tries, 4)
+		}
+	}
+	if m.match == 0 && !m.near || p.runs == 0 {
+		p.remember(m.run)
+	}
+	if m.prev != nil {
+		m.prev.next = p
+	}
+	m.prev = p
+	return false
+}
+
+// learn makes the plan that is due anew.
+func (m *memory) learn(w *watermark, free *Shelf) {
+	p := m.due
+	if p == nil {
+		return
+	}
+	m.due = nil
+	budget := w.limit - (free.AllHeld() - free.Bytes() - m.inUse)
+	if budget <= 0 {
+		return
+	}
+	lean := min(budget, m.bucket/max(1, m.ticks)+w.credit/max(1, w.ticks))
+	q := p.again()
+	total := q.assign(w.peak, budget, lean)
+	if total > budget { // too much for all sizes that were seen: the last ones
+		for i := range q.steps {
+			q.steps[i].size = q.steps[i].last
+		}
+		total = q.assign(w.peak, budget, lean)
+	}
+	m.replace(p, q)
+	q.furnish(w, free, budget-total)
+}
+
+// drop forgets a plan.
+func (m *memory) drop(p *plan) {
+	m.replace(p, nil)
+	m.plans = slices.DeleteFunc(m.plans, func(q *plan) bool { return q == nil })
+}
+
+// replace puts another plan, or none, in a plan's place.
+func (m *memory) replace(p, by *plan) {
+	p.dead = true
+	for i, q := range m.plans {
+		if q.next == p {
+			q.next = by
+		}
+		if q == p {
+			m.plans[i] = by
+		}
+	}
+	if by != nil && by.next == p {
+		by.next = by
+	}
+	if m.prev == p {
+		m.prev = by
+	}
+}
+
+func (w *watermark) Forget(session int32) bool {
+	m := w.sessions[session]
+	if m == nil {
+		return false
+	}
+	for _, p := range m.plans {
+		p.dead = true
+	}
+	for i := range w.uses {
+		if w.uses[i].memory == m {
+			w.uses[i].memory = nil
+		}
+	}
+	delete(w.sessions, session)
+	if w.now == m {
+		w.now = nil
+	}
+	return true
+}

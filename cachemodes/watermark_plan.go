@@ -1,0 +1,370 @@
+package cachemodes
+
+import (
+	"cmp"
+	"slices"
+)
+
+// plan is how the requests of a kind of run share buffers: each request has a slot,
+// and requests whose lives meet have different ones. A slot is as large as the
+// largest of its requests; who follows the plan creates each slot's buffer once.
+//
+// Slots are given greedily, the largest requests first, each to the smallest slot
+// that is free while it lives ("Greedy by Size" for shared objects: Pisarchyk and
+// Lee, Efficient Memory Management for Deep Neural Net Inference, 2020,
+// arXiv:2001.03288); but never so that what is in use at once, padding included,
+// would exceed the limit. Where all slots together do, the free ones needed last go
+// before a create.
+//
+// What outlives the run, such as a KV cache, has a slot of its own, and another one
+// for every second run if the last run's is still in use. Where its sizes grow from
+// run to run it has room for up to 256 runs more, as far as 2.5 % padding, the limit
+// and what bucket holds allow.
+type plan struct {
+	steps []step
+	slots []slot
+	next  *plan      // of the run that came after the last of this kind
+	seen  [8][]int64 // sizes that runs of this kind asked for
+	runs  int        // how often seen was written
+	dead  bool       // replaced or forgotten
+
+	over    bool  // all slots together exceed the limit
+	budget  int64 // of what the session holds, bytes
+	spare   int64 // what bucket holds more than the slots, bytes
+	tiny    int64 // requests up to this have no slot: all together are little, bytes
+	lasting int   // steps that outlive the run
+
+	// A plan that does not help is made anew less and less often.
+	wait, tries int
+}
+
+// step is a request of a plan.
+type step struct {
+	size int64 // the most that was asked for, bytes
+	last int64 // by the last run
+	grow int64 // from run to run
+	life int64 // the session's buffers in use at most while it lives, bytes
+	kind uint32
+	end  int32 // requests of the run before its release; -1 if it outlives the run
+	slot int32 // noSlot for none
+	twin int32 // the slot of every second run; noSlot for none
+}
+
+// slot is a buffer that requests share.
+type slot struct {
+	size    int64
+	buf     BufID   // that it had last; NoBuf for none
+	use     int32   // the mark of the buffer in use; 0 for none
+	members []int32 // its steps, ascending
+}
+
+func newPlan(run []asked) *plan {
+	p := &plan{steps: make([]step, len(run))}
+	for i, a := range run {
+		p.steps[i] = step{size: a.size, last: a.size, kind: a.kind, end: a.end, slot: noSlot, twin: noSlot}
+	}
+	return p
+}
+
+// is reports whether request k of a run of this kind comes after those releases.
+func (p *plan) is(k int, kind uint32) bool { return k < len(p.steps) && p.steps[k].kind == kind }
+
+// differs reports whether a run asked for other sizes than the last one: not some
+// more or less.
+func (p *plan) differs(run []asked) bool {
+	var a, b int64
+	for i := range run {
+		a, b = a+run[i].size, b+p.steps[i].last
+	}
+	return a > b+b/8 || b > a+a/8
+}
+
+// update takes over a run's sizes and lives, and answers whether a size was larger
+// than ever.
+func (p *plan) update(run []asked) (bigger bool) {
+	for i := range p.steps {
+		st, a := &p.steps[i], &run[i]
+		if grow := a.size - st.last; st.end < 0 && grow <= a.size/8 && grow >= -a.size/8 {
+			st.grow = max(0, grow)
+		}
+		st.last, st.end = a.size, a.end
+		if a.size > st.size {
+			st.size, bigger = a.size, true
+		}
+	}
+	return bigger
+}
+
+// remember keeps the sizes of a run, in place of the oldest such.
+func (p *plan) remember(run []asked) {
+	seen := p.seen[p.runs%len(p.seen)][:0]
+	for i := range run {
+		seen = append(seen, run[i].size)
+	}
+	p.seen[p.runs%len(p.seen)] = seen
+	p.runs++
+}
+
+// again is a plan of the same steps, to be made.
+func (p *plan) again() *plan {
+	return &plan{steps: slices.Clone(p.steps), next: p.next, seen: p.seen, runs: p.runs, wait: p.wait, tries: p.tries}
+}
+
+// grown is a step's size with room for some runs' growth: for few where it was
+// larger before, since that is how far it grows, and at most its double.
+func (st *step) grown(runs int64) int64 {
+	if st.last < st.size {
+		runs = min(runs, 8)
+	}
+	return st.size + min(runs*st.grow, st.size)
+}
+
+// until is how many requests of the run come before the step's release.
+func (st *step) until(n int) int32 {
+	if st.end < 0 {
+		return int32(n)
+	}
+	return st.end
+}
+
+// assign gives the steps slots, and the slots sizes, if the session's buffers may
+// have budget bytes, and lean bytes where sizes grow. It answers what the slots
+// take together.
+func (p *plan) assign(peak, budget, lean int64) int64 {
+	p.budget, p.lasting = budget, 0
+	var largest int64
+	for i := range p.steps {
+		largest = max(largest, p.steps[i].size)
+	}
+	p.tiny = min(largest, peak/10000*watermarkOver/int64(len(p.steps))) / 16
+	var order []int32
+	for i := range p.steps {
+		if p.steps[i].end < 0 {
+			p.lasting++
+		}
+		if p.steps[i].size > p.tiny {
+			order = append(order, int32(i))
+		}
+	}
+	slices.SortStableFunc(order, func(a, b int32) int { return cmp.Compare(p.steps[b].grown(8), p.steps[a].grown(8)) })
+	best := p.pack(order, false)
+	if best.total > budget { // perhaps with the largest slot for each
+		if other := p.pack(order, true); other.total < best.total {
+			best = other
+		}
+	}
+	p.slots = best.slots
+	for i := range p.steps {
+		st := &p.steps[i]
+		if st.slot = best.slot[i]; st.slot == noSlot {
+			st.twin = noSlot
+		} else if st.twin != noSlot {
+			p.addTwin(st)
+			best.total += p.slots[st.slot].size
+		}
+		st.life = slices.Max(best.held[i:st.until(len(p.steps))])
+	}
+	p.over, p.spare = best.total > budget, max(0, lean-best.total)
+	if !p.grows() {
+		return best.total
+	}
+	most := min(peak/10000*watermarkPadding, budget-slices.Max(best.held))
+	for runs := int64(256); ; runs /= 2 {
+		total, padding := p.sizes(runs)
+		if runs == 0 || total <= lean && padding <= most {
+			for i := range p.steps {
+				p.steps[i].life += padding
+			}
+			return total
+		}
+	}
+}
+
+// packing is a choice of slots.
+type packing struct {
+	slots []slot
+	slot  []int32 // of each step
+	held  []int64 // what the buffers in use have after each request
+	total int64   // what the slots have together
+}
+
+// pack gives each step of order, sizes descending, the smallest slot that is free
+// while it lives, or the largest.
+func (p *plan) pack(order []int32, largest bool) packing {
+	n := len(p.steps)
+	c := packing{slot: make([]int32, n), held: make([]int64, n)}
+	var before int64 // the buffers of the run before, to this one's end
+	for i := range p.steps {
+		c.slot[i] = noSlot
+		st := &p.steps[i]
+		size := st.grown(8)
+		c.held[i] += size
+		if st.end < 0 {
+			before += size
+		} else if int(st.end) < n {
+			c.held[st.end] -= size
+		}
+	}
+	c.held[0] += before
+	for i := 1; i < n; i++ {
+		c.held[i] += c.held[i-1]
+	}
+	for _, k := range order {
+		st := &p.steps[k]
+		size := st.grown(8)
+		at := noSlot
+		if st.end >= 0 {
+			padding := p.budget - slices.Max(c.held[k:st.end]) // at most
+			for i := range c.slots {
+				if !largest {
+					i = len(c.slots) - 1 - i
+				}
+				s := &c.slots[i]
+				if p.steps[s.members[0]].grown(8)-size <= padding && !p.meet(s.members, k) {
+					at = int32(i)
+					padding = p.steps[s.members[0]].grown(8) - size
+					for t := k; t < st.end; t++ {
+						c.held[t] += padding
+					}
+					break
+				}
+			}
+		}
+		if at == noSlot {
+			at = int32(len(c.slots))
+			c.slots = append(c.slots, slot{buf: NoBuf, size: roundUp(st.size, watermarkStep)})
+			c.total += c.slots[at].size
+		}
+		c.slot[k] = at
+		c.slots[at].members = append(c.slots[at].members, k)
+	}
+	for i := range c.slots {
+		slices.Sort(c.slots[i].members)
+	}
+	return c
+}
+
+// grows reports whether there is a step that grows from run to run.
+func (p *plan) grows() bool {
+	return slices.ContainsFunc(p.steps, func(st step) bool { return st.grow > 0 })
+}
+
+// meet reports whether the lives of some steps meet that of step k.
+func (p *plan) meet(members []int32, k int32) bool {
+	end := p.steps[k].end
+	for _, i := range members {
+		if p.steps[i].end < 0 || i < end && p.steps[i].end > k {
+			return true
+		}
+	}
+	return false
+}
+
+// addTwin gives a step its slot of every second run.
+func (p *plan) addTwin(st *step) {
+	st.twin = int32(len(p.slots))
+	s := p.slots[st.slot]
+	p.slots = append(p.slots, slot{size: s.size, buf: NoBuf, members: s.members})
+}
+
+// sizes gives every slot its size with room for some runs' growth, and answers what
+// they take together, and what of it is that room.
+func (p *plan) sizes(runs int64) (total, padding int64) {
+	for i := range p.slots {
+		s := &p.slots[i]
+		s.size = 0
+		for _, k := range s.members {
+			s.size = max(s.size, roundUp(p.steps[k].grown(runs), watermarkStep))
+		}
+		if st := &p.steps[s.members[0]]; st.end < 0 {
+			padding += s.size - st.size
+		}
+		total += s.size
+	}
+	return total, padding
+}
+
+// furnish gives slots what is free now: the largest first, each the smallest buffer
+// that is large enough. One that is up to a quarter larger makes the slot larger,
+// if all in use with it leaves room, and the plan as a whole.
+func (p *plan) furnish(w *watermark, free *Shelf, room int64) {
+	order := make([]int32, len(p.slots))
+	for i := range order {
+		order[i] = int32(i)
+	}
+	slices.SortStableFunc(order, func(a, b int32) int { return cmp.Compare(p.slots[b].size, p.slots[a].size) })
+	for _, at := range order {
+		s := &p.slots[at]
+		id := w.smallest(s.size, s.size+min(max(0, room), s.size/4), p, free)
+		if id == NoBuf {
+			continue
+		}
+		if more := free.Size(id) - s.size; more == 0 || p.widen(s, more) {
+			room -= more
+			w.own(id, p, at)
+		}
+	}
+}
+
+// widen makes a slot larger, if all that is in use with it leaves room.
+func (p *plan) widen(s *slot, more int64) bool {
+	for _, k := range s.members {
+		if p.steps[k].life+more > p.budget {
+			return false
+		}
+	}
+	for _, k := range s.members {
+		until := p.steps[k].until(len(p.steps))
+		for i := range p.steps[:until] {
+			if st := &p.steps[i]; st.until(len(p.steps)) > k {
+				st.life += more
+			}
+		}
+	}
+	s.size += more
+	return true
+}
+
+// pick is the slot of a step: its own, or while that is in use its twin.
+func (p *plan) pick(st *step) int32 {
+	if p.slots[st.slot].use == 0 {
+		return st.slot
+	}
+	if st.twin == noSlot {
+		p.addTwin(st)
+	}
+	return st.twin
+}
+
+// fit is how large a buffer a step's request of n bytes should have, if all that
+// outlive the run may have so much padding together.
+func (p *plan) fit(st *step, n, padding int64) int64 {
+	size := p.slots[st.slot].size
+	if n <= st.size {
+		if st.end < 0 && st.last < st.size {
+			size = min(size, roundUp(st.grown(8), watermarkStep))
+		}
+		return size
+	}
+	scaled := int64(float64(size) / float64(st.size) * float64(n))
+	if st.end < 0 {
+		share := padding / int64(2*max(1, p.lasting))
+		scaled = min(scaled, n+share)
+		if grow := n - st.last; grow > 0 && grow <= n/8 {
+			scaled = n + min(n, 256*grow, share, p.spare/int64(2*max(1, p.lasting)))
+		}
+	}
+	return max(scaled/watermarkStep*watermarkStep, roundUp(n, watermarkStep))
+}
+
+// nextUse is the step that needs a slot next after a request, counted on into the
+// next run.
+func (p *plan) nextUse(slot, after int32) int32 {
+	members := p.slots[slot].members
+	for _, k := range members {
+		if k > after {
+			return k
+		}
+	}
+	return members[0] + int32(len(p.steps))
+}
