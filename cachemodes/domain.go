@@ -102,15 +102,26 @@ func (m *Manager) open(o Owner) *domain {
 
 // recording is a session's state. NoSession has one of its own.
 func (m *Manager) recording(id int32) *session {
-	i := int(id) + 1
-	if i >= len(m.sessions) {
-		m.sessions = append(m.sessions, make([]session, i+1-len(m.sessions))...)
+	if i := int(id) + 1; i < len(m.sessions) {
+		return &m.sessions[i]
 	}
-	return &m.sessions[i]
+	return m.newSession(id)
+}
+
+func (m *Manager) newSession(id int32) *session {
+	m.sessions = append(m.sessions, make([]session, int(id)+2-len(m.sessions))...)
+	return &m.sessions[int(id)+1]
 }
 
 // awake is a session's state once it is known to live.
 func (m *Manager) awake(id int32) *session {
+	if i := int(id) + 1; i < len(m.sessions) && m.sessions[i].live {
+		return &m.sessions[i]
+	}
+	return m.wake(id)
+}
+
+func (m *Manager) wake(id int32) *session {
 	s := m.recording(id)
 	if !s.live {
 		s.live = true
