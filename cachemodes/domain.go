@@ -419,7 +419,7 @@ func (m *Manager) SessionRelease(id int32) []Event {
 
 // CaptureStart tells that session's run is captured as a graph from here on: its
 // requests are served by caches of the graph's own, which begin with what the
-// session's retired graphs left.
+// session's graph that was retired last left.
 func (m *Manager) CaptureStart(id int32) (DomainID, []Event) {
 	m.events = m.events[:0]
 	s := m.awake(id)
@@ -427,11 +427,11 @@ func (m *Manager) CaptureStart(id int32) (DomainID, []Event) {
 		panic(fmt.Sprintf("cachemodes: CaptureStart wants a session without a capture; session %d is in one", id))
 	}
 	s.capture = m.open(Owner{OwnerGraph, id})
-	for _, old := range s.retired {
-		m.moveAll(old, s.capture)
-		m.close(old)
+	if n := len(s.retired) - 1; n >= 0 {
+		m.moveAll(s.retired[n], s.capture)
+		m.close(s.retired[n])
+		s.retired = s.retired[:n]
 	}
-	s.retired = s.retired[:0]
 	return s.capture.id, m.events
 }
 

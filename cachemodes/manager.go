@@ -94,7 +94,7 @@ func (m *Manager) Request(session int32, usage Usage, n int64) (BufID, []Event) 
 	if c.evictor != nil {
 		m.evict(c, OnMiss, n)
 	}
-	id := m.create(c, i, session, n, m.missReason(c, bk, session))
+	id := m.create(c, i, session, n, m.missReason(bk, session))
 	return id, m.events
 }
 
