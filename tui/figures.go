@@ -24,6 +24,7 @@ type frame struct {
 	g      *glyphs
 	si     bool
 	recent recent
+	whatIf *WhatIf // nil: there is none
 }
 
 // past reports whether a moment of the history is shown.

@@ -147,7 +147,7 @@ var keymap = []binding{
 	{moveDown, inMenus, []string{"down", "ctrl+n"}, "↓", "", "down", groupMenus},
 	{prevTab, inTabs, []string{"left", "shift+tab"}, "← shift+tab", "", "previous usage", groupMenus},
 	{nextTab, inTabs, []string{"right", "tab"}, "→ tab", "usage", "next usage", groupMenus},
-	{accept, onScreens, []string{"enter"}, "enter", "", "go to what is marked: a bucket's runs, a run's or a point's moment", groupMove},
+	{accept, onScreens, []string{"enter"}, "enter", "", "go to what is marked: a bucket's runs, a run's or a point's moment; a mode of What if becomes the real one", groupMove},
 	{accept, inMenus, []string{"enter"}, "enter", "choose", "choose the marked row", groupMenus},
 	{accept, inList, []string{"enter"}, "enter", "go there", "go where the finding shows", groupMenus},
 	{accept, inLine, []string{"enter"}, "enter", "apply", "apply the filter", groupMenus},

@@ -19,6 +19,8 @@ type model struct {
 	engine    Controller
 	workloads []WorkloadItem
 	load      func(context.Context, string) (*workload.Trace, error)
+	askWhatIf func() *WhatIf
+	whatIf    *WhatIf       // the latest that is shown
 	interval  time.Duration // between two states
 	now       func() time.Time
 
@@ -101,7 +103,7 @@ type (
 func newModel(ctx context.Context, o *Options) *model {
 	m := &model{
 		ctx: ctx, engine: o.Engine, workloads: o.Workloads, load: o.LoadWorkload,
-		now: time.Now, glyphs: &unicodeGlyphs, si: o.SI, theme: darkTheme,
+		askWhatIf: o.WhatIf, now: time.Now, glyphs: &unicodeGlyphs, si: o.SI, theme: darkTheme,
 		events: newEventsScreen(), buckets: newBucketsScreen(), stale: true,
 	}
 	m.screens = [numScreens]screen{
@@ -194,6 +196,7 @@ func (m *model) frame() *frame {
 	st := m.shown()
 	return &frame{
 		st: st, now: m.present(), latest: m.latest, frozen: m.held != nil, g: m.glyphs, si: m.si, recent: recentOf(st.Runs),
+		whatIf: m.whatIf,
 	}
 }
 
@@ -232,7 +235,12 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 
 // ticked loads the latest state and says when to do so again.
 func (m *model) ticked() tea.Cmd {
-	if !m.see(m.engine.State()) && m.more {
+	news := m.seeWhatIf()
+	switch seen := m.see(m.engine.State()); {
+	case seen:
+	case news && m.held == nil:
+		m.follow()
+	case m.more:
 		m.work(m.frame())
 	}
 	if m.notice.text != "" && !m.notice.bad && !m.now().Before(m.notice.until) {
@@ -357,6 +365,8 @@ func (m *model) grant(w wish) tea.Cmd {
 		m.past = nil
 	case w.edit != nil:
 		m.over = newFilterLine(w.edit)
+	case w.do != nil:
+		return w.do(m)
 	case w.place != nil:
 		return m.show(w.place)
 	case w.copy != "":

@@ -1,6 +1,10 @@
 package tui
 
-import "bucketscope/cachemodes"
+import (
+	tea "charm.land/bubbletea/v2"
+
+	"bucketscope/cachemodes"
+)
 
 // screenID is one of the numbered screens that there are.
 type screenID uint8
@@ -91,6 +95,7 @@ type wish struct {
 	copy   string // for the clipboard
 	tell   string // a notice
 	edit   *filterEdit
+	do     func(*model) tea.Cmd // what else is to be done
 	// beside asks for a menu of workloads to play in a session of its own; hold
 	// and release are about one that there is.
 	beside  bool

@@ -46,6 +46,9 @@ type Options struct {
 	// LoadWorkload reads a workload. It is called beside the screen and given
 	// up when its context ends.
 	LoadWorkload func(ctx context.Context, name string) (*workload.Trace, error)
+	// WhatIf is what other modes would do with what is played, the same pointer
+	// as long as nothing changed; nil where nobody simulates them.
+	WhatIf func() *WhatIf
 
 	// Input and Output are a terminal; standard input and output where nil.
 	// Nothing else may write to the terminal meanwhile.

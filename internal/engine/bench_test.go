@@ -19,7 +19,7 @@ func BenchmarkReplay(b *testing.B) {
 		b.Run(mode.Name, func(b *testing.B) {
 			cfg := cachemodes.DefaultConfig()
 			cfg[cachemodes.Storage].Mode = mode.ID
-			p := newPlayer(tr, cfg, device.NewHost(), MakeWeights)
+			p := newPlayer(tr, cfg, device.NewHost(), MakeWeights, nil)
 			play := func(events []workload.Event) {
 				for i := range events {
 					if err := p.step(&events[i]); err != nil {
@@ -95,4 +95,23 @@ func (s slow) Create(id device.ID, size int64, u cachemodes.Usage) error {
 func (s slow) Submit(r device.Recording) error {
 	s.wait()
 	return s.Device.Submit(r)
+}
+
+// BenchmarkLive is the speed of a live profile on the host device: the replay
+// with its journal, its graph, the map of keys and the states that it
+// publishes. An operation is one event.
+func BenchmarkLive(b *testing.B) {
+	lp := &loop{live: &Live{}, dev: device.NewHost(), opt: LiveOptions{Weights: MakeWeights}, cfg: cachemodes.DefaultConfig()}
+	lp.load(load(b, "phi3-mini-4k/grow"))
+	for range len(lp.trace.Events) {
+		lp.play(&lp.parts[lp.part].events[lp.at])
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		e := &lp.parts[lp.part].events[lp.at]
+		lp.play(e)
+		if e.Op == workload.RunEnd && time.Since(lp.lastPublish) >= publishEvery {
+			lp.publish()
+		}
+	}
 }

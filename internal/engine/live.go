@@ -34,6 +34,12 @@ const (
 	keepMarks = 512
 )
 
+// MemoryBound is the most heap, in bytes, that a live profile takes however
+// long it runs, beside the workload and the device: the journal's keepJournal
+// and the chunk that it writes to, 9 MiB of graph, 6 MiB of runs, 3 MiB of keys
+// of runs, the books, and two States.
+const MemoryBound = 104 << 20
+
 // Reading is what a driver says is held, in bytes; OK is false where it cannot
 // say, and Reason then tells why.
 type Reading struct {
@@ -178,6 +184,8 @@ type LiveOptions struct {
 	Paused  bool
 	// Read asks the driver; nil where there is none to ask.
 	Read func() Reading
+	// Follow, if set, is told everything that is played.
+	Follow Follower
 	// Sharing says who shares free buffers; Capture makes graphs of the runs that
 	// can be.
 	Sharing cachemodes.Sharing
@@ -191,7 +199,7 @@ type LiveOptions struct {
 func StartLive(ctx context.Context, t *workload.Trace, dev device.Device, o LiveOptions) *Live {
 	ctx, cancel := context.WithCancel(ctx)
 	l := &Live{wake: make(chan struct{}, 1), done: make(chan struct{}), cancel: cancel}
-	lp := &loop{live: l, dev: dev, opt: o, cfg: o.Config, pace: o.Pace, paused: o.Paused}
+	lp := &loop{live: l, dev: dev, opt: o, cfg: o.Config, pace: o.Pace, paused: o.Paused, tap: tap{to: o.Follow}}
 	lp.load(t)
 	lp.joinOthers()
 	lp.publish()
@@ -333,6 +341,7 @@ type loop struct {
 	trace  *workload.Trace
 	about  Workload
 	player *Player
+	tap    tap
 	parts  []part // prologue, loop; the last one repeats
 	part   int
 	at     int // in parts[part].events
@@ -390,6 +399,7 @@ func (lp *loop) load(t *workload.Trace) {
 	lp.player.add(t)
 	lp.player.clock = lp.clock.us
 	lp.player.journal = probe.NewJournal(lp.player.led, lp.cfg, keepJournal, probe.NewSeries(slotUS, keepSlots))
+	lp.tap.begin(t, lp.cfg)
 }
 
 // run plays until ctx is done.
@@ -480,6 +490,7 @@ func (lp *loop) play(e *workload.Event) {
 		return
 	}
 	lp.events++
+	lp.tap.event(e)
 	if e.Op == workload.RunStart {
 		lp.lock()
 		lp.runDevUS = lp.player.deviceUS
@@ -498,9 +509,12 @@ func (lp *loop) advance() {
 	lp.at = 0
 	if lp.part < len(lp.parts)-1 {
 		lp.part++
-		return
+	} else {
+		lp.player.lanes[0].pass++
 	}
-	lp.player.lanes[0].pass++
+	if lp.part == len(lp.parts)-1 {
+		lp.tap.pass(lp.player.lanes[0].pass, lp.cfg)
+	}
 }
 
 func (lp *loop) runEnded(r *probe.Run) {
@@ -557,6 +571,7 @@ func (lp *loop) set(u cachemodes.Usage, s cachemodes.Setting, mark string) {
 	err := lp.player.set(u, s)
 	if err == nil {
 		lp.cfg[u] = s
+		lp.tap.set(u, s)
 		lp.mark(at, mark)
 	}
 	lp.unlock()
@@ -598,6 +613,7 @@ func (lp *loop) publish() {
 	lp.lock()
 	defer lp.unlock()
 	lp.lastPublish = time.Now()
+	lp.tap.flush()
 	if lp.opt.Read != nil && time.Since(lp.lastRead) >= readEvery {
 		lp.lastRead = lp.lastPublish
 		lp.reading = lp.opt.Read()

@@ -30,6 +30,9 @@ type Options struct {
 	Watch func(*Figures)
 	// Progress, if set, is told now and then how many of the events are done.
 	Progress func(done, total int64)
+	// Clock, if set, is the time that runs are measured with, in microseconds:
+	// that of a device which only counts what a real one would take.
+	Clock func() int64
 	// Sharing says who shares free buffers.
 	Sharing cachemodes.Sharing
 	// Capture makes graphs of the runs that can be: see graphs.
@@ -114,6 +117,9 @@ func ProfileAll(ctx context.Context, traces []*workload.Trace, dev device.Device
 		},
 	})
 	f.p = p
+	if o.Clock != nil {
+		p.clock = o.Clock
+	}
 	if o.Record {
 		p.journal = probe.NewJournal(p.led, o.Config, probe.Unbounded, probe.NewSeries(slotUS, keepSlots))
 	}
@@ -366,7 +372,7 @@ func schedule(t *workload.Trace, repeat int) []part {
 // leaves them out. It plays the trace on the host, in memory.
 func Need(ctx context.Context, t *workload.Trace, cfg cachemodes.Config, weights Weights) (peak, largest int64, err error) {
 	dev := &gauge{made: map[device.ID]int64{}}
-	p := newPlayer(t, cfg, dev, weights)
+	p := newPlayer(t, cfg, dev, weights, nil)
 	for i := range t.Events {
 		if err := p.step(&t.Events[i]); err != nil {
 			return 0, 0, err
