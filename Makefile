@@ -6,7 +6,7 @@ LINT    := $(TOOLS)/golangci-lint
 LINTVER := v2.15.0
 STATIC  := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: build test race invariants lint check bench fuzz generate picture results host-only clean
+.PHONY: build test race invariants soak lint check bench fuzz generate picture results host-only clean
 
 build: ## the program, as ./bucketscope
 	$(GO) build -trimpath -o bucketscope .
@@ -33,6 +33,9 @@ $(LINT):
 	GOBIN=$(TOOLS) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINTVER)
 
 check: lint test race invariants host-only ## what CI does
+
+soak: ## a hundred thousand seeds of random sessions, switches, releases and failures
+	$(GO) test ./internal/engine -run TestSoak -seeds 100000 -timeout 30m
 
 bench: ## speed of the replay; compare two with benchstat
 	$(GO) test ./internal/engine ./internal/lab ./tui ./snapshots -run '^$$' -bench . -count 10

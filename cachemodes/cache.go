@@ -132,7 +132,7 @@ func (c *cache) limit(b *bucket) {
 
 // missReason explains a request that found no free buffer that it may have; see
 // Reason.
-func (m *Manager) missReason(_ *cache, bk *bucket, session int32) Reason {
+func (m *Manager) missReason(bk *bucket, session int32) Reason {
 	for _, id := range bk.free {
 		if b := &m.bufs[id]; !b.excuse && !m.safe(b, session) {
 			b.excuse = true

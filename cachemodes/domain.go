@@ -102,15 +102,26 @@ func (m *Manager) open(o Owner) *domain {
 
 // recording is a session's state. NoSession has one of its own.
 func (m *Manager) recording(id int32) *session {
-	i := int(id) + 1
-	if i >= len(m.sessions) {
-		m.sessions = append(m.sessions, make([]session, i+1-len(m.sessions))...)
+	if i := int(id) + 1; i < len(m.sessions) {
+		return &m.sessions[i]
 	}
-	return &m.sessions[i]
+	return m.newSession(id)
+}
+
+func (m *Manager) newSession(id int32) *session {
+	m.sessions = append(m.sessions, make([]session, int(id)+2-len(m.sessions))...)
+	return &m.sessions[int(id)+1]
 }
 
 // awake is a session's state once it is known to live.
 func (m *Manager) awake(id int32) *session {
+	if i := int(id) + 1; i < len(m.sessions) && m.sessions[i].live {
+		return &m.sessions[i]
+	}
+	return m.wake(id)
+}
+
+func (m *Manager) wake(id int32) *session {
 	s := m.recording(id)
 	if !s.live {
 		s.live = true
@@ -408,7 +419,7 @@ func (m *Manager) SessionRelease(id int32) []Event {
 
 // CaptureStart tells that session's run is captured as a graph from here on: its
 // requests are served by caches of the graph's own, which begin with what the
-// session's retired graphs left.
+// session's graph that was retired last left.
 func (m *Manager) CaptureStart(id int32) (DomainID, []Event) {
 	m.events = m.events[:0]
 	s := m.awake(id)
@@ -416,11 +427,11 @@ func (m *Manager) CaptureStart(id int32) (DomainID, []Event) {
 		panic(fmt.Sprintf("cachemodes: CaptureStart wants a session without a capture; session %d is in one", id))
 	}
 	s.capture = m.open(Owner{OwnerGraph, id})
-	for _, old := range s.retired {
-		m.moveAll(old, s.capture)
-		m.close(old)
+	if n := len(s.retired) - 1; n >= 0 {
+		m.moveAll(s.retired[n], s.capture)
+		m.close(s.retired[n])
+		s.retired = s.retired[:n]
 	}
-	s.retired = s.retired[:0]
 	return s.capture.id, m.events
 }
 

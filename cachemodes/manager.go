@@ -94,7 +94,7 @@ func (m *Manager) Request(session int32, usage Usage, n int64) (BufID, []Event) 
 	if c.evictor != nil {
 		m.evict(c, OnMiss, n)
 	}
-	id := m.create(c, i, session, n, m.missReason(c, bk, session))
+	id := m.create(c, i, session, n, m.missReason(bk, session))
 	return id, m.events
 }
 
@@ -129,17 +129,12 @@ func (m *Manager) requestChosen(c *cache, session int32, n int64) (BufID, []Even
 // takeLast takes the buffer of a bucket that became free last and that session
 // may have.
 func (m *Manager) takeLast(c *cache, bk *bucket, session int32) BufID {
-	last := len(bk.free) - 1
-	for i := last; i >= 0; i-- {
+	for i := len(bk.free) - 1; i >= 0; i-- {
 		id := bk.free[i]
-		if !m.safe(&m.bufs[id], session) {
+		if b := &m.bufs[id]; b.last != session && !m.safe(b, session) {
 			continue
 		}
-		if i == last {
-			bk.free = bk.free[:last]
-		} else {
-			bk.free = append(bk.free[:i], bk.free[i+1:]...)
-		}
+		bk.free = append(bk.free[:i], bk.free[i+1:]...)
 		if c.shelf != nil {
 			c.shelf.remove(id)
 		}
@@ -430,16 +425,22 @@ func (m *Manager) destroy(id BufID, b *buffer, why Reason) {
 	m.forget(id, b)
 }
 
-// emit appends the event that a buffer's change of state is.
+// emit appends the event that a buffer's change of state is. It is written where
+// it stays: a copy would wait for the bytes that were written last.
 func (m *Manager) emit(id BufID, b *buffer, k Kind, why Reason) {
-	e := Event{
-		Size: b.size, Requested: b.requested, Buf: id, Key: b.key, Session: b.session, Last: b.last, Domain: b.domain,
-		Kind: k, Usage: b.usage, Mode: b.mode, Why: why,
+	n := len(m.events)
+	if n == cap(m.events) {
+		m.events = append(m.events, Event{})
+	} else {
+		m.events = m.events[:n+1]
 	}
+	e := &m.events[n]
+	e.Size, e.Requested, e.Buf, e.Key = b.size, b.requested, id, b.key
+	e.Session, e.Last, e.Domain = b.session, b.last, b.domain
+	e.Kind, e.Usage, e.Mode, e.Why, e.From = k, b.usage, b.mode, why, Gone
 	if k == Destroy {
 		e.From = b.state
 	}
-	m.events = append(m.events, e)
 }
 
 func (m *Manager) inUse(id BufID, call string) *buffer {

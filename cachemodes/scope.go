@@ -99,11 +99,11 @@ var hazardNames = [numHazards]string{"none", "uniform-reuse", "cross-session", "
 
 var hazardTexts = [numHazards]string{
 	"nothing is wrong",
-	"a uniform buffer is reused before the commands that read it are submitted (ORT #28325)",
-	"a buffer is handed to a session while another one's unsubmitted commands use it (ORT #29594)",
-	"a buffer is returned to a cache that did not create it (ORT #25485)",
-	"a captured graph's buffer is handed out elsewhere while the graph can be replayed",
-	"a buffer is destroyed while unsubmitted commands use it (ORT #25485)",
+	"a uniform buffer is reused before the commands that read it are submitted, and both then read what was written last",
+	"a buffer is handed to a session while another one's unsubmitted commands use it (what ORT #29851 keeps recordings apart for)",
+	"a buffer is returned to a cache that did not create it (review of ORT #29851)",
+	"a captured graph's buffer is handed out elsewhere while the graph can be replayed (ORT #28325)",
+	"a buffer is destroyed while unsubmitted commands use it (ORT #25485, #27068)",
 }
 
 // String is the hazard's name.

@@ -250,7 +250,7 @@ func (m *Manager) evictFrom(e Evictor, c *cache, on Occasion, n int64) {
 // explain is why a request of n bytes, for which bk is the bucket of its key,
 // is a miss under a Chooser.
 func (m *Manager) explain(c *cache, n int64, bk *bucket, session int32) Reason {
-	if why := m.missReason(c, bk, session); why != Cold {
+	if why := m.missReason(bk, session); why != Cold {
 		return why
 	}
 	for _, i := range c.shelf.bySize[c.shelf.find(n):] {
@@ -264,7 +264,7 @@ func (m *Manager) explain(c *cache, n int64, bk *bucket, session int32) Reason {
 		if b == bk {
 			continue
 		}
-		if why := m.missReason(c, b, session); why != Cold {
+		if why := m.missReason(b, session); why != Cold {
 			return why
 		}
 	}

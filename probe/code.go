@@ -233,7 +233,7 @@ func (s *Session) code(c *coder) {
 		return
 	}
 	numbers(c, &s.Pending, &s.Cached, &s.PeakHeld, &s.Lent, &s.LentBytes, &s.Borrowed, &s.BorrowedBytes,
-		&s.Waits, &s.WaitUS, &s.Graphs, &s.Replays, &s.Hazards)
+		&s.Waits, &s.WaitUS, &s.Graphs, &s.Replays, &s.Hazards, &s.staging)
 	number(c, &s.Life)
 }
 

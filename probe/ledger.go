@@ -102,6 +102,7 @@ type Session struct {
 	// Hazards is how many it was part of, as the one that a buffer went to.
 	Hazards int64
 	Life    Life
+	staging int64 // bytes in its hands that count nowhere
 }
 
 // Held is what exists for its sake, in bytes: weights, what it has in use, and
@@ -211,12 +212,7 @@ func (l *Ledger) Apply(e *cachemodes.Event) {
 	if e.Key != cachemodes.NoKey {
 		l.applyKey(e)
 	}
-	if e.Usage.Cached() {
-		l.applyLast(e)
-	}
-	if e.Session != cachemodes.NoSession {
-		l.applySession(e)
-	}
+	l.applySession(e)
 }
 
 // rose follows the peaks of open runs and of the window.
@@ -307,37 +303,6 @@ func (l *Ledger) applyKey(e *cachemodes.Event) {
 	}
 }
 
-// applyLast books what is kept of what a session released.
-func (l *Ledger) applyLast(e *cachemodes.Event) {
-	s := l.session(e.Last)
-	switch e.Kind {
-	case cachemodes.Keep:
-		s.Cached += e.Size
-	case cachemodes.Pend:
-		s.Pending += e.Size
-	case cachemodes.Settle:
-		s.Pending -= e.Size
-		s.Cached += e.Size
-	case cachemodes.Hit:
-		s.Cached -= e.Size
-		if e.Last != e.Session && e.Last != cachemodes.NoSession {
-			s.Lent++
-			s.LentBytes += e.Size
-			b := l.session(e.Session)
-			b.Borrowed++
-			b.BorrowedBytes += e.Size
-			l.loan(e.Last, e.Session, e.Size)
-		}
-	case cachemodes.Destroy:
-		switch e.From {
-		case cachemodes.Pending:
-			s.Pending -= e.Size
-		case cachemodes.Cached:
-			s.Cached -= e.Size
-		}
-	}
-}
-
 // Loan is what one session got of what another had.
 type Loan struct {
 	From, To     int32
@@ -349,6 +314,12 @@ func (l *Ledger) Loans() []Loan { return slices.Clone(l.loans) }
 
 // loan books a buffer that changed session.
 func (l *Ledger) loan(from, to int32, size int64) {
+	a := l.session(from)
+	a.Lent++
+	a.LentBytes += size
+	b := l.session(to)
+	b.Borrowed++
+	b.BorrowedBytes += size
 	at, found := slices.BinarySearchFunc(l.loans, Loan{From: from, To: to}, func(a, b Loan) int {
 		return cmp.Or(cmp.Compare(a.From, b.From), cmp.Compare(a.To, b.To))
 	})
@@ -361,6 +332,13 @@ func (l *Ledger) loan(from, to int32, size int64) {
 
 // session are a session's books to write in.
 func (l *Ledger) session(id int32) *Session {
+	if uint(id) < uint(len(l.sessions)) {
+		return &l.sessions[id]
+	}
+	return l.newSession(id)
+}
+
+func (l *Ledger) newSession(id int32) *Session {
 	if id == cachemodes.NoSession {
 		return &l.nobody
 	}
@@ -428,37 +406,71 @@ func (l *Ledger) cachedUsages() (pending, cached int64) {
 	return pending, cached
 }
 
+// applySession books what a session asked for and has, and what is kept of what
+// it released.
 func (l *Ledger) applySession(e *cachemodes.Event) {
-	s := l.session(e.Session)
-	var d int64
 	switch e.Kind {
-	case cachemodes.Hit, cachemodes.Create:
-		d = e.Size
+	case cachemodes.Hit:
+		l.session(e.Last).Cached -= e.Size
+		if e.Last != e.Session && e.Last != cachemodes.NoSession {
+			l.loan(e.Last, e.Session, e.Size)
+		}
+		s := l.session(e.Session)
 		if e.Usage.Held() {
 			s.Requests++
-			if e.Kind == cachemodes.Hit {
-				s.Hits++
-			} else {
-				s.Creates++
-				s.CreateBytes += e.Size
-			}
+			s.Hits++
 		}
-	case cachemodes.Keep, cachemodes.Pend:
-		d = -e.Size
+		s.take(e)
+	case cachemodes.Create:
+		s := l.session(e.Session)
+		if e.Usage.Held() {
+			s.Requests++
+			s.Creates++
+			s.CreateBytes += e.Size
+		}
+		s.take(e)
+	case cachemodes.Keep:
+		s := l.session(e.Session)
+		s.InUse -= e.Size
+		s.Cached += e.Size
+	case cachemodes.Pend:
+		s := l.session(e.Session)
+		s.InUse -= e.Size
+		s.Pending += e.Size
+	case cachemodes.Settle:
+		s := l.session(e.Last)
+		s.Pending -= e.Size
+		s.Cached += e.Size
 	case cachemodes.Destroy:
-		if e.From == cachemodes.InUse {
-			d = -e.Size
+		switch e.From {
+		case cachemodes.InUse:
+			*l.session(e.Session).part(e.Usage) -= e.Size
+		case cachemodes.Pending:
+			l.session(e.Last).Pending -= e.Size
+		case cachemodes.Cached:
+			l.session(e.Last).Cached -= e.Size
 		}
 	}
-	switch {
-	case e.Usage.Cached():
-		s.InUse += d
-	case e.Usage == cachemodes.Weights:
-		s.Weights += d
-	case e.Usage == cachemodes.User:
-		s.User += d
-	}
+}
+
+// take books a buffer that a session gets.
+func (s *Session) take(e *cachemodes.Event) {
+	*s.part(e.Usage) += e.Size
 	s.PeakHeld = max(s.PeakHeld, s.Held())
+}
+
+// part is the bytes in a session's hands that a usage counts among; what counts
+// among none goes nowhere.
+func (s *Session) part(u cachemodes.Usage) *int64 {
+	switch {
+	case u.Cached():
+		return &s.InUse
+	case u == cachemodes.Weights:
+		return &s.Weights
+	case u == cachemodes.User:
+		return &s.User
+	}
+	return &s.staging
 }
 
 // Advance tells the time, in microseconds from any beginning; held bytes are

@@ -101,6 +101,13 @@ func (h *Hazard) code(c *coder) {
 }
 
 func (w *Watch) rec(session int32) *recording {
+	if i := int(session) + 1; i < len(w.recs) {
+		return &w.recs[i]
+	}
+	return w.newRec(session)
+}
+
+func (w *Watch) newRec(session int32) *recording {
 	for int(session)+1 >= len(w.recs) {
 		w.recs = append(w.recs, recording{run: NoRun})
 	}
@@ -156,7 +163,7 @@ func (w *Watch) Event(e *cachemodes.Event) *Hazard {
 	}
 	b := &w.bufs[e.Buf]
 	var kind cachemodes.Hazard
-	first := b.use
+	before := b.use.Session
 	switch e.Kind {
 	case cachemodes.Create:
 		w.made++
@@ -168,12 +175,15 @@ func (w *Watch) Event(e *cachemodes.Event) *Hazard {
 		case replayable:
 			kind = cachemodes.GraphLent
 		case w.submitted(b):
-		case first.Session != e.Session:
+		case before != e.Session:
 			kind = cachemodes.CrossSession
 		case e.Usage == cachemodes.Uniform:
 			kind = cachemodes.UniformReuse
 		}
-		w.use(b, e)
+		if kind == cachemodes.NoHazard {
+			w.use(b, e)
+			return nil
+		}
 	case cachemodes.Keep, cachemodes.Pend:
 		r := w.rec(b.use.Session)
 		b.out, b.epoch = false, r.epoch
@@ -196,6 +206,10 @@ func (w *Watch) Event(e *cachemodes.Event) *Hazard {
 	}
 	if kind == cachemodes.NoHazard {
 		return nil
+	}
+	first := b.use
+	if e.Kind == cachemodes.Hit {
+		w.use(b, e)
 	}
 	second := Use{Session: e.Session, Run: NoRun, Requested: e.Requested, Domain: e.Domain}
 	if second.Session == cachemodes.NoSession {

@@ -43,6 +43,60 @@ func BenchmarkReplay(b *testing.B) {
 	}
 }
 
+// BenchmarkSessions is what four sessions on one device play in a second, by
+// turns in one goroutine and in four: policy and books are under one lock, the
+// device's calls are not: here none, or each of some microseconds.
+func BenchmarkSessions(b *testing.B) {
+	var traces []*workload.Trace
+	for range 4 {
+		traces = append(traces, load(b, "unet/varied"))
+	}
+	for _, dev := range []struct {
+		name string
+		open func() device.Device
+	}{{"books", device.NewHost}, {"5us", func() device.Device { return slow{device.NewHost()} }}} {
+		for _, parallel := range []bool{false, true} {
+			name := dev.name + "/turns"
+			if parallel {
+				name = dev.name + "/goroutines"
+			}
+			b.Run(name, func(b *testing.B) {
+				var events int64
+				for range b.N {
+					res, err := ProfileAll(b.Context(), traces, dev.open(), Options{
+						Config: cachemodes.DefaultConfig(), Weights: MakeWeights, Parallel: parallel, Repeat: 5,
+					})
+					if err != nil {
+						b.Fatal(err)
+					}
+					events += res.Events
+				}
+				b.ReportMetric(float64(events)/b.Elapsed().Seconds(), "events/s")
+			})
+		}
+	}
+}
+
+// slow is a device whose calls take some microseconds of the caller's processor,
+// as those of a driver do.
+type slow struct{ device.Device }
+
+func (s slow) wait() {
+	for began := time.Now(); time.Since(began) < 5*time.Microsecond; {
+		continue
+	}
+}
+
+func (s slow) Create(id device.ID, size int64, u cachemodes.Usage) error {
+	s.wait()
+	return s.Device.Create(id, size, u)
+}
+
+func (s slow) Submit(r device.Recording) error {
+	s.wait()
+	return s.Device.Submit(r)
+}
+
 // BenchmarkLive is the speed of a live profile on the host device: the replay
 // with its journal, its graph, the map of keys and the states that it
 // publishes. An operation is one event.

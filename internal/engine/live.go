@@ -540,7 +540,7 @@ func (lp *loop) steps() bool {
 func (lp *loop) held() bool {
 	lp.lock()
 	defer lp.unlock()
-	if lp.err == nil && !(lp.paused && lp.between) {
+	if lp.err == nil && (!lp.paused || !lp.between) {
 		return false
 	}
 	lp.clock.pause(true)

@@ -198,6 +198,12 @@ func (l *lane) step(e *workload.Event) error {
 // enter begins what must not be done by two lanes at once, on behalf of a
 // session of the trace; how long it waited is booked with the session's run.
 func (l *lane) enter(session int32) {
+	if l.p.shared || l.p.timed {
+		l.enterSlowly(session)
+	}
+}
+
+func (l *lane) enterSlowly(session int32) {
 	p := l.p
 	if p.shared && !p.mu.TryLock() {
 		began := time.Now()
@@ -214,10 +220,13 @@ func (l *lane) enter(session int32) {
 
 // leave ends it; then the device destroys what was given up.
 func (l *lane) leave() {
-	p := l.p
-	if !p.shared {
-		return
+	if l.p.shared {
+		l.leaveSlowly()
 	}
+}
+
+func (l *lane) leaveSlowly() {
+	p := l.p
 	p.deviceUS += l.deviceUS
 	l.deviceUS = 0
 	l.inside = false

@@ -145,3 +145,29 @@ func TestLedgerAgainstDevice(t *testing.T) {
 		}
 	}
 }
+
+// TestSessionsWebGPU plays sessions at the same time on real buffers, each with
+// a recording of its own: the runs are those of the host, and nothing is left.
+func TestSessionsWebGPU(t *testing.T) {
+	for _, scope := range cachemodes.Scopes() {
+		t.Run(scope.String(), func(t *testing.T) {
+			dev := openWebGPU(t)
+			var traces []*workload.Trace
+			for range 3 {
+				traces = append(traces, load(t, "unet/varied"))
+			}
+			res, err := ProfileAll(t.Context(), traces, dev, Options{
+				Config: cachemodes.DefaultConfig(), Weights: AccountWeights, Sharing: cachemodes.Sharing{Scope: scope}, Parallel: true,
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(res.Runs) != 36 || res.HazardCount != 0 {
+				t.Errorf("%d runs, hazards %v", len(res.Runs), res.Hazards)
+			}
+			if n := live(t, dev); n != 0 {
+				t.Errorf("%d buffers are left on the device", n)
+			}
+		})
+	}
+}
