@@ -112,10 +112,18 @@ func TestWhatIfFollows(t *testing.T) {
 	r.simulates(whatIfFixture())
 	r.keys("tab", "down", "down", "down", "down") // disabled
 	moved := whatIfFixture()
-	moved.Rows[0], moved.Rows[3] = moved.Rows[3], moved.Rows[0]
+	moved.Rows[3], moved.Rows[4] = moved.Rows[4], moved.Rows[3]
 	r.simulates(moved)
-	if p := &r.screens[screenLive].(*live).whatIf; !p.any || p.cursor != 0 || p.rows[p.cursor].Name != "disabled" {
+	if p := &r.screens[screenLive].(*live).whatIf; !p.any || p.cursor != 4 || p.rows[p.cursor].Name != "disabled" {
 		t.Errorf("the mark is at %d", p.cursor)
+	}
+	// What drives the device is known before the simulation has caught up.
+	st := *r.engine.st
+	st.Config[cachemodes.Storage].Mode, st.Events = cachemodes.Simple, st.Events+1
+	r.engine.st = &st
+	r.simulates(whatIfFixture())
+	if rows := r.screens[screenLive].(*live).whatIf.rows; rows[0].Name != "simple" || !rows[0].Current || rows[1].Variant {
+		t.Errorf("first is %+v, then %+v", rows[0], rows[1])
 	}
 	r.keys("space")
 	later := whatIfFixture()
