@@ -381,6 +381,7 @@ func (lp *loop) run(ctx context.Context) {
 		e := &lp.parts[lp.part].events[lp.at]
 		if e.Op == workload.RunStart && lp.player.inRun == 0 && lp.pace > 0 && !lp.stepping {
 			if d := time.Until(lp.nextRun); d > 0 {
+				lp.tap.idle()
 				lp.publish()
 				if lp.wait(ctx, min(d, publishEvery)) {
 					continue

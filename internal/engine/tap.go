@@ -16,6 +16,9 @@ type Follower interface {
 	Played(b *Batch) bool
 	// Batch is an empty one to fill.
 	Batch() *Batch
+	// Idle tells, some times a second, that the workload waits for the time of
+	// its next run.
+	Idle()
 }
 
 // Batch is a stretch of what was played: events, and then at most one change.
@@ -92,6 +95,13 @@ func (t *tap) pass(n int64, cfg cachemodes.Config) {
 			t.batch.Boundary, t.batch.Pass = true, n
 			t.hand()
 		}
+	}
+}
+
+// idle tells that the workload waits.
+func (t *tap) idle() {
+	if t.to != nil {
+		t.to.Idle()
 	}
 }
 

@@ -29,6 +29,10 @@ const (
 	// crowded is the share of one core's time that it takes where no core is
 	// spare: 4 %, so that the rest of its cost fits into 5 %.
 	crowded = 0.04
+	// idleFor is how long a workload that waited once is taken to do so, and
+	// idleRests how long it rests meanwhile for each time that it works.
+	idleFor   = time.Second
+	idleRests = 1
 	// leastRest is what a timer is good for.
 	leastRest = 5 * time.Millisecond
 	// planEvents bounds the traces whose offline plan is made: it takes time
@@ -109,7 +113,8 @@ type WhatIfOptions struct {
 	Prices *cost.Calibration
 	// Crowded tells that the device itself works on the cores: then, and where
 	// there are fewer than four, whose halves may be those of one, it takes a
-	// twenty-fifth of one. Else it takes up to half of them.
+	// twenty-fifth of one; in the latter case half of one while the workload
+	// waits between its runs. Else it takes up to half of them.
 	Crowded bool
 }
 
@@ -126,6 +131,7 @@ type WhatIf struct {
 	cores int
 	rests float64 // for as many times the time that it works
 	state atomic.Pointer[WhatIfState]
+	idle  atomic.Int64 // when the workload waited last, in ns since 1970
 	stop  chan struct{}
 	done  chan struct{}
 	wake  chan struct{}
@@ -227,6 +233,18 @@ func (w *WhatIf) Batch() *engine.Batch {
 	return &engine.Batch{}
 }
 
+// Idle is a Follower's.
+func (w *WhatIf) Idle() { w.idle.Store(time.Now().UnixNano()) }
+
+// restsFor is how long it rests for each time that it works: less where the
+// workload leaves time.
+func (w *WhatIf) restsFor() float64 {
+	if !w.o.Crowded && time.Since(time.Unix(0, w.idle.Load())) < idleFor {
+		return min(w.rests, idleRests)
+	}
+	return w.rests
+}
+
 // recycle keeps a batch for Batch; the lock is held.
 func (w *WhatIf) recycle(b *engine.Batch) {
 	*b = engine.Batch{Events: b.Events[:0]}
@@ -291,7 +309,7 @@ func (w *WhatIf) run() {
 		if time.Since(w.published) >= whatIfEvery {
 			w.publish()
 		}
-		owed += time.Duration(float64(time.Since(begin)) * w.rests)
+		owed += time.Duration(float64(time.Since(begin)) * w.restsFor())
 		if owed >= leastRest {
 			if !w.rest(owed) {
 				return
