@@ -138,6 +138,8 @@ var reasonWords = [cachemodes.NumReasons]string{
 	cachemodes.Switched:     "switched",
 	cachemodes.Bypass:       "bypass",
 	cachemodes.Evicted:      "evicted",
+	cachemodes.Unsubmitted:  "unsubmitted",
+	cachemodes.OwnerGone:    "owner gone",
 }
 
 // mainReason is the most frequent reason, the first of equals; none if there

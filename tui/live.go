@@ -231,7 +231,7 @@ func (l *live) draw(v view, f *frame, kind layoutKind) {
 	if g := v.rect(lay.graph); !g.empty() {
 		right := ""
 		if g.w >= standardW {
-			right = "+ - = zoom"
+			right = reach(f) + "+ - = zoom"
 		}
 		title := l.look.title(g.w)
 		detail := l.detail(f, plotWidth(g.w-2*lay.edge()))
@@ -279,6 +279,15 @@ func (l *live) detail(f *frame, n int) string {
 		text += ", driver " + f.bytes(int64(c.driver))
 	}
 	return text
+}
+
+// reach says how far back a moment can be gone to.
+func reach(f *frame) string {
+	h := &f.now.History
+	if h.End() == h.First() || h.First() == 0 {
+		return ""
+	}
+	return "{ } reach back " + agoText(f, h.FirstUS()) + ", "
 }
 
 func hasPoints(st *engine.State) bool { return st.Slots[0].Any }

@@ -26,6 +26,11 @@ type Controller interface {
 	Step()
 	SetPace(runsPerSecond float64)
 	Load(*workload.Trace)
+	// StartSession plays a workload beside, StopSession holds one of those that
+	// are played, ReleaseSession ends it; by engine.Session.Lane.
+	StartSession(*workload.Trace)
+	StopSession(lane int, stopped bool)
+	ReleaseSession(lane int)
 }
 
 // WorkloadItem is a workload that can be chosen.

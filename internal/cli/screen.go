@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"os"
+	"runtime/debug"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -19,6 +20,10 @@ import (
 
 // defaultPace is watchable: a run every quarter of a second.
 const defaultPace = 4
+
+// garbage is how much of the heap may be garbage, in percent of what is in use:
+// the history is large, but there are few pointers in it to follow.
+const garbage = 50
 
 // screenFlags are the terminal interface's own.
 type screenFlags struct {
@@ -89,7 +94,14 @@ func (a *app) screen(ctx context.Context, f *playFlags, s *screenFlags) (err err
 	if os.Getenv("TERM") == "dumb" {
 		return usagef("TERM=dumb cannot show the screen; 'bucketscope run' prints figures without one")
 	}
-	t, err := f.load()
+	sharings, err := f.sessions.sharings()
+	if err != nil {
+		return err
+	}
+	if len(sharings) > 1 {
+		return usagef("--scope %s: the screen plays under one scope; 'bucketscope run' compares several", f.sessions.scope)
+	}
+	traces, err := f.loadAll()
 	if err != nil {
 		return err
 	}
@@ -97,15 +109,17 @@ func (a *app) screen(ctx context.Context, f *playFlags, s *screenFlags) (err err
 	if err != nil {
 		return err
 	}
-	if err := fits(ctx, t, cfg, dev, weights); err != nil {
+	if err := allFit(ctx, traces, cfg, dev, weights); err != nil {
 		_ = dev.Close()
 		return err
 	}
 	a.capture()
+	debug.SetGCPercent(garbage)
 	reader := driver.Open(dev.Info())
 	defer reader.Close()
 	options := engine.LiveOptions{
 		Config: cfg, Weights: weights, Pace: s.pace, Paused: s.paused,
+		Sharing: sharings[0], Capture: f.sessions.capture, Others: traces[1:],
 		Read: func() engine.Reading { return reading(reader) },
 	}
 	var others func() *tui.WhatIf
@@ -118,7 +132,7 @@ func (a *app) screen(ctx context.Context, f *playFlags, s *screenFlags) (err err
 		defer w.Close() // after the workload's end
 		options.Follow, others = w, show
 	}
-	live := engine.StartLive(ctx, t, dev, options)
+	live := engine.StartLive(ctx, traces[0], dev, options)
 	limit := limitOf(dev.Info())
 	url, stopMetrics, err := serveMetrics(s.metrics, func() *metrics.Sample { return liveSample(live.State(), limit) })
 	if err != nil {

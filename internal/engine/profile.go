@@ -95,6 +95,7 @@ type Session struct {
 	Books    probe.Session
 	Running  bool          // a run of it is going on
 	Run      probe.RunInfo // that, if Running
+	Stopped  bool          // held by a person
 }
 
 // Profile plays the whole trace and leaves the device empty. It stops at once,
