@@ -9,6 +9,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"bucketscope/cachemodes"
+	"bucketscope/internal/engine"
 	"bucketscope/internal/units"
 )
 
@@ -282,6 +283,8 @@ func (p *whatIfPane) note(f *frame) string {
 // emptyWhatIf says why there is nothing to show; empty where there is.
 func emptyWhatIf(f *frame) string {
 	switch w := f.whatIf; {
+	case slices.ContainsFunc(f.st.Sessions, func(s engine.Session) bool { return s.Lane > 0 }):
+		return "nothing: what if follows one workload, and others were started beside it"
 	case w.Lost:
 		return "nothing, because it could not keep up while the models were loaded"
 	case len(w.Rows) == 0:

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"bucketscope/cachemodes"
+	"bucketscope/internal/engine"
 )
 
 // whatIfFixture is what other modes would do in the fixture's place.
@@ -142,6 +143,16 @@ func TestWhatIfFollows(t *testing.T) {
 	past.keys("[")
 	past.sees(t, "Runs")
 	past.lacks(t, whatIfTitle)
+}
+
+// TestWhatIfAlone: it has nothing to say of workloads that play side by side.
+func TestWhatIfAlone(t *testing.T) {
+	st := fixture()
+	st.Sessions = append(st.Sessions, engine.Session{Lane: 1})
+	r := at80(st)
+	r.simulates(whatIfFixture())
+	r.sees(t, "what if follows one")
+	r.lacks(t, "caps x4")
 }
 
 // TestWithoutWhatIf: where nobody simulates, the log of runs has the room.

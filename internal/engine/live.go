@@ -399,7 +399,7 @@ func (lp *loop) load(t *workload.Trace) {
 	lp.player.add(t)
 	lp.player.clock = lp.clock.us
 	lp.player.journal = probe.NewJournal(lp.player.led, lp.cfg, keepJournal, probe.NewSeries(slotUS, keepSlots))
-	lp.tap.begin(t, lp.cfg)
+	lp.tap.begin(Beginning{Trace: t, Config: lp.cfg, Sharing: lp.opt.Sharing, Capture: lp.opt.Capture})
 }
 
 // run plays until ctx is done.

@@ -145,6 +145,7 @@ type WhatIf struct {
 	spare  []*engine.Batch
 
 	// The goroutine's own.
+	began      engine.Beginning
 	trace      *workload.Trace
 	cfg        cachemodes.Config
 	all        []*shadow
@@ -163,8 +164,7 @@ type WhatIf struct {
 // item is a batch, or the beginning of a workload.
 type item struct {
 	batch *engine.Batch
-	trace *workload.Trace
-	cfg   cachemodes.Config
+	begin *engine.Beginning
 }
 
 // NewWhatIf waits for a workload to follow. It must be closed.
@@ -195,10 +195,10 @@ func (w *WhatIf) Close() {
 }
 
 // Begin is a Follower's.
-func (w *WhatIf) Begin(t *workload.Trace, cfg cachemodes.Config) {
+func (w *WhatIf) Begin(b engine.Beginning) {
 	w.mu.Lock()
-	w.queue, w.queued, w.behind = append(w.queue[:0], item{trace: t, cfg: cfg}), 0, false
-	w.room = max(len(t.Events)/waitingShare, waitingEvents)
+	w.queue, w.queued, w.behind = append(w.queue[:0], item{begin: &b}), 0, false
+	w.room = max(len(b.Trace.Events)/waitingShare, waitingEvents)
 	w.mu.Unlock()
 	w.nudge()
 }
@@ -333,8 +333,8 @@ func (w *WhatIf) rest(d time.Duration) bool {
 
 // take plays an item.
 func (w *WhatIf) take(i item) {
-	if i.trace != nil {
-		w.begin(i.trace, i.cfg)
+	if i.begin != nil {
+		w.begin(*i.begin)
 		return
 	}
 	b := i.batch
@@ -390,8 +390,9 @@ func (w *WhatIf) each(f func(*shadow)) {
 }
 
 // begin follows another workload.
-func (w *WhatIf) begin(t *workload.Trace, cfg cachemodes.Config) {
-	w.trace, w.cfg, w.keep, w.lost, w.partial, w.all = t, cfg, nil, false, false, nil
+func (w *WhatIf) begin(b engine.Beginning) {
+	t, cfg := b.Trace, b.Config
+	w.began, w.trace, w.cfg, w.keep, w.lost, w.partial, w.all = b, t, cfg, nil, false, false, nil
 	w.pass, w.followed, w.skipped, w.measured = 0, 0, 0, nil
 	w.addVariants(true)
 	for _, m := range cachemodes.Modes() {
@@ -410,9 +411,10 @@ func (w *WhatIf) begin(t *workload.Trace, cfg cachemodes.Config) {
 
 // shadow is one of a setting, which plays from now on.
 func (w *WhatIf) shadow(name string, s cachemodes.Setting, variant bool) *shadow {
-	cfg := w.cfg
-	cfg[cachemodes.Storage] = s
-	return newShadow(name, w.trace, cfg, w.o.Prices, variant)
+	b := w.began
+	b.Config = w.cfg
+	b.Config[cachemodes.Storage] = s
+	return newShadow(name, b, w.o.Prices, variant)
 }
 
 // addVariants puts variants of the current setting in front. Those that come
@@ -515,15 +517,15 @@ type shadow struct {
 	reserved int64 // pieces of a splitting one when its last run ended
 }
 
-func newShadow(name string, t *workload.Trace, cfg cachemodes.Config, prices *cost.Calibration, variant bool) *shadow {
-	s := &shadow{name: name, setting: cfg[cachemodes.Storage], variant: variant, playing: true}
+func newShadow(name string, b engine.Beginning, prices *cost.Calibration, variant bool) *shadow {
+	s := &shadow{name: name, setting: b.Config[cachemodes.Storage], variant: variant, playing: true}
 	onRun := func(r *probe.Run) { s.ended(r.Total.Creates, r.DurationUS()) }
 	if prices == nil {
-		s.engine = engine.NewShadow(t, cfg, device.NewHost(), func() int64 { return 0 }, onRun)
+		s.engine = engine.NewShadow(b, device.NewHost(), func() int64 { return 0 }, onRun)
 		return s
 	}
 	s.clock = cost.NewClock(prices)
-	s.engine = engine.NewShadow(t, cfg, s.clock, s.clock.NowUS, onRun)
+	s.engine = engine.NewShadow(b, s.clock, s.clock.NowUS, onRun)
 	return s
 }
 
