@@ -2,12 +2,14 @@ package tui
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
 
 	"bucketscope/cachemodes"
+	"bucketscope/internal/engine"
 	"bucketscope/internal/units"
 )
 
@@ -35,13 +37,13 @@ type WhatIf struct {
 type WhatIfRow struct {
 	Name          string
 	Setting       cachemodes.Setting // of storage
-	Current       bool
 	Variant       bool
 	SimulatedOnly bool
 	Peak, Average int64
 	NewPerRun     float64
 	RunUS         float64 // predicted, in microseconds; negative for none
 	Runs          int64   // that were played
+	Current       bool    // it drives the device; the screen's own to say
 }
 
 // whatIfPane is the list of them; enter makes one the real one.
@@ -67,7 +69,7 @@ func (r *WhatIfRow) id() string {
 func (p *whatIfPane) follow(f *frame) {
 	p.rows, p.there = nil, f.whatIf != nil && !f.past()
 	if p.there {
-		p.rows = f.whatIf.Rows
+		p.rows = whatIfOrder(f)
 	}
 	p.cursor = -1
 	if p.any {
@@ -78,6 +80,25 @@ func (p *whatIfPane) follow(f *frame) {
 		}
 		p.any = p.cursor >= 0
 	}
+}
+
+// whatIfOrder puts what drives the device first, with its variants. What is
+// simulated may be behind: then it has no variants yet.
+func whatIfOrder(f *frame) []WhatIfRow {
+	mode := f.latest.Config[cachemodes.Storage].Mode
+	var first, variants, others []WhatIfRow
+	for _, r := range f.whatIf.Rows {
+		r.Current = !r.Variant && !r.SimulatedOnly && r.Setting.Mode == mode
+		switch {
+		case r.Current:
+			first = append(first, r)
+		case !r.Variant:
+			others = append(others, r)
+		case r.Setting.Mode == mode:
+			variants = append(variants, r)
+		}
+	}
+	return slices.Concat(first, variants, others)
 }
 
 // press moves the mark.
@@ -262,6 +283,8 @@ func (p *whatIfPane) note(f *frame) string {
 // emptyWhatIf says why there is nothing to show; empty where there is.
 func emptyWhatIf(f *frame) string {
 	switch w := f.whatIf; {
+	case slices.ContainsFunc(f.st.Sessions, func(s engine.Session) bool { return s.Lane > 0 }):
+		return "nothing: what if follows one workload, and others were started beside it"
 	case w.Lost:
 		return "nothing, because it could not keep up while the models were loaded"
 	case len(w.Rows) == 0:

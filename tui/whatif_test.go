@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"bucketscope/cachemodes"
+	"bucketscope/internal/engine"
 )
 
 // whatIfFixture is what other modes would do in the fixture's place.
@@ -112,10 +113,18 @@ func TestWhatIfFollows(t *testing.T) {
 	r.simulates(whatIfFixture())
 	r.keys("tab", "down", "down", "down", "down") // disabled
 	moved := whatIfFixture()
-	moved.Rows[0], moved.Rows[3] = moved.Rows[3], moved.Rows[0]
+	moved.Rows[3], moved.Rows[4] = moved.Rows[4], moved.Rows[3]
 	r.simulates(moved)
-	if p := &r.screens[screenLive].(*live).whatIf; !p.any || p.cursor != 0 || p.rows[p.cursor].Name != "disabled" {
+	if p := &r.screens[screenLive].(*live).whatIf; !p.any || p.cursor != 4 || p.rows[p.cursor].Name != "disabled" {
 		t.Errorf("the mark is at %d", p.cursor)
+	}
+	// What drives the device is known before the simulation has caught up.
+	st := *r.engine.st
+	st.Config[cachemodes.Storage].Mode, st.Events = cachemodes.Simple, st.Events+1
+	r.engine.st = &st
+	r.simulates(whatIfFixture())
+	if rows := r.screens[screenLive].(*live).whatIf.rows; rows[0].Name != "simple" || !rows[0].Current || rows[1].Variant {
+		t.Errorf("first is %+v, then %+v", rows[0], rows[1])
 	}
 	r.keys("space")
 	later := whatIfFixture()
@@ -134,6 +143,16 @@ func TestWhatIfFollows(t *testing.T) {
 	past.keys("[")
 	past.sees(t, "Runs")
 	past.lacks(t, whatIfTitle)
+}
+
+// TestWhatIfAlone: it has nothing to say of workloads that play side by side.
+func TestWhatIfAlone(t *testing.T) {
+	st := fixture()
+	st.Sessions = append(st.Sessions, engine.Session{Lane: 1})
+	r := at80(st)
+	r.simulates(whatIfFixture())
+	r.sees(t, "what if follows one")
+	r.lacks(t, "caps x4")
 }
 
 // TestWithoutWhatIf: where nobody simulates, the log of runs has the room.

@@ -39,7 +39,7 @@ func whatIfShown(st *lab.WhatIfState, why string) *tui.WhatIf {
 	for i := range st.Rows {
 		r := &st.Rows[i]
 		out.Rows = append(out.Rows, tui.WhatIfRow{
-			Name: r.Name, Setting: r.Setting, Current: r.Current, Variant: r.Variant, SimulatedOnly: r.SimulatedOnly,
+			Name: r.Name, Setting: r.Setting, Variant: r.Variant, SimulatedOnly: r.SimulatedOnly,
 			Peak: r.Peak, Average: r.Average, NewPerRun: r.NewPerRun, RunUS: r.RunUS, Runs: r.Runs,
 		})
 	}

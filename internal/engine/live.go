@@ -399,7 +399,7 @@ func (lp *loop) load(t *workload.Trace) {
 	lp.player.add(t)
 	lp.player.clock = lp.clock.us
 	lp.player.journal = probe.NewJournal(lp.player.led, lp.cfg, keepJournal, probe.NewSeries(slotUS, keepSlots))
-	lp.tap.begin(t, lp.cfg)
+	lp.tap.begin(Beginning{Trace: t, Config: lp.cfg, Sharing: lp.opt.Sharing, Capture: lp.opt.Capture})
 }
 
 // run plays until ctx is done.
@@ -422,6 +422,7 @@ func (lp *loop) run(ctx context.Context) {
 		e := &lp.parts[lp.part].events[lp.at]
 		if e.Op == workload.RunStart && lp.player.lanes[0].open == 0 && lp.pace > 0 && !lp.steps() {
 			if d := time.Until(lp.nextRun); d > 0 {
+				lp.tap.idle()
 				lp.publish()
 				if lp.wait(ctx, min(d, publishEvery)) {
 					continue

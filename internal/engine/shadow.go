@@ -20,8 +20,9 @@ type Shadow struct {
 
 // NewShadow begins with empty books. dev must not fail; clock, if set, is its
 // time in microseconds; onRun, if set, is told of every run that ends.
-func NewShadow(t *workload.Trace, cfg cachemodes.Config, dev device.Device, clock func() int64, onRun func(*probe.Run)) *Shadow {
-	s := &Shadow{p: newPlayer(t, cfg, dev, MakeWeights, onRun), cfg: cfg}
+func NewShadow(b Beginning, dev device.Device, clock func() int64, onRun func(*probe.Run)) *Shadow {
+	s := &Shadow{cfg: b.Config, p: begin(dev, setup{config: b.Config, sharing: b.Sharing, weights: MakeWeights, capture: b.Capture, onRun: onRun})}
+	s.p.add(b.Trace)
 	if clock != nil {
 		s.p.clock = clock
 	}

@@ -8,14 +8,26 @@ import (
 // Follower is told what a Live plays, in batches and in order. Its methods are
 // called by the goroutine that plays and must not wait for anything.
 type Follower interface {
-	// Begin tells that a workload begins with empty books.
-	Begin(t *workload.Trace, cfg cachemodes.Config)
+	// Begin tells that a workload begins with empty books. Sessions that are
+	// started beside it are not followed.
+	Begin(b Beginning)
 	// Played hands a batch over for good. Where it answers false it is told of
 	// nothing until the next repetition begins; that it does with a batch that
 	// is Fresh.
 	Played(b *Batch) bool
 	// Batch is an empty one to fill.
 	Batch() *Batch
+	// Idle tells, some times a second, that the workload waits for the time of
+	// its next run.
+	Idle()
+}
+
+// Beginning is how a workload begins.
+type Beginning struct {
+	Trace   *workload.Trace
+	Config  cachemodes.Config
+	Sharing cachemodes.Sharing
+	Capture bool
 }
 
 // Batch is a stretch of what was played: events, and then at most one change.
@@ -45,11 +57,11 @@ type tap struct {
 	fresh bool     // the next batch comes after a gap
 }
 
-func (t *tap) begin(tr *workload.Trace, cfg cachemodes.Config) {
+func (t *tap) begin(b Beginning) {
 	if t.to == nil {
 		return
 	}
-	t.to.Begin(tr, cfg)
+	t.to.Begin(b)
 	t.fresh = false
 	t.batch = t.to.Batch()
 }
@@ -92,6 +104,13 @@ func (t *tap) pass(n int64, cfg cachemodes.Config) {
 			t.batch.Boundary, t.batch.Pass = true, n
 			t.hand()
 		}
+	}
+}
+
+// idle tells that the workload waits.
+func (t *tap) idle() {
+	if t.to != nil {
+		t.to.Idle()
 	}
 }
 

@@ -214,11 +214,8 @@ func warm(ctx context.Context, dev device.Device, o MeasureOptions) error {
 			least = t
 		}
 	}
-	if least == nil {
-		return nil
-	}
 	cfg := cachemodes.DefaultConfig()
-	if o.Fits != nil && o.Fits(least, cfg) != nil {
+	if fits := least != nil && (o.Fits == nil || o.Fits(least, cfg) == nil); !fits {
 		return nil
 	}
 	_, err := engine.Profile(ctx, least, dev, engine.Options{Config: cfg, Weights: o.Weights, Repeat: 1})

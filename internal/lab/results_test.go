@@ -5,6 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -198,5 +201,53 @@ func TestResultsRefuse(t *testing.T) {
 		if !errors.As(err, new(*FileError)) && !errors.As(err, new(*cost.FormatError)) {
 			t.Errorf("%s: %T is no error of the file's", text, err)
 		}
+	}
+}
+
+// FuzzAdd: whatever a file says, it is refused or the document can be made.
+func FuzzAdd(f *testing.F) {
+	tr, err := workload.Load("unet/varied")
+	if err != nil {
+		f.Fatal(err)
+	}
+	var calibration, measurements bytes.Buffer
+	if err := cost.Write(&calibration, prices()); err != nil {
+		f.Fatal(err)
+	}
+	if err := WriteMeasurements(&measurements, &Measurements{
+		Format: MeasurementsFormat, Version: MeasurementsVersion, Adapter: prices().Adapter,
+		Cells: []Cell{{Workload: tr.Name, SHA256: tr.SHA256, Mode: "bucket", Rounds: []Round{{Runs: 12, MeanUS: 5}}}},
+	}); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(calibration.Bytes())
+	f.Add(measurements.Bytes())
+	f.Fuzz(func(t *testing.T, text []byte) {
+		r := Results{Workloads: []*workload.Trace{tr}}
+		if err := r.Add(bytes.NewReader(text), "fuzz"); err != nil {
+			return
+		}
+		if err := r.Write(t.Context(), io.Discard); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// TestFiles: what stands in docs/results is what its schemas say.
+func TestFiles(t *testing.T) {
+	files, err := filepath.Glob("../../docs/results/*.json")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no files: %v", err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		schema := MeasurementsSchema
+		if bytes.Contains(text, []byte(cost.Format)) {
+			schema = cost.Schema
+		}
+		checkSchema(t, schema, text)
 	}
 }

@@ -29,6 +29,10 @@ const (
 	// crowded is the share of one core's time that it takes where no core is
 	// spare: 4 %, so that the rest of its cost fits into 5 %.
 	crowded = 0.04
+	// idleFor is how long a workload that waited once is taken to do so, and
+	// idleRests how long it rests meanwhile for each time that it works.
+	idleFor   = time.Second
+	idleRests = 1
 	// leastRest is what a timer is good for.
 	leastRest = 5 * time.Millisecond
 	// planEvents bounds the traces whose offline plan is made: it takes time
@@ -109,7 +113,8 @@ type WhatIfOptions struct {
 	Prices *cost.Calibration
 	// Crowded tells that the device itself works on the cores: then, and where
 	// there are fewer than four, whose halves may be those of one, it takes a
-	// twenty-fifth of one. Else it takes up to half of them.
+	// twenty-fifth of one; in the latter case half of one while the workload
+	// waits between its runs. Else it takes up to half of them.
 	Crowded bool
 }
 
@@ -126,6 +131,7 @@ type WhatIf struct {
 	cores int
 	rests float64 // for as many times the time that it works
 	state atomic.Pointer[WhatIfState]
+	idle  atomic.Int64 // when the workload waited last, in ns since 1970
 	stop  chan struct{}
 	done  chan struct{}
 	wake  chan struct{}
@@ -139,6 +145,7 @@ type WhatIf struct {
 	spare  []*engine.Batch
 
 	// The goroutine's own.
+	began      engine.Beginning
 	trace      *workload.Trace
 	cfg        cachemodes.Config
 	all        []*shadow
@@ -157,8 +164,7 @@ type WhatIf struct {
 // item is a batch, or the beginning of a workload.
 type item struct {
 	batch *engine.Batch
-	trace *workload.Trace
-	cfg   cachemodes.Config
+	begin *engine.Beginning
 }
 
 // NewWhatIf waits for a workload to follow. It must be closed.
@@ -189,10 +195,10 @@ func (w *WhatIf) Close() {
 }
 
 // Begin is a Follower's.
-func (w *WhatIf) Begin(t *workload.Trace, cfg cachemodes.Config) {
+func (w *WhatIf) Begin(b engine.Beginning) {
 	w.mu.Lock()
-	w.queue, w.queued, w.behind = append(w.queue[:0], item{trace: t, cfg: cfg}), 0, false
-	w.room = max(len(t.Events)/waitingShare, waitingEvents)
+	w.queue, w.queued, w.behind = append(w.queue[:0], item{begin: &b}), 0, false
+	w.room = max(len(b.Trace.Events)/waitingShare, waitingEvents)
 	w.mu.Unlock()
 	w.nudge()
 }
@@ -225,6 +231,18 @@ func (w *WhatIf) Batch() *engine.Batch {
 		return b
 	}
 	return &engine.Batch{}
+}
+
+// Idle is a Follower's.
+func (w *WhatIf) Idle() { w.idle.Store(time.Now().UnixNano()) }
+
+// restsFor is how long it rests for each time that it works: less where the
+// workload leaves time.
+func (w *WhatIf) restsFor() float64 {
+	if !w.o.Crowded && time.Since(time.Unix(0, w.idle.Load())) < idleFor {
+		return min(w.rests, idleRests)
+	}
+	return w.rests
 }
 
 // recycle keeps a batch for Batch; the lock is held.
@@ -291,7 +309,7 @@ func (w *WhatIf) run() {
 		if time.Since(w.published) >= whatIfEvery {
 			w.publish()
 		}
-		owed += time.Duration(float64(time.Since(begin)) * w.rests)
+		owed += time.Duration(float64(time.Since(begin)) * w.restsFor())
 		if owed >= leastRest {
 			if !w.rest(owed) {
 				return
@@ -315,8 +333,8 @@ func (w *WhatIf) rest(d time.Duration) bool {
 
 // take plays an item.
 func (w *WhatIf) take(i item) {
-	if i.trace != nil {
-		w.begin(i.trace, i.cfg)
+	if i.begin != nil {
+		w.begin(*i.begin)
 		return
 	}
 	b := i.batch
@@ -372,8 +390,9 @@ func (w *WhatIf) each(f func(*shadow)) {
 }
 
 // begin follows another workload.
-func (w *WhatIf) begin(t *workload.Trace, cfg cachemodes.Config) {
-	w.trace, w.cfg, w.keep, w.lost, w.partial, w.all = t, cfg, nil, false, false, nil
+func (w *WhatIf) begin(b engine.Beginning) {
+	t, cfg := b.Trace, b.Config
+	w.began, w.trace, w.cfg, w.keep, w.lost, w.partial, w.all = b, t, cfg, nil, false, false, nil
 	w.pass, w.followed, w.skipped, w.measured = 0, 0, 0, nil
 	w.addVariants(true)
 	for _, m := range cachemodes.Modes() {
@@ -392,9 +411,10 @@ func (w *WhatIf) begin(t *workload.Trace, cfg cachemodes.Config) {
 
 // shadow is one of a setting, which plays from now on.
 func (w *WhatIf) shadow(name string, s cachemodes.Setting, variant bool) *shadow {
-	cfg := w.cfg
-	cfg[cachemodes.Storage] = s
-	return newShadow(name, w.trace, cfg, w.o.Prices, variant)
+	b := w.began
+	b.Config = w.cfg
+	b.Config[cachemodes.Storage] = s
+	return newShadow(name, b, w.o.Prices, variant)
 }
 
 // addVariants puts variants of the current setting in front. Those that come
@@ -497,15 +517,15 @@ type shadow struct {
 	reserved int64 // pieces of a splitting one when its last run ended
 }
 
-func newShadow(name string, t *workload.Trace, cfg cachemodes.Config, prices *cost.Calibration, variant bool) *shadow {
-	s := &shadow{name: name, setting: cfg[cachemodes.Storage], variant: variant, playing: true}
+func newShadow(name string, b engine.Beginning, prices *cost.Calibration, variant bool) *shadow {
+	s := &shadow{name: name, setting: b.Config[cachemodes.Storage], variant: variant, playing: true}
 	onRun := func(r *probe.Run) { s.ended(r.Total.Creates, r.DurationUS()) }
 	if prices == nil {
-		s.engine = engine.NewShadow(t, cfg, device.NewHost(), func() int64 { return 0 }, onRun)
+		s.engine = engine.NewShadow(b, device.NewHost(), func() int64 { return 0 }, onRun)
 		return s
 	}
 	s.clock = cost.NewClock(prices)
-	s.engine = engine.NewShadow(t, cfg, s.clock, s.clock.NowUS, onRun)
+	s.engine = engine.NewShadow(b, s.clock, s.clock.NowUS, onRun)
 	return s
 }
 

@@ -194,6 +194,31 @@ func TestWhatIfFollowsSettings(t *testing.T) {
 	}
 }
 
+// TestWhatIfShares: who shares free buffers, and whether graphs are captured, is
+// the same for every row as for what drives the device.
+func TestWhatIfShares(t *testing.T) {
+	scope, err := cachemodes.LookupScope("session")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range []engine.LiveOptions{{Sharing: cachemodes.Sharing{Scope: scope}}, {Capture: true}} {
+		o.Config, o.Weights, o.Paused = cachemodes.DefaultConfig(), engine.MakeWeights, true
+		w := newWhatIf(WhatIfOptions{})
+		t.Cleanup(w.Close)
+		o.Follow = w
+		l := engine.StartLive(t.Context(), load(t, "llama-3.2-1b/two"), device.NewHost(), o)
+		st := (&playing{l, t, w}).to(40)
+		for _, r := range rows(t, w, 40) {
+			if r.Current && r.Figures.Total != st.Total {
+				t.Errorf("%v, capture %t: what if %+v\nthe device's books %+v", o.Sharing, o.Capture, r.Figures.Total, st.Total)
+			}
+		}
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // TestWhatIfBehind: where what-if cannot keep up the workload goes on without
 // it. It leaves whole repetitions out, and its figures are exactly those of a
 // run that did not play them.
