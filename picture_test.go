@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"testing"
 
 	"bucketscope/internal/ptytest"
@@ -18,6 +19,9 @@ import (
 
 // pictures is where TestPicture leaves the pictures of the documents.
 var pictures = flag.String("pictures", "", "folder to write the pictures of the documents to")
+
+// allFound is the title of the events once a filter has looked at all of them.
+var allFound = regexp.MustCompile(`Events, \S+ of \S+: type:miss size>=1MiB`)
 
 // TestPicture takes the pictures of the documents from the running program:
 //
@@ -27,7 +31,7 @@ func TestPicture(t *testing.T) {
 	if out, err := exec.Command("go", "build", "-o", bin, ".").CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
-	p := ptytest.Start(t, command(t, bin, []string{"COLORTERM=truecolor"}, "--device", "host", "--workload", "phi3-mini-4k/grow", "--pace", "30"), 110, 32)
+	p := ptytest.Start(t, command(t, bin, []string{"COLORTERM=truecolor"}, "--device", "host", "--workload", "phi3-mini-4k/grow", "--pace", "30"), 120, 34)
 	p.Until("a conversation", func(s ptytest.Screen) bool { return number(s, runNumber) >= 60 })
 	p.Press("m")
 	p.See("Cache mode")
@@ -36,8 +40,19 @@ func TestPicture(t *testing.T) {
 	p.Press("+", "+")
 	p.See("last 15 s")
 	svg := p.SVG()
+	p.Resize(120, 48)
+	p.Press("2", "o")
+	p.Until("births and deaths of keys", func(s ptytest.Screen) bool {
+		return s.Has("Keys of storage: dynamicBucket, by size", "~ ~ ~ ~ ~", "×") && number(s, runNumber) >= 125
+	})
+	p.Press("left", "left", "left")
+	p.See("asked,", "destroyed, peak")
+	buckets := p.SVG()
+	p.Resize(120, 34)
 	p.Press("3", "/", "type:miss", " ", "size>=1MiB", "enter")
-	p.See("! miss", ": type:miss size>=1MiB")
+	p.Until("all misses to be found", func(s ptytest.Screen) bool {
+		return s.Has("! miss") && allFound.MatchString(s.String())
+	})
 	p.Press("k")
 	p.Until("a moment of the past", func(s ptytest.Screen) bool { return number(s, pastEvent) > 0 && s.Has("miss of ") })
 	events := p.SVG()
@@ -53,7 +68,7 @@ func TestPicture(t *testing.T) {
 			t.Errorf("the picture lacks %q", want)
 		}
 	}
-	for name, picture := range map[string][]byte{"live.svg": svg, "events.svg": events, "buffers.svg": buffers} {
+	for name, picture := range map[string][]byte{"live.svg": svg, "buckets.svg": buckets, "events.svg": events, "buffers.svg": buffers} {
 		for d := xml.NewDecoder(bytes.NewReader(picture)); ; {
 			if _, err := d.Token(); errors.Is(err, io.EOF) {
 				break

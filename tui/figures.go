@@ -24,6 +24,7 @@ type frame struct {
 	g      *glyphs
 	si     bool
 	recent recent
+	whatIf *WhatIf // nil: there is none
 }
 
 // past reports whether a moment of the history is shown.
@@ -137,6 +138,8 @@ var reasonWords = [cachemodes.NumReasons]string{
 	cachemodes.Switched:     "switched",
 	cachemodes.Bypass:       "bypass",
 	cachemodes.Evicted:      "evicted",
+	cachemodes.Unsubmitted:  "unsubmitted",
+	cachemodes.OwnerGone:    "owner gone",
 }
 
 // mainReason is the most frequent reason, the first of equals; none if there

@@ -38,6 +38,7 @@ const (
 	toLive
 	toEvents
 	toBuffers
+	toSessions
 	prevEvent
 	nextEvent
 	prevRun
@@ -54,8 +55,11 @@ const (
 	expand
 	toBuckets
 	findings
+	startSession
+	holdSession
+	releaseSession
 
-	numActions = int(findings) + 1
+	numActions = int(releaseSession) + 1
 )
 
 // scope is where a binding holds.
@@ -114,6 +118,7 @@ var keymap = []binding{
 	{toBuckets, onScreens, []string{"2"}, "2", "", "Buckets: what each run asked of each key, births and deaths of keys, the sizes asked for", groupScreens},
 	{toEvents, onScreens, []string{"3"}, "3", "", "Events: everything that happened, filtered; a marked event takes every pane back to it", groupScreens},
 	{toBuffers, onScreens, []string{"4"}, "4", "", "Buffers: every buffer that exists, who has it, how long nobody used it", groupScreens},
+	{toSessions, onScreens, []string{"5"}, "5", "", "Sessions: a lane for each session with its runs, what it holds, who gets what it had", groupScreens},
 	{prevEvent, onScreens, []string{"["}, "[", "", "back by one event, of those that the filter of Events lets through; every pane goes along", groupHistory},
 	{nextEvent, onScreens, []string{"]"}, "]", "", "forward by one event", groupHistory},
 	{prevRun, onScreens, []string{"{"}, "{", "", "back to the start of a run", groupHistory},
@@ -125,6 +130,9 @@ var keymap = []binding{
 	{sortTurn, onScreens, []string{"O", "shift+o"}, "O", "", "turn the order around", groupLists},
 	{presetNext, onScreens, []string{"v"}, "v", "", "Buffers: all, leaks, temporary, stale; Buckets: the next usage; Live: the graph in lines, braille or blocks", groupLists},
 	{copyRow, onScreens, []string{"y"}, "y", "", "copy the marked row to the clipboard of the terminal", groupLists},
+	{startSession, onScreens, []string{"W", "shift+w"}, "W", "", "Sessions: play another recording beside, in sessions of its own", groupLists},
+	{holdSession, onScreens, []string{"P", "shift+p"}, "P", "", "Sessions: hold the marked session at the end of its run, or let it go on", groupLists},
+	{releaseSession, onScreens, []string{"R", "shift+r"}, "R", "", "Sessions: release the marked session, in the middle of whatever it does", groupLists},
 	{nextPane, onScreens, []string{"tab"}, "tab", "pane", "next pane", groupMove},
 	{prevPane, onScreens, []string{"shift+tab"}, "shift+tab", "", "previous pane", groupMove},
 	{moveUp, onScreens | inHelp, []string{"up", "k"}, "↑ k", "", "up", groupMove},
@@ -139,7 +147,7 @@ var keymap = []binding{
 	{moveDown, inMenus, []string{"down", "ctrl+n"}, "↓", "", "down", groupMenus},
 	{prevTab, inTabs, []string{"left", "shift+tab"}, "← shift+tab", "", "previous usage", groupMenus},
 	{nextTab, inTabs, []string{"right", "tab"}, "→ tab", "usage", "next usage", groupMenus},
-	{accept, onScreens, []string{"enter"}, "enter", "", "go to what is marked: a bucket's runs, a run's or a point's moment", groupMove},
+	{accept, onScreens, []string{"enter"}, "enter", "", "go to what is marked: a bucket's runs, a run's or a point's moment; a mode of What if becomes the real one", groupMove},
 	{accept, inMenus, []string{"enter"}, "enter", "choose", "choose the marked row", groupMenus},
 	{accept, inList, []string{"enter"}, "enter", "go there", "go where the finding shows", groupMenus},
 	{accept, inLine, []string{"enter"}, "enter", "apply", "apply the filter", groupMenus},

@@ -19,6 +19,8 @@ type model struct {
 	engine    Controller
 	workloads []WorkloadItem
 	load      func(context.Context, string) (*workload.Trace, error)
+	askWhatIf func() *WhatIf
+	whatIf    *WhatIf       // the latest that is shown
 	interval  time.Duration // between two states
 	now       func() time.Time
 
@@ -60,7 +62,8 @@ type notice struct {
 type loading struct {
 	name   string // empty: none
 	cancel context.CancelFunc
-	number int // of the attempt: an answer to an earlier one is dropped
+	beside bool // what is played goes on
+	number int  // of the attempt: an answer to an earlier one is dropped
 }
 
 // suspension is ctrl+z on its way: the workload is let come to the end of its
@@ -100,10 +103,13 @@ type (
 func newModel(ctx context.Context, o *Options) *model {
 	m := &model{
 		ctx: ctx, engine: o.Engine, workloads: o.Workloads, load: o.LoadWorkload,
-		now: time.Now, glyphs: &unicodeGlyphs, si: o.SI, theme: darkTheme,
+		askWhatIf: o.WhatIf, now: time.Now, glyphs: &unicodeGlyphs, si: o.SI, theme: darkTheme,
 		events: newEventsScreen(), buckets: newBucketsScreen(), stale: true,
 	}
-	m.screens = [numScreens]screen{screenLive: newLive(), screenBuckets: m.buckets, screenEvents: m.events, screenBuffers: newBuffersScreen()}
+	m.screens = [numScreens]screen{
+		screenLive: newLive(), screenBuckets: m.buckets, screenEvents: m.events, screenBuffers: newBuffersScreen(),
+		screenSessions: newSessionsScreen(),
+	}
 	if o.ASCII {
 		m.glyphs = &asciiGlyphs
 	}
@@ -190,6 +196,7 @@ func (m *model) frame() *frame {
 	st := m.shown()
 	return &frame{
 		st: st, now: m.present(), latest: m.latest, frozen: m.held != nil, g: m.glyphs, si: m.si, recent: recentOf(st.Runs),
+		whatIf: m.whatIf,
 	}
 }
 
@@ -228,7 +235,12 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 
 // ticked loads the latest state and says when to do so again.
 func (m *model) ticked() tea.Cmd {
-	if !m.see(m.engine.State()) && m.more {
+	news := m.seeWhatIf()
+	switch seen := m.see(m.engine.State()); {
+	case seen:
+	case news && m.held == nil:
+		m.follow()
+	case m.more:
 		m.work(m.frame())
 	}
 	if m.notice.text != "" && !m.notice.bad && !m.now().Before(m.notice.until) {
@@ -353,10 +365,22 @@ func (m *model) grant(w wish) tea.Cmd {
 		m.past = nil
 	case w.edit != nil:
 		m.over = newFilterLine(w.edit)
+	case w.do != nil:
+		return w.do(m)
 	case w.place != nil:
 		return m.show(w.place)
 	case w.copy != "":
 		return tea.SetClipboard(w.copy)
+	case w.beside:
+		menu := newWorkloadMenu(m.workloads, m.latest.Workload.Name)
+		menu.beside = true
+		m.over = menu
+	case w.hold != nil:
+		m.engine.StopSession(w.hold.lane, w.hold.hold)
+		return m.commanded()
+	case w.release != nil:
+		m.engine.ReleaseSession(*w.release)
+		return m.commanded()
 	}
 	return nil
 }
@@ -379,7 +403,7 @@ func (m *model) heed(o outcome) tea.Cmd {
 		m.engine.SetMode(o.setMode.usage, o.setMode.mode)
 		return m.commanded()
 	case o.load != "":
-		return m.beginLoad(o.load)
+		return m.beginLoad(o.load, o.beside)
 	case o.act != noAction:
 		return m.act(o.act)
 	case o.show != nil:
@@ -463,12 +487,12 @@ func nextPace(pace float64, up bool) float64 {
 }
 
 // beginLoad reads a workload beside the screen.
-func (m *model) beginLoad(name string) tea.Cmd {
+func (m *model) beginLoad(name string, beside bool) tea.Cmd {
 	if m.loads.name != "" {
 		m.loads.cancel()
 	}
 	ctx, cancel := context.WithCancel(m.ctx)
-	m.loads = loading{name: name, cancel: cancel, number: m.loads.number + 1}
+	m.loads = loading{name: name, cancel: cancel, number: m.loads.number + 1, beside: beside}
 	number, load := m.loads.number, m.load
 	return func() tea.Msg {
 		t, err := load(ctx, name)
@@ -487,6 +511,11 @@ func (m *model) loaded(msg loadedMsg) tea.Cmd {
 	if msg.err != nil {
 		m.notice = notice{text: "! cannot play " + name + ": " + msg.err.Error(), bad: true}
 		return nil
+	}
+	if m.loads.beside {
+		m.engine.StartSession(msg.trace)
+		m.tell("playing %s beside", name)
+		return m.commanded()
 	}
 	m.engine.Load(msg.trace)
 	m.held, m.past = nil, nil // what they show is no longer played

@@ -1,6 +1,10 @@
 package tui
 
-import "bucketscope/cachemodes"
+import (
+	tea "charm.land/bubbletea/v2"
+
+	"bucketscope/cachemodes"
+)
 
 // screenID is one of the numbered screens that there are.
 type screenID uint8
@@ -10,8 +14,9 @@ const (
 	screenBuckets
 	screenEvents
 	screenBuffers
+	screenSessions
 
-	numScreens = int(screenBuffers) + 1
+	numScreens = int(screenSessions) + 1
 )
 
 // tab is how a screen is named and reached.
@@ -22,10 +27,11 @@ type tab struct {
 
 // tabs are the screens, by screenID.
 var tabs = [numScreens]tab{
-	screenLive:    {"1", "Live", toLive},
-	screenBuckets: {"2", "Buckets", toBuckets},
-	screenEvents:  {"3", "Events", toEvents},
-	screenBuffers: {"4", "Buffers", toBuffers},
+	screenLive:     {"1", "Live", toLive},
+	screenBuckets:  {"2", "Buckets", toBuckets},
+	screenEvents:   {"3", "Events", toEvents},
+	screenBuffers:  {"4", "Buffers", toBuffers},
+	screenSessions: {"5", "Sessions", toSessions},
 }
 
 // tabsWidth is the room for the tabs beside the hints.
@@ -89,7 +95,19 @@ type wish struct {
 	copy   string // for the clipboard
 	tell   string // a notice
 	edit   *filterEdit
-	place  *place
+	do     func(*model) tea.Cmd // what else is to be done
+	// beside asks for a menu of workloads to play in a session of its own; hold
+	// and release are about one that there is.
+	beside  bool
+	hold    *sessionHold
+	release *int // lane
+	place   *place
+}
+
+// sessionHold holds the sessions of a lane, or lets them go on.
+type sessionHold struct {
+	lane int
+	hold bool
 }
 
 // place is something on a screen that another one leads to: a key, or a run, or

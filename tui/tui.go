@@ -26,6 +26,11 @@ type Controller interface {
 	Step()
 	SetPace(runsPerSecond float64)
 	Load(*workload.Trace)
+	// StartSession plays a workload beside, StopSession holds one of those that
+	// are played, ReleaseSession ends it; by engine.Session.Lane.
+	StartSession(*workload.Trace)
+	StopSession(lane int, stopped bool)
+	ReleaseSession(lane int)
 }
 
 // WorkloadItem is a workload that can be chosen.
@@ -41,6 +46,9 @@ type Options struct {
 	// LoadWorkload reads a workload. It is called beside the screen and given
 	// up when its context ends.
 	LoadWorkload func(ctx context.Context, name string) (*workload.Trace, error)
+	// WhatIf is what other modes would do with what is played, the same pointer
+	// as long as nothing changed; nil where nobody simulates them.
+	WhatIf func() *WhatIf
 
 	// Input and Output are a terminal; standard input and output where nil.
 	// Nothing else may write to the terminal meanwhile.

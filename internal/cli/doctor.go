@@ -58,7 +58,7 @@ func (a *app) doctor() error {
 	}
 	a.describeTerminal(&b, outIsTerminal)
 	fmt.Fprintln(&b, "\nPaths")
-	fmt.Fprintf(&b, "  log  %s\n", logPath())
+	fmt.Fprintf(&b, "  log           %s\n  calibrations  %s\n", logPath(), calibrationFolder())
 	_, err = io.WriteString(a.out, b.String())
 	return err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"os"
+	"runtime/debug"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -20,6 +21,10 @@ import (
 // defaultPace is watchable: a run every quarter of a second.
 const defaultPace = 4
 
+// garbage is how much of the heap may be garbage, in percent of what is in use:
+// the history is large, but there are few pointers in it to follow.
+const garbage = 50
+
 // screenFlags are the terminal interface's own.
 type screenFlags struct {
 	pace   float64
@@ -32,6 +37,8 @@ type screenFlags struct {
 	snapshot string
 	// metrics is the address to serve them on; empty for none.
 	metrics string
+	// whatIf tells to play other modes in memory meanwhile.
+	whatIf bool
 }
 
 func (s *screenFlags) add(cmd *cobra.Command) {
@@ -41,6 +48,7 @@ func (s *screenFlags) add(cmd *cobra.Command) {
 	p.StringVar(&s.theme, "theme", "auto", "`colours`: auto, dark, light or mono; NO_COLOR in the environment is respected")
 	p.BoolVar(&s.ascii, "ascii", false, "plain ASCII glyphs")
 	p.BoolVar(&s.si, "si", false, "units of 1000 (GB) instead of 1024 (GiB)")
+	p.BoolVar(&s.whatIf, "what-if", true, "play every other mode in memory meanwhile, on spare cores")
 	addMetricsFlag(cmd, &s.metrics)
 	addSnapshotFlag(cmd, &s.snapshot)
 	p.IntVar(&s.fps, "fps", tui.DefaultFPS, "`updates` of the screen per second, 1 to 60")
@@ -86,7 +94,14 @@ func (a *app) screen(ctx context.Context, f *playFlags, s *screenFlags) (err err
 	if os.Getenv("TERM") == "dumb" {
 		return usagef("TERM=dumb cannot show the screen; 'bucketscope run' prints figures without one")
 	}
-	t, err := f.load()
+	sharings, err := f.sessions.sharings()
+	if err != nil {
+		return err
+	}
+	if len(sharings) > 1 {
+		return usagef("--scope %s: the screen plays under one scope; 'bucketscope run' compares several", f.sessions.scope)
+	}
+	traces, err := f.loadAll()
 	if err != nil {
 		return err
 	}
@@ -94,17 +109,30 @@ func (a *app) screen(ctx context.Context, f *playFlags, s *screenFlags) (err err
 	if err != nil {
 		return err
 	}
-	if err := fits(ctx, t, cfg, dev, weights); err != nil {
+	if err := allFit(ctx, traces, cfg, dev, weights); err != nil {
 		_ = dev.Close()
 		return err
 	}
 	a.capture()
+	debug.SetGCPercent(garbage)
 	reader := driver.Open(dev.Info())
 	defer reader.Close()
-	live := engine.StartLive(ctx, t, dev, engine.LiveOptions{
+	options := engine.LiveOptions{
 		Config: cfg, Weights: weights, Pace: s.pace, Paused: s.paused,
+		Sharing: sharings[0], Capture: f.sessions.capture, Others: traces[1:],
 		Read: func() engine.Reading { return reading(reader) },
-	})
+	}
+	var others func() *tui.WhatIf
+	if s.whatIf {
+		w, show, err := whatIf(f.calibration, dev.Info())
+		if err != nil {
+			_ = dev.Close() // what is wrong with the calibration explains
+			return err
+		}
+		defer w.Close() // after the workload's end
+		options.Follow, others = w, show
+	}
+	live := engine.StartLive(ctx, traces[0], dev, options)
 	limit := limitOf(dev.Info())
 	url, stopMetrics, err := serveMetrics(s.metrics, func() *metrics.Sample { return liveSample(live.State(), limit) })
 	if err != nil {
@@ -130,7 +158,7 @@ func (a *app) screen(ctx context.Context, f *playFlags, s *screenFlags) (err err
 		items = append(items, tui.WorkloadItem{Name: w.Name, Description: w.Description, Runs: w.Runs, Events: w.Events, Sessions: w.Sessions})
 	}
 	err = tui.Run(uiCtx, tui.Options{
-		Engine: live, Workloads: items,
+		Engine: live, Workloads: items, WhatIf: others,
 		LoadWorkload: func(ctx context.Context, name string) (*workload.Trace, error) {
 			t, err := loadNamed(name)
 			if err == nil {

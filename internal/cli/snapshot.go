@@ -41,6 +41,7 @@ func liveSnapshot(st *engine.State) *snapshots.Snapshot {
 				Name: w.Name, Model: w.Model, Pattern: w.Pattern, SHA256: w.SHA256, Events: w.Events, Runs: w.Runs, Sessions: w.Sessions,
 				Leaks: w.Leaks, LeakBytes: w.LeakBytes,
 			},
+			Scope: st.Sharing.Scope.String(), GraphCapture: st.Capture, Generations: st.Sharing.Generations,
 			Device: runDevice(st.Device, st.Weights), Sessions: sessionNames(st.Sessions),
 			Events: st.Events, ElapsedUS: st.NowUS, DeviceUS: st.DeviceUS,
 			Driver: snapshots.DriverSource{Source: st.Driver.Source, Reason: st.Driver.Reason},
