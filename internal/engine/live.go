@@ -52,6 +52,9 @@ const (
 	Failed         // State.Err tells why; going on begins anew
 )
 
+// NotePrefix begins the text of a mark that is a person's note.
+const NotePrefix = "note: "
+
 // stoppedText is the mark of a failure.
 const stoppedText = "stopped"
 
@@ -107,6 +110,7 @@ type State struct {
 	HasPoint  bool
 	Marks     []Mark
 	History   probe.History // every event, as far back as it reaches
+	Waiting   int           // changes of parameters that wait for the end of the run
 	PeakRun   int64         // ordinal of the run in which held bytes peaked
 	PeakAtUS  int64
 }
@@ -254,12 +258,22 @@ func (l *Live) SetMode(u cachemodes.Usage, m cachemodes.ModeID) {
 	})
 }
 
-// SetParams changes the numbers of a usage's mode between two events.
+// SetParams changes the numbers of a usage's mode, which must be valid, at the
+// end of the run going on, or at once between two runs: every run is played
+// under one set of numbers. Until then State.Waiting counts the change.
 func (l *Live) SetParams(u cachemodes.Usage, p cachemodes.Params, mark string) {
 	l.send(func(lp *loop) {
-		s := lp.cfg[u]
-		s.Params = p
-		lp.set(u, s, mark)
+		lp.waiting = append(lp.waiting, change{u, p, mark})
+		lp.settle()
+	})
+}
+
+// Note puts a remark of a person's into the history, as a mark.
+func (l *Live) Note(text string) {
+	l.send(func(lp *loop) {
+		at := lp.player.journal.End()
+		lp.player.note(text)
+		lp.mark(at, NotePrefix+text)
 	})
 }
 
@@ -284,8 +298,16 @@ func (l *Live) Load(t *workload.Trace) {
 	l.send(func(lp *loop) {
 		err := lp.player.close()
 		lp.load(t)
+		lp.settle()
 		lp.fail(err)
 	})
+}
+
+// change is new numbers for a usage's mode.
+type change struct {
+	usage  cachemodes.Usage
+	params cachemodes.Params
+	mark   string
 }
 
 // loop is the goroutine of a Live.
@@ -303,6 +325,7 @@ type loop struct {
 	part   int
 	at     int // in parts[part].events
 
+	waiting          []change // for the end of a run
 	paused, stepping bool
 	between          bool // the last event ended a run, or was outside of any
 	err              error
@@ -441,7 +464,23 @@ func (lp *loop) play(e *workload.Event) {
 		lp.runDevUS = lp.player.deviceUS
 	}
 	lp.between = lp.player.inRun == 0 || e.Op == workload.RunEnd
+	lp.settle()
 	lp.advance()
+}
+
+// settle puts the changes in force that waited, if no run is in the way.
+func (lp *loop) settle() {
+	if !lp.between && lp.err == nil {
+		return
+	}
+	for len(lp.waiting) > 0 {
+		c := lp.waiting[0]
+		lp.waiting = lp.waiting[1:]
+		if s := lp.cfg[c.usage]; !s.Params.Equal(c.params) {
+			s.Params = c.params
+			lp.set(c.usage, s, c.mark)
+		}
+	}
 }
 
 // advance goes to the next event; the last part repeats.
@@ -472,6 +511,7 @@ func (lp *loop) runEnded(r *probe.Run) {
 func (lp *loop) pause(paused bool) {
 	if lp.err != nil && !paused {
 		lp.load(lp.trace)
+		lp.settle()
 	}
 	lp.paused = paused
 	if !paused {
@@ -535,7 +575,7 @@ func (lp *loop) publish() {
 		NowUS: lp.clock.us(), Current: lp.current, InRun: lp.player.inRun > 0,
 		Events: lp.events, Overhead: lp.overhead, Driver: lp.reading,
 		Total: led.Total(), Runs: lp.runs.All(), RunCount: led.Runs(), Adjusts: led.Adjusts(), Marks: lp.marks.All(),
-		PeakRun: track.PeakRun, PeakAtUS: track.PeakUS, History: lp.player.journal.History(),
+		PeakRun: track.PeakRun, PeakAtUS: track.PeakUS, History: lp.player.journal.History(), Waiting: len(lp.waiting),
 	}
 	switch {
 	case lp.err != nil:

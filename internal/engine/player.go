@@ -301,6 +301,14 @@ func (p *Player) read(r Reading) {
 	}
 }
 
+// note puts a remark into the journal.
+func (p *Player) note(text string) {
+	p.at = p.clock()
+	if p.journal != nil {
+		p.journal.Note(p.at, text)
+	}
+}
+
 // set changes the mode or the parameters of a usage.
 func (p *Player) set(u cachemodes.Usage, s cachemodes.Setting) error {
 	p.at = p.clock()
