@@ -241,7 +241,7 @@ func (p *bucketsPane) draw(v view, f *frame, framed, focus bool) {
 		return
 	}
 	if len(p.rows) == 0 {
-		drawEmpty(in, emptyBuckets(f.st))
+		drawEmpty(in, emptyBuckets(f))
 		return
 	}
 	cols := fitColumns(p.columns(), in.w)
@@ -268,9 +268,10 @@ func (p *bucketsPane) draw(v view, f *frame, framed, focus bool) {
 }
 
 // emptyBuckets says why there are none.
-func emptyBuckets(st *engine.State) string {
+func emptyBuckets(f *frame) string {
+	st := f.st
 	if st.Status == engine.Paused && st.Events == 0 {
-		return "nothing yet, because the workload is paused: p starts it"
+		return f.say("nothing yet, because the workload is paused: {pause} starts it")
 	}
 	return "nothing yet, because no buffer was asked of a cache"
 }

@@ -112,7 +112,7 @@ func (s *eventsScreen) press(a action, f *frame, kind layoutKind, w, h int) (boo
 		if i := s.row(f.at()); f.past() && i >= 0 && s.rows[i].seq == f.at() {
 			return true, wish{copy: s.rows[i].copyText(f), tell: fmt.Sprintf("event %d is copied", f.at())}
 		}
-		return true, wish{tell: "no event is marked: ↑ marks one, y copies it"}
+		return true, wish{tell: f.say("no event is marked: {up} marks one, {copy} copies it")}
 	case back:
 		if !s.log.filter.empty() {
 			_ = s.setFilter(f, "")
@@ -209,7 +209,7 @@ func (s *eventsScreen) draw(v view, f *frame, kind layoutKind) {
 		s.drawRows(in, f, box, lay.framed)
 	}
 	if d := v.rect(lay.detail); !d.empty() {
-		s.drawDetail(pane(d, f, fmt.Sprintf("Event %d", f.at()), "y copies it, end shows what goes on", true, false), f)
+		s.drawDetail(pane(d, f, fmt.Sprintf("Event %d", f.at()), f.say("{copy} copies it, {now} shows what goes on"), true, false), f)
 	}
 }
 
@@ -256,7 +256,7 @@ func (s *eventsScreen) title(f *frame) string {
 // right says how far back the log reaches, or how to follow again.
 func (s *eventsScreen) right(f *frame) string {
 	if f.past() {
-		return "G follows"
+		return f.say("{bottom} follows")
 	}
 	h := &f.now.History
 	if h.End() == h.First() {
@@ -272,19 +272,19 @@ func (s *eventsScreen) emptyText(f *frame) string {
 	case h.End() == h.First():
 		return "nothing yet, because nothing has happened"
 	case begunAnew(f.st, f.now):
-		return "nothing, because the workload began anew after this moment: end shows what goes on"
+		return f.say("nothing, because the workload began anew after this moment: {now} shows what goes on")
 	}
 	if _, looked := s.log.found(h); looked < h.End()-h.First() {
 		return "nothing yet: older events are still being looked through"
 	}
-	return "nothing, because no event that is kept matches; esc drops the filter"
+	return f.say("nothing, because no event that is kept matches; {back} drops the filter")
 }
 
 // drawDetail says exactly what the marked event was.
 func (s *eventsScreen) drawDetail(v view, f *frame) {
 	i := s.row(f.at())
 	if i < 0 || s.rows[i].seq != f.at() {
-		drawLines(v, wrap("the filter does not let this event through; esc drops it, [ and ] go to those that match", max(v.w-2, 1), v.h), faint)
+		drawLines(v, wrap(f.say("the filter does not let this event through; {back} drops it, {previous-event} and {next-event} go to those that match"), max(v.w-2, 1), v.h), faint)
 		return
 	}
 	drawLines(v, wrap(s.rows[i].sentence(f), max(v.w-2, 1), v.h), plain)

@@ -25,6 +25,8 @@ type outcome struct {
 	load string
 	// act is what to do as if its key had been pressed.
 	act action
+	// do is what else is to be done.
+	do func(*model) tea.Cmd
 }
 
 type modeChoice struct {

@@ -183,7 +183,7 @@ func (p *runsPane) draw(v view, f *frame, framed, focus bool) {
 	right := ""
 	switch {
 	case p.any:
-		right = "G follows"
+		right = f.say("{bottom} follows")
 	case f.st.Status == engine.Running && f.recent.perSec > 0:
 		right = units.Rate(f.recent.perSec) + "/s"
 	}
@@ -192,7 +192,7 @@ func (p *runsPane) draw(v view, f *frame, framed, focus bool) {
 		return
 	}
 	if len(p.rows) == 0 {
-		drawEmpty(in, emptyRuns(f.st))
+		drawEmpty(in, emptyRuns(f))
 		return
 	}
 	cols := fitColumns(columnsOfRuns(f), in.w)
@@ -222,10 +222,11 @@ func (p *runsPane) draw(v view, f *frame, framed, focus bool) {
 }
 
 // emptyRuns says why there are none.
-func emptyRuns(st *engine.State) string {
+func emptyRuns(f *frame) string {
+	st := f.st
 	switch {
 	case st.Status == engine.Paused:
-		return "nothing yet, because the workload is paused: p starts it"
+		return f.say("nothing yet, because the workload is paused: {pause} starts it")
 	case st.Status == engine.Failed:
 		return "nothing, because the workload stopped in its first run"
 	case st.InRun:

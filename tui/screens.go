@@ -1,5 +1,7 @@
 package tui
 
+import tea "charm.land/bubbletea/v2"
+
 // screenID is one of the numbered screens that there are.
 type screenID uint8
 
@@ -7,8 +9,10 @@ const (
 	screenLive screenID = iota
 	screenEvents
 	screenBuffers
+	screenCompare
+	screenTune
 
-	numScreens = int(screenBuffers) + 1
+	numScreens = int(screenTune) + 1
 )
 
 // tab is how a screen is named and reached.
@@ -22,6 +26,8 @@ var tabs = [numScreens]tab{
 	screenLive:    {"1", "Live", toLive},
 	screenEvents:  {"3", "Events", toEvents},
 	screenBuffers: {"4", "Buffers", toBuffers},
+	screenCompare: {"6", "Compare", toCompare},
+	screenTune:    {"7", "Tune", toTune},
 }
 
 // tabsWidth is the room for the tabs beside the hints.
@@ -82,6 +88,8 @@ type wish struct {
 	copy   string // for the clipboard
 	tell   string // a notice
 	edit   *filterEdit
+	over   overlay             // to open
+	do     func(*model) tea.Cmd // what else is to be done
 }
 
 // filterEdit is a filter to be typed.

@@ -44,6 +44,9 @@ const (
 	compactW, compactH   = 48, 12
 )
 
+// maxInput bounds a line that is typed, in characters.
+const maxInput = 400
+
 // maxSide bounds what a terminal may say of its size.
 const maxSide = 4096
 

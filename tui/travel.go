@@ -39,7 +39,7 @@ func (m *model) travel(a action) {
 	case a == prevEvent || a == prevRun:
 		m.tell("nothing earlier is kept: the history reaches back to event %d, %s ago", h.First(), agoText(f, h.FirstUS()))
 	case m.past != nil:
-		m.tell("nothing later has happened: end shows what goes on")
+		m.tell("%s", f.say("nothing later has happened: {now} shows what goes on"))
 	}
 }
 
