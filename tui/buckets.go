@@ -122,8 +122,17 @@ func (p *bucketsPane) press(a action, page int) {
 			p.cursor++
 		}
 	}
-	if p.any = p.cursor >= 0; p.any {
-		p.at = p.rows[p.cursor].Key
+	p.markRow(p.cursor)
+}
+
+// markRow marks the row of a bucket.
+func (p *bucketsPane) markRow(row int) {
+	if row >= 0 && p.rows[row].KeyRow == nil {
+		return
+	}
+	p.cursor = row
+	if p.any = row >= 0; p.any {
+		p.at = p.rows[row].Key
 	}
 }
 

@@ -213,20 +213,26 @@ func (s *eventsScreen) draw(v view, f *frame, kind layoutKind) {
 	}
 }
 
-// drawRows draws the list.
-func (s *eventsScreen) drawRows(in view, f *frame, box view, framed bool) {
-	cols := fitColumns(eventColumns, in.w)
-	drawTitles(in.row(0), cols)
-	body := in.sub(0, 1, in.w, in.h-1)
-	first, cursor := len(s.rows)-body.h, -1
+// firstRow is the first of the rows that show where there is room for page of
+// them, and the marked one, -1 for none.
+func (s *eventsScreen) firstRow(f *frame, page int) (first, cursor int) {
+	first, cursor = len(s.rows)-page, -1
 	if f.past() {
 		i := s.row(f.at())
 		if i >= 0 && s.rows[i].seq == f.at() {
 			cursor = i
 		}
-		first = i - body.h/2
+		first = i - page/2
 	}
-	first = min(max(first, 0), max(len(s.rows)-body.h, 0))
+	return min(max(first, 0), max(len(s.rows)-page, 0)), cursor
+}
+
+// drawRows draws the list.
+func (s *eventsScreen) drawRows(in view, f *frame, box view, framed bool) {
+	cols := fitColumns(eventColumns, in.w)
+	drawTitles(in.row(0), cols)
+	body := in.sub(0, 1, in.w, in.h-1)
+	first, cursor := s.firstRow(f, body.h)
 	for y := 0; y < body.h && first+y < len(s.rows); y++ {
 		drawRow(body.row(y), f, cols, &s.rows[first+y])
 		if first+y == cursor {

@@ -227,6 +227,7 @@ func (e *fake) SetMode(u cachemodes.Usage, m cachemodes.ModeID) {
 func (e *fake) SetParams(u cachemodes.Usage, _ cachemodes.Params, mark string) {
 	e.note("params %s %s", u, mark)
 }
+func (e *fake) Note(text string)       { e.note("note %s", text) }
 func (e *fake) Pause(p bool)           { e.note("pause %t", p) }
 func (e *fake) Step()                  { e.note("step") }
 func (e *fake) SetPace(pace float64)   { e.note("pace %v", pace) }

@@ -5,8 +5,6 @@ import (
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
-
-	"bucketscope/internal/engine"
 )
 
 // refuses says why an action cannot be done on a recording, which nothing plays.
@@ -29,10 +27,20 @@ func (m *model) refuses(a action) string {
 	return ""
 }
 
+// commandsEngine reports whether an action is of use only where something is
+// played.
+func commandsEngine(a action) bool {
+	switch a {
+	case pause, step, slower, faster, chooseMode, chooseWorkload, addNote, saveSnapshot, undoTuning:
+		return true
+	}
+	return false
+}
+
 // beginLoad reads a workload beside the screen.
 func (m *model) beginLoad(name string) tea.Cmd {
 	load := m.o.LoadWorkload
-	return m.begin(loadTask, "loading "+name, func(ctx context.Context, _ *progress) (func(*model) tea.Cmd, error) {
+	return m.begin(loadTask, "loading "+name, "cannot play "+name, func(ctx context.Context, _ *progress) (func(*model) tea.Cmd, error) {
 		t, err := load(ctx, name)
 		if err != nil {
 			return nil, err
@@ -55,7 +63,7 @@ func (m *model) save() tea.Cmd {
 	}
 	m.latest = m.engine.State()
 	st, save := m.latest, m.o.Save
-	return m.begin(saveTask, "writing a snapshot of "+runsText(st.RunCount), func(ctx context.Context, _ *progress) (func(*model) tea.Cmd, error) {
+	return m.begin(saveTask, "writing a snapshot of "+runsText(st.RunCount), "no snapshot was written", func(ctx context.Context, _ *progress) (func(*model) tea.Cmd, error) {
 		name, err := save(ctx, st)
 		return func(m *model) tea.Cmd {
 			m.tell("%s is written: bucketscope open %s", name, name)
@@ -68,7 +76,7 @@ func (m *model) save() tea.Cmd {
 func (m *model) export(format string) tea.Cmd {
 	m.latest = m.engine.State()
 	st, export := m.latest, m.o.Export
-	return m.begin(exportTask, "writing "+format, func(ctx context.Context, _ *progress) (func(*model) tea.Cmd, error) {
+	return m.begin(exportTask, "writing "+format, "nothing was exported", func(ctx context.Context, _ *progress) (func(*model) tea.Cmd, error) {
 		name, err := export(ctx, st, format)
 		return func(m *model) tea.Cmd {
 			m.tell("%s is written", name)

@@ -19,7 +19,7 @@ type model struct {
 	o        *Options
 	keys     Keymap
 	interval time.Duration // between two states
-	now       func() time.Time
+	now      func() time.Time
 
 	glyphs *glyphs
 	si     bool
@@ -93,8 +93,12 @@ func newModel(ctx context.Context, o *Options) *model {
 		m.keys = keymap
 	}
 	m.compare, m.tune = newCompareScreen(o), newTuneScreen()
+	first := newLive()
+	if o.Recorded != "" { // all of it, not the minute before its end
+		first.zoom = len(zooms) - 1
+	}
 	m.screens = [numScreens]screen{
-		screenLive: newLive(), screenEvents: m.events, screenBuffers: newBuffersScreen(), screenCompare: m.compare, screenTune: m.tune,
+		screenLive: first, screenEvents: m.events, screenBuffers: newBuffersScreen(), screenCompare: m.compare, screenTune: m.tune,
 	}
 	if o.ASCII {
 		m.glyphs = &asciiGlyphs
@@ -224,8 +228,25 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	return m, nil
 }
 
-// ticked loads the latest state and says when to do so again.
+// ticked loads the latest state, says when to do so again, and begins what the
+// screen wants to have made beside it.
 func (m *model) ticked() tea.Cmd {
+	next := m.look()
+	for k := range previewTask { // how far it is shows
+		m.stale = m.stale || m.tasks[k].doing != ""
+	}
+	var beside tea.Cmd
+	switch m.current {
+	case screenCompare:
+		beside = m.compare.refresh(m)
+	case screenTune:
+		beside = m.tune.refresh(m)
+	}
+	return tea.Batch(next, beside)
+}
+
+// look loads the latest state and says when to do so again.
+func (m *model) look() tea.Cmd {
 	if !m.see(m.engine.State()) && m.more {
 		m.work(m.frame())
 	}

@@ -476,7 +476,7 @@ func TestKeymap(t *testing.T) {
 					t.Errorf("in scope %d the key %s means %d and %d", where, k, a, b.action)
 				}
 				seen[k] = b.action
-				if got := actionOf(where, k); got != b.action {
+				if got := keymap.actionOf(where, k); got != b.action {
 					t.Errorf("in scope %d the key %s does %d, want %d", where, k, got, b.action)
 				}
 			}
@@ -484,7 +484,7 @@ func TestKeymap(t *testing.T) {
 	}
 	given := map[action]bool{}
 	r := newRig(fixture(), Options{Theme: "mono"})
-	r.Update(tea.WindowSizeMsg{Width: 120, Height: 200})
+	r.Update(tea.WindowSizeMsg{Width: 120, Height: 260})
 	r.keys("?")
 	table := KeyTable()
 	for _, b := range keymap {
@@ -503,7 +503,7 @@ func TestKeymap(t *testing.T) {
 		}
 	}
 	var listed int
-	for _, g := range groups() {
+	for _, g := range keymap.groups() {
 		listed += len(g.bindings)
 	}
 	if listed != len(keymap) {

@@ -83,9 +83,15 @@ func (p *runsPane) press(a action, page int) {
 		p.top = len(p.rows) - page
 	}
 	p.move(a, len(p.rows), page)
-	p.any = p.cursor >= 0 && p.cursor < len(p.rows)-1
+	p.markRow(p.cursor)
+}
+
+// markRow marks a row; the last one lets the log follow.
+func (p *runsPane) markRow(row int) {
+	p.cursor = row
+	p.any = row >= 0 && row < len(p.rows)-1
 	if p.any {
-		p.at = p.rows[p.cursor].id()
+		p.at = p.rows[row].id()
 	}
 }
 

@@ -26,13 +26,14 @@ const (
 // task is work beside the screen: it reads and writes nothing of the model's,
 // and what comes of it is brought back as a message.
 type task struct {
-	doing  string // what is done, for people; empty: nothing
-	cancel context.CancelFunc
-	number int // of the attempt: an answer to an earlier one is dropped
-	// done and total say how far it is; total is 0 where it cannot say.
+	doing    string // what is done, for people; empty: nothing
+	failed   string // what to say if it fails, before why
+	cancel   context.CancelFunc
+	number   int // of the attempt: an answer to an earlier one is dropped
 	progress *progress
 }
 
+// progress says how far a task is; total is 0 where it cannot say.
 type progress struct{ done, total atomic.Int64 }
 
 func (p *progress) report(done, total int) {
@@ -50,13 +51,13 @@ type taskDone struct {
 }
 
 // begin does work beside the screen.
-func (m *model) begin(kind taskKind, doing string, work func(context.Context, *progress) (func(*model) tea.Cmd, error)) tea.Cmd {
+func (m *model) begin(kind taskKind, doing, failed string, work func(context.Context, *progress) (func(*model) tea.Cmd, error)) tea.Cmd {
 	t := &m.tasks[kind]
 	if t.doing != "" {
 		t.cancel()
 	}
 	ctx, cancel := context.WithCancel(m.ctx)
-	*t = task{doing: doing, cancel: cancel, number: t.number + 1, progress: &progress{}}
+	*t = task{doing: doing, failed: failed, cancel: cancel, number: t.number + 1, progress: &progress{}}
 	number, p := t.number, t.progress
 	return func() tea.Msg {
 		then, err := work(ctx, p)
@@ -70,14 +71,13 @@ func (m *model) finished(msg taskDone) tea.Cmd {
 	if msg.number != t.number || t.doing == "" {
 		return nil
 	}
-	doing := t.doing
 	t.cancel()
 	t.doing = ""
 	if m.leaving && msg.kind == saveTask {
 		return tea.Quit
 	}
 	if msg.err != nil {
-		m.fail(doing, msg.err)
+		m.fail(t.failed, msg.err)
 		return nil
 	}
 	if msg.then == nil {
@@ -87,8 +87,8 @@ func (m *model) finished(msg taskDone) tea.Cmd {
 }
 
 // fail tells that something could not be done, until a key is pressed.
-func (m *model) fail(doing string, err error) {
-	m.notice = notice{text: "! " + doing + ": " + err.Error(), bad: true}
+func (m *model) fail(what string, err error) {
+	m.notice = notice{text: "! " + what + ": " + err.Error(), bad: true}
 }
 
 // doing is what is done beside the screen, how far it is, and how to give it up.

@@ -78,7 +78,11 @@ func pastBadge(f *frame, short bool) field {
 	if n, ok := ordinal(f.st); ok {
 		run = " run " + strconv.FormatInt(n, 10)
 	}
-	return field{value: fmt.Sprintf("%s @event %s%s, %s ago", f.g.back, event, run, agoText(f, f.st.NowUS)), style: badgePast}
+	ago := "ago"
+	if f.latest.Status == engine.Recorded {
+		ago = "before the end"
+	}
+	return field{value: fmt.Sprintf("%s @event %s%s, %s %s", f.g.back, event, run, agoText(f, f.st.NowUS), ago), style: badgePast}
 }
 
 // agoText is how long before now a time was.

@@ -264,7 +264,7 @@ func TestPalette(t *testing.T) {
 	if cmd := r.keys("esc", "q", "u", "i", "t", "enter"); cmd == nil {
 		t.Error("quit does nothing")
 	}
-	if len((&paletteMenu{}).shown()) < numActions-8 {
+	if len((&paletteMenu{}).shown(r.frame())) < numActions-8 {
 		t.Error("the palette lacks actions")
 	}
 }

@@ -13,7 +13,6 @@ import (
 	"bucketscope/cachemodes"
 	"bucketscope/internal/engine"
 	"bucketscope/snapshots"
-	"bucketscope/snapshots/compare"
 	"bucketscope/workload"
 )
 
@@ -56,6 +55,7 @@ type SearchGoal struct {
 	Creates bool
 	Keys    int // at most
 	Now     cachemodes.Table
+	Config  cachemodes.Config // of the other usages
 }
 
 // Options say what to show, where and how.
@@ -78,7 +78,7 @@ type Options struct {
 	Export  func(ctx context.Context, st *engine.State, format string) (string, error)
 	Formats []ExportFormat
 	// Others are recordings to compare with.
-	Others []compare.Input
+	Others []Recording
 	// Simulate answers what a config would cost, from the workload alone.
 	Simulate func(context.Context, engine.Workload, cachemodes.Config) (Simulated, error)
 	// Suggest searches a table for the workload.

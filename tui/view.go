@@ -112,6 +112,9 @@ func drawHints(v view, f *frame, where scope) {
 		if b.scope&where == 0 || b.short == "" || b.action == back && where == onScreens {
 			continue
 		}
+		if f.latest.Status == engine.Recorded && commandsEngine(b.action) {
+			continue
+		}
 		if b.action == nowAgain && !f.past() && !f.frozen {
 			continue
 		}

@@ -6,6 +6,9 @@ import (
 	"github.com/adrg/xdg"
 )
 
+// configPath is the config file's.
+func configPath() string { return filepath.Join(xdg.ConfigHome, folder, "config") }
+
 // The program's files, under the XDG folders.
 const folder = "bucketscope"
 

@@ -47,10 +47,10 @@ type Status uint8
 
 // The states of a live profile.
 const (
-	Running Status = iota
-	Paused         // between two runs
-	Failed         // State.Err tells why; going on begins anew
-	Recorded       // read from a file; nothing goes on
+	Running  Status = iota
+	Paused          // between two runs
+	Failed          // State.Err tells why; going on begins anew
+	Recorded        // read from a file; nothing goes on
 )
 
 // NotePrefix begins the text of a mark that is a person's note.
