@@ -262,6 +262,9 @@ func (s *compareScreen) refresh(m *model) tea.Cmd {
 		return nil
 	}
 	st := m.present()
+	if st.History.End() == st.History.First() {
+		return nil
+	}
 	key := comparisonKey{a: a.id, b: b.id, byTime: s.byTime}
 	goes := a.to < 0 && a.made == nil || b.to < 0 && b.made == nil
 	if goes {
@@ -327,9 +330,9 @@ func madeOf(x *subject, stretch *snapshots.Stretch, snap *snapshots.Snapshot) *m
 	}
 	if n := len(m.starts); n > 0 && x.id != baselineID {
 		runs := stretch.Runs()
-		m.name = runsSpan(runs[0].Seq, runs[n-1].Seq)
-		if x.id == nowID {
-			m.name = x.name + ", " + m.name
+		span := runsSpan(runs[0].Seq, runs[n-1].Seq)
+		if m.name != span {
+			m.name += ", " + span
 		}
 	}
 	return m
@@ -665,6 +668,6 @@ var subjectColumns = []column[subjectRow]{
 
 func (m *subjectMenu) draw(v view, f *frame) {
 	rows := m.rowsOf(f)
-	in, edge := dialog(v, f, "Compare: "+string(rune('A'+m.side)), f.say("{menu-accept} chooses, {menu-next-usage} the other side"), 92, len(rows))
+	in, edge := dialog(v, f, "Compare: "+string(rune('A'+m.side)), f.say("{menu-accept} chooses, {next-usage} the other side"), 92, len(rows))
 	drawList(in, in, edge, f, subjectColumns, rows, m.cursor, "nothing, because nothing has happened yet")
 }

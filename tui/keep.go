@@ -66,7 +66,7 @@ func (m *model) save() tea.Cmd {
 	return m.begin(saveTask, "writing a snapshot of "+runsText(st.RunCount), "no snapshot was written", func(ctx context.Context, _ *progress) (func(*model) tea.Cmd, error) {
 		name, err := save(ctx, st)
 		return func(m *model) tea.Cmd {
-			m.tell("%s is written: bucketscope open %s", name, name)
+			m.tell("written: %s", name)
 			return nil
 		}, err
 	})
@@ -79,7 +79,7 @@ func (m *model) export(format string) tea.Cmd {
 	return m.begin(exportTask, "writing "+format, "nothing was exported", func(ctx context.Context, _ *progress) (func(*model) tea.Cmd, error) {
 		name, err := export(ctx, st, format)
 		return func(m *model) tea.Cmd {
-			m.tell("%s is written", name)
+			m.tell("written: %s", name)
 			return nil
 		}, err
 	})

@@ -30,7 +30,7 @@ func (l *live) follow(f *frame) {
 
 func (l *live) work(*frame) (changed, more bool) { return false, false }
 
-func (l *live) press(a action, _ *frame, kind layoutKind, w, h int) (bool, wish) {
+func (l *live) press(a action, f *frame, kind layoutKind, w, h int) (bool, wish) {
 	switch a {
 	case zoomIn:
 		l.zoom = max(l.zoom-1, 0)
@@ -53,9 +53,12 @@ func (l *live) press(a action, _ *frame, kind layoutKind, w, h int) (bool, wish)
 		} else {
 			l.runs.press(a, tablePage(lay.runs, lay.framed))
 		}
+	case filterList:
+		return true, wish{edit: l.edit()}
+	case copyRow:
+		return true, l.copy(f)
 	case back:
-		l.buckets.drop()
-		l.runs.drop()
+		return l.back(), wish{}
 	default:
 		return false, wish{}
 	}

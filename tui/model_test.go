@@ -3,6 +3,9 @@ package tui
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -549,5 +552,35 @@ func TestRecent(t *testing.T) {
 	}
 	if r := recentOf(runs[:3]); r.runs != 3 || r.trend != 0 {
 		t.Errorf("of three runs: %+v", r)
+	}
+}
+
+// TestTextsNameBindings: every key that a text of the screens mentions is that of
+// a binding.
+func TestTextsNameBindings(t *testing.T) {
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for _, file := range files {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, quoted := range regexp.MustCompile(`"[^"\n]*"`).FindAllString(string(text), -1) {
+			for _, m := range regexp.MustCompile(`\{([a-z]+(?:-[a-z]+)*)\}`).FindAllStringSubmatch(quoted, -1) {
+				if _, ok := bindingNames()[m[1]]; !ok {
+					t.Errorf("%s: a text names {%s}, which is no binding", file, m[1])
+				}
+				found++
+			}
+		}
+	}
+	if found < 30 {
+		t.Errorf("%d mentions of keys: where are the others?", found)
 	}
 }

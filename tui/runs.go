@@ -13,7 +13,8 @@ import (
 // newest at the bottom.
 type runsPane struct {
 	scroll
-	rows []logRow
+	filter filter[probe.Run]
+	rows   []logRow
 	// at is the row that is marked; the log follows the newest while there is
 	// none.
 	at   logID
@@ -44,7 +45,7 @@ func (r logRow) id() logID {
 func (p *runsPane) follow(f *frame) {
 	st := f.st
 	if begunAnew(p.seen, st) {
-		*p = runsPane{scroll: scroll{cursor: -1}, rows: p.rows}
+		*p = runsPane{scroll: scroll{cursor: -1}, rows: p.rows, filter: p.filter}
 	}
 	p.seen = st
 	p.rows = p.rows[:0]
@@ -60,7 +61,9 @@ func (p *runsPane) follow(f *frame) {
 			p.rows = append(p.rows, logRow{mark: &marks[0]})
 			marks = marks[1:]
 		}
-		p.rows = append(p.rows, logRow{run: r})
+		if p.filter.holds(r) {
+			p.rows = append(p.rows, logRow{run: r})
+		}
 	}
 	for i := range marks {
 		p.rows = append(p.rows, logRow{mark: &marks[i]})
@@ -193,12 +196,16 @@ func (p *runsPane) draw(v view, f *frame, framed, focus bool) {
 	case f.st.Status == engine.Running && f.recent.perSec > 0:
 		right = units.Rate(f.recent.perSec) + "/s"
 	}
-	in := pane(v, f, "Runs", right, framed, focus)
+	title := "Runs"
+	if !p.filter.empty() {
+		title += ": " + p.filter.text
+	}
+	in := pane(v, f, title, right, framed, focus)
 	if in.empty() {
 		return
 	}
 	if len(p.rows) == 0 {
-		drawEmpty(in, emptyRuns(f))
+		drawEmpty(in, p.emptyText(f))
 		return
 	}
 	cols := fitColumns(columnsOfRuns(f), in.w)
@@ -227,10 +234,12 @@ func (p *runsPane) draw(v view, f *frame, framed, focus bool) {
 	}
 }
 
-// emptyRuns says why there are none.
-func emptyRuns(f *frame) string {
+// emptyText says why there are none.
+func (p *runsPane) emptyText(f *frame) string {
 	st := f.st
 	switch {
+	case len(st.Runs) > 0:
+		return f.say("nothing, because no run is as the filter wants it; {back} drops it")
 	case st.Status == engine.Paused:
 		return f.say("nothing yet, because the workload is paused: {pause} starts it")
 	case st.Status == engine.Failed:

@@ -24,10 +24,11 @@ import (
 // is accepted that is not valid.
 type tuneScreen struct {
 	scroll
-	usage cachemodes.Usage
-	draft *cachemodes.Params // nil: nothing is edited
-	sent  *cachemodes.Params // accepted, and not yet in force
-	err   error              // what is wrong with the draft
+	usage  cachemodes.Usage
+	placed bool               // on the row that is worth a look first
+	draft  *cachemodes.Params // nil: nothing is edited
+	sent   *cachemodes.Params // accepted, and not yet in force
+	err    error              // what is wrong with the draft
 
 	undo []tuned // what was applied, the last at the end
 
@@ -101,10 +102,25 @@ func (s *tuneScreen) follow(f *frame) {
 		s.simOf, s.wanted = st.Workload.SHA256, ""
 		clear(s.sims)
 	}
+	if !s.placed && len(f.st.Keys) > 0 {
+		s.placed = true
+		s.place(f.st)
+	}
 	s.cursor = min(max(s.cursor, 0), max(len(s.rows())-1, 0))
 }
 
 func (s *tuneScreen) work(*frame) (changed, more bool) { return false, false }
+
+// place marks the bucket that costs most, for a beginning.
+func (s *tuneScreen) place(st *engine.State) {
+	most, key := int64(0), int64(0)
+	for i := range st.Keys {
+		if k := &st.Keys[i]; k.Usage == s.usage && k.Over() && k.LastNew*k.Size > most {
+			most, key = k.LastNew*k.Size, k.Size
+		}
+	}
+	s.mark(key)
+}
 
 // mode is the mode whose numbers these are.
 func (s *tuneScreen) mode() cachemodes.Mode { return s.current.config[s.usage].Mode.Mode() }
@@ -328,6 +344,7 @@ func (s *tuneScreen) press(a action, f *frame, kind layoutKind, w, h int) (bool,
 		}
 	case presetNext:
 		s.usage, s.draft, s.sent, s.err, s.scroll = cachemodes.Usage((int(s.usage)+1)%cachemodes.NumCaches), nil, nil, nil, scroll{}
+		s.placed = false
 		return true, wish{tell: "the numbers of " + usageWords[s.usage] + " buffers"}
 	case editValue:
 		if any {
@@ -404,7 +421,7 @@ func (m *model) applyTuning() tea.Cmd {
 		m.fail("cannot apply the numbers", s.err)
 		return nil
 	case m.o.Recorded != "":
-		m.tell("%s is a recording: its numbers can be tried here, by simulation, and applied nowhere", m.o.Recorded)
+		m.tell("%s is a recording: numbers can be tried here, and applied nowhere", m.o.Recorded)
 		return nil
 	}
 	before, after := s.before(), *s.draft

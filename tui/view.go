@@ -109,7 +109,7 @@ func drawHints(v view, f *frame, where scope) {
 	keys := f.keymap()
 	for i := range keys {
 		b := &keys[i]
-		if b.scope&where == 0 || b.short == "" || b.action == back && where == onScreens {
+		if b.scope&where == 0 || b.short == "" || len(b.keys) == 0 || b.action == back && where == onScreens {
 			continue
 		}
 		if f.latest.Status == engine.Recorded && commandsEngine(b.action) {
@@ -123,7 +123,7 @@ func drawHints(v view, f *frame, where scope) {
 		case help, quit, accept, back:
 			rank = 0
 		}
-		fields = append(fields, field{label: b.shown, value: hint(b, f), rank: rank})
+		fields = append(fields, field{label: keys.key(i), value: hint(b, f), rank: rank})
 	}
 	x := 1
 	for _, d := range fitFields(fields, v.w-x) {
