@@ -179,7 +179,7 @@ func TestTuneSuggest(t *testing.T) {
 	r.run(r.keys("enter"))
 	r.sees(t, "a table of 2 buckets was found, by simulation: enter applies it, esc drops it", "4MiB", "20→66", "250→–")
 	r.keys("enter")
-	r.sees(t, "and 24 more: at the end of run 188")
+	r.sees(t, "4MiB cap 20→66 and 25 more: at the end of run 188")
 	if got := r.engine.params[0].Table.String(); got != "4194304:66 8388608:13" {
 		t.Errorf("the engine was given %s", got)
 	}

@@ -49,10 +49,6 @@ func (a *app) openFiles(cmd *cobra.Command, s *screenFlags, files []string) erro
 	if err != nil {
 		return err
 	}
-	_, err = a.terminal()
-	if err != nil {
-		return err
-	}
 	bar := a.progress()
 	defer bar.clear()
 	snap, err := a.readSnapshot(ctx, files[0], bar)
@@ -72,6 +68,9 @@ func (a *app) openFiles(cmd *cobra.Command, s *screenFlags, files []string) erro
 		others = append(others, r)
 	}
 	bar.clear()
+	if _, err := a.terminal(); err != nil {
+		return err
+	}
 	a.capture()
 	k := newKeeper(s.folder)
 	o := tui.Options{
