@@ -312,9 +312,15 @@ func signed(f *frame, n int64) string {
 	return f.bytes(n)
 }
 
+// figureName is a figure's name for people: the unit stands beside the value.
+func figureName(name string) string {
+	name = strings.NewReplacer("create_bytes", "created", "destroy_bytes", "destroyed").Replace(name)
+	return strings.ReplaceAll(strings.TrimSuffix(strings.TrimSuffix(name, "_bytes"), "_us"), "_", " ")
+}
+
 var figureColumns = []column[compare.Row]{
 	{title: "figure", width: 12, left: true, grow: 16, text: func(_ *frame, r compare.Row) (string, style) {
-		return strings.ReplaceAll(strings.TrimSuffix(strings.TrimSuffix(r.Name, "_bytes"), "_us"), "_", " "), plain
+		return figureName(r.Name), plain
 	}},
 	{title: "A", width: units.BytesWidth, text: func(f *frame, r compare.Row) (string, style) { return unitText(f, r.Values[0], r.Unit), plain }},
 	{title: "B", width: units.BytesWidth, text: func(f *frame, r compare.Row) (string, style) { return unitText(f, r.Values[1], r.Unit), plain }},
