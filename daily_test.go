@@ -157,13 +157,13 @@ func compareIt(t *testing.T, bin string) {
 	p.See("mode:simple")
 	p.Press("d")
 	s := p.Until("runs in common", func(s ptytest.Screen) bool {
-		return s.Has("A ━ baseline, runs 0–", "bucket", "B ─ now, runs ", "simple") && number(s, inCommon) >= 10
+		return s.Has("A ┄ baseline, runs 0–", "bucket", "B ─ now, runs ", "simple") && number(s, inCommon) >= 10
 	})
 	checkFrames(t, s)
 	p.Press("tab", "j", "j", "tab", "j", "v")
 	p.See("by time since the beginning of each", "Figures, first ")
 	p.Resize(80, 24)
-	p.Until("the standard layout", func(s ptytest.Screen) bool { return strings.Contains(s.Lines[23], "q quit") && s.Has("A ━ baseline") })
+	p.Until("the standard layout", func(s ptytest.Screen) bool { return strings.Contains(s.Lines[23], "q quit") && s.Has("A ┄ baseline") })
 	ends(t, p)
 
 	home := t.TempDir()
@@ -171,7 +171,7 @@ func compareIt(t *testing.T, bin string) {
 	p = open(t, bin, home, 120, 36, a, b)
 	p.See("■ SNAPSHOT", "mode:bucket")
 	p.Press("6")
-	s = p.See("A ━ a.snapshot, runs 0–19  bucket", "B ─ b.snapshot  tfjs", "Figures, 20 runs in common", "Keys, creates per run")
+	s = p.See("A ┄ a.snapshot, runs 0–19  bucket", "B ─ b.snapshot  tfjs", "Figures, 20 runs in common", "Keys, creates per run")
 	checkFrames(t, s)
 	// The figures are those of the command line.
 	out, err := exec.Command(bin, "compare", filepath.Join(home, a), filepath.Join(home, b)).Output()
@@ -299,7 +299,7 @@ func storm(t *testing.T, bin string) {
 	p.Until("some runs", func(s ptytest.Screen) bool { return number(s, runNumber) >= 3 })
 	p.Press("b")
 	p.See("the baseline is")
-	for _, screen := range []struct{ key, sees string }{{"1", "Runs"}, {"3", "Events, "}, {"4", "Buffers, all"}, {"6", "A ━ "}, {"7", "Tune, storage"}} {
+	for _, screen := range []struct{ key, sees string }{{"1", "Runs"}, {"3", "Events, "}, {"4", "Buffers, all"}, {"6", "A ┄ "}, {"7", "Tune, storage"}} {
 		p.Press(screen.key)
 		for i := range 40 {
 			p.Resize(1+(i*53)%210, 1+(i*17)%62)

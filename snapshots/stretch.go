@@ -11,6 +11,9 @@ import (
 // what happened in it, over what was held when it began. It goes on with the
 // recording and reads each entry once. It is used by one goroutine.
 type Stretch struct {
+	// Keep is how many runs are kept at least, the last ones; 0 is all.
+	Keep int
+
 	cursor probe.Cursor
 	fromUS int64
 
@@ -86,6 +89,9 @@ func (s *Stretch) see(m *probe.Moment, e *probe.Entry) {
 		if i := slices.Index(s.open, r); i >= 0 { // else it began before
 			s.open = slices.Delete(s.open, i, i+1)
 			s.runs = append(s.runs, m.Ended[len(m.Ended)-1])
+			if s.Keep > 0 && len(s.runs) >= 2*s.Keep {
+				s.runs = append(make([]probe.Run, 0, 2*s.Keep), s.runs[len(s.runs)-s.Keep:]...)
+			}
 		}
 	case probe.Abandoned:
 		s.open = s.open[:0]
@@ -111,7 +117,7 @@ func (s *Stretch) see(m *probe.Moment, e *probe.Entry) {
 // Seq is how many entries of the recording had happened at its end.
 func (s *Stretch) Seq() int64 { return s.cursor.Seq() }
 
-// Runs are those that began and ended in it.
+// Runs are those that began and ended in it, as far as they are kept.
 func (s *Stretch) Runs() []probe.Run { return s.runs }
 
 // BeganUS and EndedUS are when it began and how far it went, in the recording's

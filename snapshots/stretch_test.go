@@ -76,6 +76,14 @@ func TestStretchParts(t *testing.T) {
 			t.Errorf("key %d: %d created in the parts, %d in all", k.SizeBytes, creates[k.SizeBytes], k.Creates)
 		}
 	}
+	// One that keeps few runs has the last of them, and every other figure.
+	few := NewStretch(h, cut)
+	few.Keep = 3
+	few.Advance(h, h.End())
+	z := few.Document(&s.About).Results[0]
+	if n := len(z.Runs); n < 3 || n >= 6 || !reflect.DeepEqual(z.Runs, y.Runs[len(y.Runs)-n:]) || !reflect.DeepEqual(z.Totals, y.Totals) {
+		t.Errorf("of %d runs %d are kept", len(y.Runs), n)
+	}
 	// The second part says what a replay of it says.
 	var peak int64
 	h.Scan(cut, func(m *probe.Moment, _ *probe.Entry) bool {

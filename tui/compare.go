@@ -3,6 +3,7 @@ package tui
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -291,12 +292,12 @@ func (s *compareScreen) refresh(m *model) tea.Cmd {
 				sides[i] = x.made
 			case x.to < 0:
 				if going == nil || going.play != st.Play || going.from != x.from {
-					going = &goingStretch{st.Play, x.from, snapshots.NewStretch(&snap.History, x.from)}
+					going = &goingStretch{st.Play, x.from, newStretch(snap, x.from)}
 				}
 				going.stretch.Advance(&snap.History, st.Seq)
 				sides[i] = madeOf(&x, going.stretch, snap)
 			default:
-				stretch := snapshots.NewStretch(&snap.History, x.from)
+				stretch := newStretch(snap, x.from)
 				stretch.Advance(&snap.History, x.to)
 				sides[i] = madeOf(&x, stretch, snap)
 				fresh = append(fresh, sides[i])
@@ -312,6 +313,9 @@ func (s *compareScreen) refresh(m *model) tea.Cmd {
 				s.found = found
 			}
 			for _, x := range fresh {
+				if strings.HasPrefix(x.id, momentID) { // one is enough: there are as many as events
+					maps.DeleteFunc(s.kept, func(id string, _ *made) bool { return strings.HasPrefix(id, momentID) })
+				}
 				s.kept[x.id] = x
 			}
 			s.next = m.now().Add(max(compareEvery, 10*m.now().Sub(began)))
@@ -319,6 +323,13 @@ func (s *compareScreen) refresh(m *model) tea.Cmd {
 			return nil
 		}, nil
 	})
+}
+
+// newStretch begins a stretch whose runs are bounded.
+func newStretch(snap *snapshots.Snapshot, from int64) *snapshots.Stretch {
+	s := snapshots.NewStretch(&snap.History, from)
+	s.Keep = comparedRuns
+	return s
 }
 
 // madeOf are the figures of a stretch.
@@ -524,7 +535,7 @@ func (m *model) setBaseline() tea.Cmd {
 	x := subject{id: baselineID, name: "baseline", from: from, to: st.Seq}
 	return m.begin(recordTask, "comparing", "cannot compare", func(context.Context, *progress) (func(*model) tea.Cmd, error) {
 		snap := record(now)
-		stretch := snapshots.NewStretch(&snap.History, x.from)
+		stretch := newStretch(snap, x.from)
 		stretch.Advance(&snap.History, x.to)
 		made := madeOf(&x, stretch, snap)
 		runs := stretch.Runs()

@@ -25,7 +25,7 @@ func TestCompareStretches(t *testing.T) {
 	r := compareRig(120, 32)
 	r.keys("6")
 	r.made()
-	r.sees(t, "A ━ runs 0–13  bucket", "B ─ now, runs 14–27  dynamicBucket", "Figures, 14 runs in common", "Runs, 14 runs")
+	r.sees(t, "A ┄ runs 0–13  bucket", "B ─ now, runs 14–27  dynamicBucket", "Figures, 14 runs in common", "Runs, 14 runs")
 	st := r.engine.st
 	var peaks [2][]int64
 	var creates [2]int64
@@ -66,7 +66,7 @@ func TestCompareChoice(t *testing.T) {
 	r := compareRig(120, 32, Recording{Name: "old.json", Doc: doc})
 	r.keys("6")
 	r.made()
-	r.sees(t, "A ━ all of it", "B ─ old.json", "! unlike: A plays")
+	r.sees(t, "A ┄ all of it", "B ─ old.json", "! unlike: A plays")
 	r.keys("v")
 	r.made()
 	r.sees(t, "old.json does not say when its runs began", "choose A and B, v by run")
@@ -74,10 +74,10 @@ func TestCompareChoice(t *testing.T) {
 	r.sees(t, "Compare: A", "runs 0–13", "all of it", "old.json")
 	r.keys("g", "up", "up", "up", "up", "enter")
 	r.made()
-	r.sees(t, "A ━ runs 0–13  bucket", "B ─ old.json")
+	r.sees(t, "A ┄ runs 0–13  bucket", "B ─ old.json")
 	r.keys("right", "up", "up", "enter")
 	r.made()
-	r.sees(t, "A ━ runs 0–13", "B ─ now, runs 14–27")
+	r.sees(t, "A ┄ runs 0–13", "B ─ now, runs 14–27")
 	r.keys("{", "{", "{", "right", "tab", "up", "enter")
 	if r.past == nil {
 		t.Error("choosing left the past moment")
@@ -102,7 +102,7 @@ func TestBaseline(t *testing.T) {
 	}
 	r.engine.st = p.state()
 	r.made()
-	r.sees(t, "A ━ baseline, runs 0–8", "B ─ now, runs 9–12", "4 runs in common")
+	r.sees(t, "A ┄ baseline, runs 0–8", "B ─ now, runs 9–12", "4 runs in common")
 	r.run(r.keys("b"))
 	r.sees(t, "the baseline is bucket, runs 9–12")
 
@@ -113,7 +113,7 @@ func TestBaseline(t *testing.T) {
 	st.Play, st.Workload.SHA256 = 7, "another"
 	r.engine.st = &st
 	r.made()
-	r.sees(t, "A ━ baseline, runs 9–12", "B ─ now, run 0", "! unlike: A plays")
+	r.sees(t, "A ┄ baseline, runs 9–12", "B ─ now, run 0", "! unlike: A plays")
 }
 
 // TestCompareEmpty says how to come by something to compare.

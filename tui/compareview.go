@@ -31,7 +31,7 @@ func compareLayoutOf(kind layoutKind, w, h int, pane comparePane) compareLayout 
 		l.tables[pane] = rect{0, 2, w, h - 2}
 	default:
 		l.head = rect{0, 0, w, 3}
-		graph := max(h*3/10, 5)
+		graph := max(h*35/100, 5)
 		y := l.head.h + graph
 		l.graph = rect{0, l.head.h, w, graph}
 		if kind == layoutFull {
@@ -163,7 +163,7 @@ func (s *compareScreen) drawHead(v view, f *frame) {
 // sideSign is the line that stands for a side in the graph.
 func sideSign(f *frame, side int) string {
 	if side == 0 {
-		return f.g.average.Horizontal
+		return f.g.floor.Horizontal
 	}
 	return f.g.held.Horizontal
 }
@@ -188,11 +188,14 @@ func (s *compareScreen) drawGraph(v view, f *frame) {
 	if v.h < 2 || v.w < labels+8 {
 		return
 	}
-	n := v.w - labels
+	n, dots := v.w-labels, brailleDots
+	if f.g == &asciiGlyphs {
+		dots = [2]int{1, 1}
+	}
 	var lines [2][]float64
 	low, high := math.Inf(1), math.Inf(-1)
 	for i := range lines {
-		lines[i] = s.column(i, n)
+		lines[i] = s.column(i, n*dots[0])
 		for _, y := range lines[i] {
 			if !math.IsNaN(y) {
 				low, high = min(low, y), max(high, y)
@@ -206,13 +209,66 @@ func (s *compareScreen) drawGraph(v view, f *frame) {
 	sc := newScale(low, high, v.h, f.si)
 	drawScale(v.sub(0, 0, labels, v.h), &sc, f)
 	plot := v.sub(labels, 0, n, v.h)
-	for i, line := range lines {
-		set := &f.g.average
-		if i == 1 {
-			set = &f.g.held
-		}
-		drawSteps(plot, &sc, line, []rune(set.Horizontal)[0], []rune(set.VerticalLine)[0], sideStyle(i))
+	if dots == brailleDots {
+		drawBraille(plot, &sc, lines)
+		return
 	}
+	for i, line := range lines {
+		drawSteps(plot, &sc, line, []rune(sideSign(f, i))[0], []rune(f.g.held.VerticalLine)[0], sideStyle(i))
+	}
+}
+
+// brailleDots are the columns and rows of dots in a cell.
+var brailleDots = [2]int{2, 4}
+
+// brailleBits are the dots of a cell, by column and row.
+var brailleBits = [2][4]rune{{0x01, 0x02, 0x04, 0x40}, {0x08, 0x10, 0x20, 0x80}}
+
+// drawBraille draws both lines in dots, a value per column of dots: A dotted, B
+// whole, so that they differ without colour. A cell that they share looks like
+// neither.
+func drawBraille(v view, sc *scale, lines [2][]float64) {
+	rows := v.h * brailleDots[1]
+	fine := *sc
+	fine.rows = rows
+	for side, line := range lines {
+		last := -1
+		for x, y := range line {
+			if math.IsNaN(y) {
+				last = -1
+				continue
+			}
+			row := fine.row(y)
+			from, to := row, row
+			if last >= 0 { // up or down from the one before
+				from, to = min(row, last), max(row, last)
+			}
+			last = row
+			if side == 0 && x%4 > 1 {
+				continue
+			}
+			for r := from; r <= to; r++ {
+				dot(v, x, r, sideStyle(side))
+			}
+		}
+	}
+}
+
+// dot sets a dot in the cell that it falls into.
+func dot(v view, x, y int, s style) {
+	cx, cy := x/brailleDots[0], y/brailleDots[1]
+	if cx < 0 || cx >= v.w || cy < 0 || cy >= v.h {
+		return
+	}
+	const none, all = 0x2800, 0x28ff
+	c := v.at(cx, cy)
+	r := c.r
+	if r < none || r > all {
+		r = none
+	} else if c.s != s {
+		s = strong
+	}
+	v.set(cx, cy, r|brailleBits[x%brailleDots[0]][y%brailleDots[1]], s)
 }
 
 // drawSteps draws a line of a value per column, up and down between them.

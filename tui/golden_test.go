@@ -198,7 +198,7 @@ func dailyCases() []goldenCase {
 	tune := tuneOptions()
 	edit := func(r *rig) {
 		r.tune.mark(4 * mib)
-		r.keys("l", "l", "l", "a", "6MiB:11", "enter", "G", "l")
+		r.keys("l", "l", "l", "A", "6MiB:11", "enter", "G", "l")
 		r.tune.mark(2 * mib)
 		r.keys("delete")
 		r.made()

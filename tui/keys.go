@@ -157,7 +157,7 @@ var keymap = Keymap{
 	{setBaseline, onScreens, []string{"b"}, "b", "", "baseline: keep the figures since the last change, to compare with", groupKeep},
 	{showDifference, onScreens, []string{"d"}, "d", "", "difference to the baseline", groupKeep},
 	{editValue, onScreens, []string{"c"}, "c", "", "Tune: type the value of the marked row", groupTune},
-	{addBucket, onScreens, []string{"a"}, "a", "", "Tune: add a bucket", groupTune},
+	{addBucket, onScreens, []string{"A", "shift+a"}, "A", "", "Tune: add a bucket", groupTune},
 	{dropBucket, onScreens, []string{"delete", "backspace"}, "delete", "", "Tune: drop the marked bucket", groupTune},
 	{accept, onScreens, []string{"enter"}, "enter", "", "Tune: apply at the end of the run; Compare: choose what is compared", groupTune},
 	{undoTuning, onScreens, []string{"z"}, "z", "", "undo the last change that Tune applied, then the one before", groupTune},

@@ -46,6 +46,10 @@ const (
 	compactW, compactH   = 48, 12
 )
 
+// comparedRuns is how many runs of a stretch are compared at least, its last
+// ones.
+const comparedRuns = 2048
+
 // keptSims is how many simulations are remembered.
 const keptSims = 64
 

@@ -86,7 +86,7 @@ func TestTune(t *testing.T) {
 	r.sees(t, "4MiB cap 20→64: at the end of run 188; z undoes it")
 	r.inForce()
 	r.lacks(t, "20→64")
-	r.keys("a", "6MiB:11", "enter")
+	r.keys("A", "6MiB:11", "enter")
 	r.sees(t, "* 6MiB", "–→11")
 	r.keys("enter")
 	r.inForce()
@@ -126,9 +126,9 @@ func TestTuneRefuses(t *testing.T) {
 		{[]string{"c", "x"}, `the cap "x" is no whole number: want how many free buffers are kept, or inf`},
 		{[]string{"c", "100:5"}, "bucket key 100: want a positive multiple of 16"},
 		{[]string{"c", "-5"}, "bucket key 4194304: cap -5 is not between 0 and"},
-		{[]string{"a", "5"}, `"5" is no bucket: want its key and its cap, as in 4MiB:64`},
-		{[]string{"a", "4MiB:5"}, "key 4MiB is in the table: change its cap there"},
-		{[]string{"a", "lots:5"}, `the key "lots" is no size: want bytes, or as in 4MiB`},
+		{[]string{"A", "5"}, `"5" is no bucket: want its key and its cap, as in 4MiB:64`},
+		{[]string{"A", "4MiB:5"}, "key 4MiB is in the table: change its cap there"},
+		{[]string{"A", "lots:5"}, `the key "lots" is no size: want bytes, or as in 4MiB`},
 		{[]string{"enter"}, "nothing to apply: ← → make the marked row less and more, c types its value"},
 		{[]string{"G", "c", "0"}, "refresh window 0: want a whole number from 1"},
 		{[]string{"G", "c", "2MiB"}, `refresh every: "2MiB" is no whole number`},
@@ -137,7 +137,7 @@ func TestTuneRefuses(t *testing.T) {
 		r := tuneRig(200, 60)
 		r.keys(c.keys...)
 		r.sees(t, c.want)
-		if c.keys[0] == "c" || c.keys[0] == "a" {
+		if c.keys[0] == "c" || c.keys[0] == "A" {
 			r.keys("enter")
 			r.sees(t, c.want) // it stays until it is put right or left
 		}
@@ -208,7 +208,7 @@ func TestTuneModes(t *testing.T) {
 	r.keys("7")
 	r.sees(t, "Tune, storage: dynamicBucket", "adjust every", "history", "not read by dynamicBucket: the table")
 	r.lacks(t, "4MiB  ")
-	r.keys("a")
+	r.keys("A")
 	r.sees(t, "dynamicBucket reads no table: m chooses a mode that does")
 	r.keys("down", "l", "enter", "down", "l", "enter")
 	r.keys("v")

@@ -140,7 +140,7 @@ type Options struct {
 	// documents whose runs were chosen, such as by Match. Buckets are not of
 	// those runs alone.
 	FromRuns bool
-	Budgets []Budget
+	Budgets  []Budget
 }
 
 // UnlikeError says in what recordings differ that cannot be compared.
