@@ -342,10 +342,10 @@ func unitText(f *frame, v *float64, u compare.Unit) string {
 // changeText is a change from A to B, with a sign of its own: a share, or what
 // there is now where there was nothing.
 func changeText(f *frame, a, b float64) (string, style) {
-	switch {
-	case a == b:
+	switch a {
+	case b:
 		return "=", faint
-	case a == 0:
+	case 0:
 		return "new " + f.g.up, strong
 	}
 	share := b/a - 1

@@ -100,10 +100,11 @@ func (s *eventsScreen) click(x, y int, f *frame, kind layoutKind, w, h int) wish
 	return wish{}
 }
 
-func (s *buffersScreen) click(x, y int, _ *frame, kind layoutKind, w, h int) wish {
+func (s *buffersScreen) click(x, y int, f *frame, kind layoutKind, w, h int) wish {
 	all, framed := rect{0, 0, w, h}, kind > layoutCompact
 	if row, ok := tableRow(all, framed, s.first(len(s.rows), tablePage(all, framed)), len(s.rows), x, y); ok {
 		s.cursor, s.at = row, s.rows[row].Serial
+		return wish{tell: f.say("marked: {copy} copies it")}
 	}
 	return wish{}
 }
@@ -122,21 +123,23 @@ func (s *compareScreen) click(x, y int, _ *frame, kind layoutKind, w, h int) wis
 	return wish{}
 }
 
-func (s *tuneScreen) click(x, y int, _ *frame, kind layoutKind, w, h int) wish {
+func (s *tuneScreen) click(x, y int, f *frame, kind layoutKind, w, h int) wish {
 	lay := tuneLayoutOf(kind, w, h)
 	n := len(s.rows())
 	if row, ok := tableRow(lay.table, lay.framed, s.first(n, tablePage(lay.table, lay.framed)), n, x, y); ok {
 		s.cursor = row
+		return wish{tell: f.say("marked: {left} and {right} make it less and more, {edit} types its value")}
 	}
 	return wish{}
 }
 
-func (l *live) click(x, y int, _ *frame, kind layoutKind, w, h int) wish {
+func (l *live) click(x, y int, f *frame, kind layoutKind, w, h int) wish {
 	lay := liveLayoutOf(kind, w, h, l.focus)
 	b, r := &l.buckets, &l.runs
 	if row, ok := tableRow(lay.buckets, lay.framed, b.first(len(b.rows), tablePage(lay.buckets, lay.framed)), len(b.rows), x, y); ok {
 		l.focus = paneBuckets
 		b.markRow(row)
+		return wish{tell: f.say("marked: {copy} copies it")}
 	}
 	page := tablePage(lay.runs, lay.framed)
 	first := max(len(r.rows)-page, 0)
@@ -147,6 +150,7 @@ func (l *live) click(x, y int, _ *frame, kind layoutKind, w, h int) wish {
 		l.focus = paneRuns
 		r.top = first
 		r.markRow(row)
+		return wish{tell: f.say("marked: {copy} copies it")}
 	}
 	return wish{}
 }

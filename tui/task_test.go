@@ -154,7 +154,7 @@ func TestExport(t *testing.T) {
 	var got []string
 	o := Options{
 		Theme: "mono", Formats: testFormats,
-		Export: func(_ context.Context, st *engine.State, format string) (string, error) {
+		Export: func(_ context.Context, _ *engine.State, format string) (string, error) {
 			got = append(got, format)
 			return "phi3." + format, nil
 		},

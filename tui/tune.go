@@ -565,10 +565,13 @@ func (s *tuneScreen) refresh(m *model) tea.Cmd {
 // goalMenu chooses what a table is searched for.
 type goalMenu struct{ cursor int }
 
-var goals = []struct {
+// goal is what a table can be searched for.
+type goal struct {
 	text    string
-	creates bool
-}{
+	creates bool // fewest creates; else the lowest peak
+}
+
+var goals = []goal{
 	{"fewest creates, with a peak no higher than the table in force gives", true},
 	{"lowest peak, with no more creates than the table in force gives", false},
 }
@@ -592,12 +595,8 @@ func (g *goalMenu) press(a action, _ tea.KeyPressMsg, _ *frame, _, _ int) outcom
 
 func (g *goalMenu) draw(v view, f *frame) {
 	in, edge := dialog(v, f, "Search a table", f.say("{menu-accept} begins, {back} leaves"), 76, len(goals))
-	type row = struct {
-		text    string
-		creates bool
-	}
-	drawList(in, in, edge, f, []column[row]{{width: 20, left: true, grow: 70, text: func(_ *frame, r row) (string, style) { return r.text, plain }}},
-		goals, g.cursor, "")
+	text := func(_ *frame, r goal) (string, style) { return r.text, plain }
+	drawList(in, in, edge, f, []column[goal]{{width: 20, left: true, grow: 70, text: text}}, goals, g.cursor, "")
 }
 
 // suggest searches a table beside the screen. What is found is a draft like one
@@ -608,10 +607,10 @@ func (m *model) suggest(creates bool) tea.Cmd {
 		m.tell("no table can be searched here")
 		return nil
 	}
-	goal := SearchGoal{Creates: creates, Keys: len(cachemodes.DefaultTable()), Now: s.before().Table, Config: s.current.config}
+	aim := SearchGoal{Creates: creates, Keys: len(cachemodes.DefaultTable()), Now: s.before().Table, Config: s.current.config}
 	w, search, usage := s.current.workload, m.o.Suggest, s.usage
 	return m.begin(searchTask, "searching a table for "+w.Name, "no table was found", func(ctx context.Context, p *progress) (func(*model) tea.Cmd, error) {
-		table, err := search(ctx, w, goal, p.report)
+		table, err := search(ctx, w, aim, p.report)
 		return func(m *model) tea.Cmd {
 			if s.usage != usage || s.current.workload.SHA256 != w.SHA256 {
 				m.tell("the table that was found is of no use here: it is for %s", w.Name)

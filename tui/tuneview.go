@@ -168,7 +168,6 @@ type previewRow struct {
 	name string
 	of   *Simulated
 	from *Simulated // what it changed from
-	err  error
 }
 
 func previewFigure(of func(*Simulated) int64, bytes bool) func(*frame, previewRow) (string, style) {

@@ -68,7 +68,7 @@ func (a *app) openFiles(cmd *cobra.Command, s *screenFlags, files []string) erro
 		others = append(others, r)
 	}
 	bar.clear()
-	if _, err := a.terminal(); err != nil {
+	if err := a.terminal(); err != nil {
 		return err
 	}
 	a.capture()

@@ -61,16 +61,16 @@ func (s *screenFlags) addLook(cmd *cobra.Command) {
 	}
 }
 
-// terminal is the one that the screen is drawn on, if there is one.
-func (a *app) terminal() (*os.File, error) {
+// terminal tells why there is none to draw the screen on.
+func (a *app) terminal() error {
 	out, ok := a.out.(*os.File)
 	if !ok || !term.IsTerminal(int(out.Fd())) || !term.IsTerminal(int(a.stdin.Fd())) {
-		return nil, usagef("the screen needs a terminal on standard input and output; 'bucketscope run' prints figures without one")
+		return usagef("the screen needs a terminal on standard input and output; 'bucketscope run' prints figures without one")
 	}
 	if os.Getenv("TERM") == "dumb" {
-		return nil, usagef("TERM=dumb cannot show the screen; 'bucketscope run' prints figures without one")
+		return usagef("TERM=dumb cannot show the screen; 'bucketscope run' prints figures without one")
 	}
-	return out, nil
+	return nil
 }
 
 // look completes the options with what every screen has.
@@ -98,7 +98,7 @@ func (a *app) screen(cmd *cobra.Command, f *playFlags, s *screenFlags) (err erro
 	if f.trace == "-" {
 		return usagef("--trace -: standard input is the keyboard; give a file, or use 'bucketscope run --trace -'")
 	}
-	if _, err := a.terminal(); err != nil {
+	if err := a.terminal(); err != nil {
 		return err
 	}
 	t, err := f.load()
