@@ -36,7 +36,8 @@ type compareScreen struct {
 	byTime   bool
 	pane     comparePane
 	scrolls  [numComparePanes]scroll
-	order    int // of orderedKeys
+	filters  compareFilters
+	order    int // of keyOrders
 	turned   bool
 
 	kept  map[string]*made // stretches that are over, by id
@@ -474,6 +475,8 @@ func (s *compareScreen) press(a action, f *frame, kind layoutKind, w, h int) (bo
 			return true, wish{tell: "by time: runs that went on as long after the beginning of each"}
 		}
 		return true, wish{tell: "by run: the same run of the workload in both, the latest of each"}
+	case filterList:
+		return true, wish{edit: s.edit()}
 	case sortNext:
 		s.order, s.turned = (s.order+1)%len(keyOrders), false
 	case sortTurn:
@@ -481,10 +484,14 @@ func (s *compareScreen) press(a action, f *frame, kind layoutKind, w, h int) (bo
 	case copyRow:
 		return true, s.copy(f)
 	case back:
-		if s.scrolls[s.pane].cursor < 0 {
+		switch {
+		case s.scrolls[s.pane].cursor >= 0:
+			s.scrolls[s.pane] = scroll{cursor: -1}
+		case !s.filters.empty():
+			s.filters = compareFilters{}
+		default:
 			return false, wish{}
 		}
-		s.scrolls[s.pane] = scroll{cursor: -1}
 	default:
 		return false, wish{}
 	}
@@ -498,18 +505,19 @@ func (s *compareScreen) rows(p comparePane) int {
 	}
 	switch p {
 	case figuresPane:
-		return len(s.found.figures())
+		return len(s.figures())
 	case keysPane:
-		return len(s.found.keys)
+		return len(s.sortedKeys())
 	}
-	return len(s.found.Runs)
+	return len(s.runs())
 }
 
-// figures are those that are not 0 on both sides.
-func (c *comparison) figures() []compare.Row {
+// figures are those that are not 0 on both sides, and that the filter lets
+// through.
+func (s *compareScreen) figures() []compare.Row {
 	var out []compare.Row
-	for _, r := range c.Figures {
-		if len(r.Values) == 2 && (r.Values[0] != nil && *r.Values[0] != 0 || r.Values[1] != nil && *r.Values[1] != 0) {
+	for _, r := range s.found.Figures {
+		if s.filters.figures.holds(&r) && len(r.Values) == 2 && (r.Values[0] != nil && *r.Values[0] != 0 || r.Values[1] != nil && *r.Values[1] != 0) {
 			out = append(out, r)
 		}
 	}

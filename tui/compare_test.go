@@ -170,3 +170,29 @@ func TestCompareFigures(t *testing.T) {
 		t.Errorf("%d created under %s, want %d", got.Totals.Creates, got.Mode, want.Totals.Creates)
 	}
 }
+
+// TestCompareFilters: every table is filtered on its own, and says so.
+func TestCompareFilters(t *testing.T) {
+	r := compareRig(120, 32)
+	r.keys("6")
+	r.made()
+	r.keys("/", "misses", "enter")
+	r.sees(t, "Figures, 14 runs in common: misses", "misses.cold")
+	r.lacks(t, "peak held  ")
+	r.keys("tab", "/", "key>5MiB", " ", "change>0", "enter")
+	for _, k := range r.compare.sortedKeys() {
+		if k.size <= 5*mib || k.change() <= 0 {
+			t.Errorf("key %d is listed", k.size)
+		}
+	}
+	r.keys("tab", "/", "new>13", "enter")
+	if n, all := len(r.compare.runs()), len(r.compare.found.Runs); n == 0 || n == all {
+		t.Errorf("%d of %d runs are listed", n, all)
+	}
+	r.keys("j", "j", "y")
+	r.keys("/", "ctrl+u", "run=99", "enter")
+	r.sees(t, "nothing, because no run is as the", "filter wants it; esc drops it")
+	r.keys("y", "G", "esc")
+	r.lacks(t, "run=99", "misses, ")
+	r.sees(t, "▸6 Compare")
+}

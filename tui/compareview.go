@@ -75,18 +75,18 @@ func (s *compareScreen) draw(v view, f *frame, kind layoutKind) {
 		if s.byTime {
 			title = "Figures, first " + duration(float64(c.span))
 		}
-		drawTable(t, f, title, "", lay.framed, s.pane == figuresPane, &s.scrolls[figuresPane], figureColumns, c.figures(), "nothing, because no figure is above 0")
+		drawTable(t, f, title+s.filters.figures.suffix(), "", lay.framed, s.pane == figuresPane, &s.scrolls[figuresPane], figureColumns, s.figures(), f.say("nothing, because no figure is above 0, or as the filter wants it; {back} drops that"))
 	}
 	if t := v.rect(lay.tables[keysPane]); !t.empty() {
 		sign := f.g.down
 		if s.turned {
 			sign = f.g.up
 		}
-		drawTable(t, f, "Keys, creates per run", "by "+keyOrders[s.order].name+" "+sign, lay.framed, s.pane == keysPane, &s.scrolls[keysPane],
-			compareKeyColumns, s.sortedKeys(), "nothing, because no buffer was asked of a cache")
+		drawTable(t, f, "Keys, creates per run"+s.filters.keys.suffix(), "by "+keyOrders[s.order].name+" "+sign, lay.framed, s.pane == keysPane, &s.scrolls[keysPane],
+			compareKeyColumns, s.sortedKeys(), f.say("nothing, because no buffer was asked of a cache, or none as the filter wants it; {back} drops that"))
 	}
 	if t := v.rect(lay.tables[runsPanes]); !t.empty() {
-		drawTable(t, f, "Runs, "+paired, "", lay.framed, s.pane == runsPanes, &s.scrolls[runsPanes], compareRunColumns, c.Runs, "nothing, because no runs can be put beside each other")
+		drawTable(t, f, "Runs, "+paired+s.filters.runs.suffix(), "", lay.framed, s.pane == runsPanes, &s.scrolls[runsPanes], compareRunColumns, s.runs(), f.say("nothing, because no run is as the filter wants it; {back} drops it"))
 	}
 }
 
@@ -401,7 +401,7 @@ var keyOrders = []struct {
 // sortedKeys are the buckets in the order that was asked for.
 func (s *compareScreen) sortedKeys() []compareKey {
 	of := keyOrders[s.order].of
-	keys := slices.Clone(s.found.keys)
+	keys := s.filters.keys.chosen(s.found.keys)
 	slices.SortStableFunc(keys, func(a, b compareKey) int {
 		c := cmp.Compare(of(&b), of(&a))
 		if s.turned {
@@ -465,13 +465,13 @@ func (s *compareScreen) copy(f *frame) wish {
 	var fields []string
 	switch s.pane {
 	case figuresPane:
-		r := s.found.figures()[at]
+		r := s.figures()[at]
 		fields = []string{r.Name, exact(r.Values[0]), exact(r.Values[1]), string(r.Unit)}
 	case keysPane:
 		k := s.sortedKeys()[at]
 		fields = []string{fmt.Sprintf("key %d", k.size), k.usage, fmt.Sprintf("%g creates/run", k.creates[0]), fmt.Sprintf("%g creates/run", k.creates[1])}
 	default:
-		r := s.found.Runs[at]
+		r := s.runs()[at]
 		fields = []string{
 			r.Run.String(), fmt.Sprintf("peak %d", r.PeakHeldBytes[0]), fmt.Sprintf("peak %d", r.PeakHeldBytes[1]),
 			fmt.Sprintf("%d creates", r.Creates[0]), fmt.Sprintf("%d creates", r.Creates[1]),

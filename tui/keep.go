@@ -13,8 +13,10 @@ func (m *model) refuses(a action) string {
 		return ""
 	}
 	switch a {
-	case pause, step, slower, faster:
+	case pause, step:
 		return "nothing to " + actionNames[a] + ": " + m.o.Recorded + " is a recording, and nothing plays it"
+	case slower, faster:
+		return "nothing has a pace: " + m.o.Recorded + " is a recording, and nothing plays it"
 	case chooseMode, undoTuning:
 		return "no mode can be changed in " + m.o.Recorded + ", which is a recording: bucketscope --workload plays one anew"
 	case chooseWorkload:

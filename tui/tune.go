@@ -25,6 +25,7 @@ import (
 type tuneScreen struct {
 	scroll
 	usage  cachemodes.Usage
+	filter filter[tuneRow]
 	placed bool               // on the row that is worth a look first
 	draft  *cachemodes.Params // nil: nothing is edited
 	sent   *cachemodes.Params // accepted, and not yet in force
@@ -155,9 +156,26 @@ type tuneRow struct {
 // edited reports whether the row differs from what is in force.
 func (r *tuneRow) edited() bool { return r.fresh || r.gone || r.now != r.was }
 
-// rows are the buckets, those that were dropped among them, and the numbers
-// that the mode reads.
-func (s *tuneScreen) rows() []tuneRow {
+// tuneLanguage is what a filter may ask of a row.
+var tuneLanguage = language[tuneRow]{
+	properties: []property[tuneRow]{
+		{name: "key", bytes: true, number: func(r *tuneRow) (int64, bool) { return r.key, r.number == nil }},
+		{name: "cap", number: func(r *tuneRow) (int64, bool) { return r.now, r.number == nil }},
+		{name: "row", words: []string{"edited", "bucket", "number"}, is: func(r *tuneRow, w string) bool {
+			return w == "edited" && r.edited() || w == "bucket" && r.number == nil || w == "number" && r.number != nil
+		}},
+	},
+	has: func(r *tuneRow, word string) bool {
+		return r.number != nil && strings.Contains(r.number.shown+" "+r.number.what, word)
+	},
+}
+
+// rows are those of all that the filter lets through.
+func (s *tuneScreen) rows() []tuneRow { return s.filter.chosen(s.all()) }
+
+// all are the buckets, those that were dropped among them, and the numbers that
+// the mode reads.
+func (s *tuneScreen) all() []tuneRow {
 	var out []tuneRow
 	mode, now, was := s.mode(), s.params(), s.before()
 	if slices.Contains(mode.Reads, "table") {
@@ -346,6 +364,8 @@ func (s *tuneScreen) press(a action, f *frame, kind layoutKind, w, h int) (bool,
 		s.usage, s.draft, s.sent, s.err, s.scroll = cachemodes.Usage((int(s.usage)+1)%cachemodes.NumCaches), nil, nil, nil, scroll{}
 		s.placed = false
 		return true, wish{tell: "the numbers of " + usageWords[s.usage] + " buffers"}
+	case filterList:
+		return true, wish{edit: editOf("numbers", &tuneLanguage, &s.filter)}
 	case editValue:
 		if any {
 			return true, wish{over: s.valueLine(f, r)}
@@ -387,11 +407,14 @@ func (s *tuneScreen) press(a action, f *frame, kind layoutKind, w, h int) (bool,
 			return tea.SetClipboard(s.initialiser(m))
 		}}
 	case back:
-		if s.draft == nil {
+		switch {
+		case s.draft != nil:
+			s.draft, s.err = nil, nil
+			return true, wish{tell: "what was edited is dropped"}
+		case s.filter.empty():
 			return false, wish{}
 		}
-		s.draft, s.err = nil, nil
-		return true, wish{tell: "what was edited is dropped"}
+		s.filter = filter[tuneRow]{}
 	default:
 		return false, wish{}
 	}

@@ -270,3 +270,24 @@ func TestTuneRecorded(t *testing.T) {
 		t.Errorf("the engine was told %q", r.engine.calls)
 	}
 }
+
+// TestTuneFilter: the rows are filtered as every list is; what is edited stays.
+func TestTuneFilter(t *testing.T) {
+	r := tuneRig(80, 24)
+	r.keys("/", "key>=4MiB", " ", "cap<=10", "enter")
+	r.sees(t, "Tune, storage: bucket: key>=4MiB cap<=10", "8MiB")
+	r.lacks(t, "  2MiB  ", "refresh every")
+	r.keys("g", "l", "/", "ctrl+u", "row:edited", "enter")
+	r.sees(t, "* 8MiB", "10→11")
+	if n := len(r.tune.rows()); n != 1 {
+		t.Errorf("%d rows are edited", n)
+	}
+	r.keys("enter")
+	if got := r.engine.calls; len(got) != 1 || got[0] != "params storage 8MiB cap 10→11" {
+		t.Errorf("the engine was told %q", got)
+	}
+	r.inForce()
+	r.sees(t, "nothing, because no row is as the filter wants it; esc drops it")
+	r.keys("l", "c", "delete", "esc")
+	r.sees(t, "64B")
+}

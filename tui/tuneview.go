@@ -136,7 +136,7 @@ func (s *tuneScreen) draw(v view, f *frame, kind layoutKind) {
 		return
 	}
 	lay := tuneLayoutOf(kind, v.w, v.h)
-	title := "Tune, " + usageWords[s.usage] + ": " + s.mode().Name
+	title := "Tune, " + usageWords[s.usage] + ": " + s.mode().Name + s.filter.suffix()
 	right := f.say("{left} {right} change, {edit} types, {accept} applies")
 	switch {
 	case f.latest.Waiting > 0:
@@ -156,8 +156,11 @@ func (s *tuneScreen) draw(v view, f *frame, kind layoutKind) {
 		}
 		rows = append(rows, x)
 	}
-	drawTable(v.rect(lay.table), f, title, right, lay.framed, true, &s.scroll, tuneColumns, rows,
-		s.mode().Name+" reads no numbers: nothing to tune. "+f.say("{mode} chooses another mode, {next-preset} another usage"))
+	none := s.mode().Name + " reads no numbers: nothing to tune. " + f.say("{mode} chooses another mode, {next-preset} another usage")
+	if !s.filter.empty() {
+		none = f.say("nothing, because no row is as the filter wants it; {back} drops it")
+	}
+	drawTable(v.rect(lay.table), f, title, right, lay.framed, true, &s.scroll, tuneColumns, rows, none)
 	if p := v.rect(lay.preview); !p.empty() {
 		s.drawPreview(pane(p, f, "Simulated: one pass of the workload, no device", "", lay.framed, false), f)
 	}

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"strings"
@@ -122,17 +123,22 @@ type entry struct{ value, where string }
 //	[keys]
 //	freeze = space f
 func readConfig(path string) (*config, error) {
-	c := &config{values: map[string]entry{}}
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return c, nil
+		return &config{}, nil
 	}
 	if err != nil {
 		return nil, usagef("the config file cannot be read: %w", err)
 	}
 	defer func() { _ = f.Close() }() // nothing was written
+	return parseConfig(f, path)
+}
+
+// parseConfig reads a config file that is open.
+func parseConfig(r io.Reader, path string) (*config, error) {
+	c := &config{values: map[string]entry{}}
 	section := ""
-	lines := bufio.NewScanner(f)
+	lines := bufio.NewScanner(r)
 	for n := 1; lines.Scan(); n++ {
 		where := fmt.Sprintf("%s:%d", path, n)
 		line := strings.TrimSpace(strings.TrimPrefix(lines.Text(), "\ufeff"))
