@@ -203,18 +203,18 @@ func configured(t *testing.T, bin string) {
 			t.Fatal(err)
 		}
 	}
-	config("theme = mono\nmouse = true\nfolder = " + keep + "\n[keys]\nfreeze = f\nquit = X\nsnapshot = ctrl+s\n")
+	config("theme = mono\nmouse = true\nfolder = " + keep + "\n[keys]\nfreeze = u\nquit = X\nsnapshot = ctrl+s\n")
 	environ := []string{"XDG_CONFIG_HOME=" + home, "COLORTERM=truecolor"}
 	p := ptytest.Start(t, command(t, bin, environ, watched...), 80, 24)
-	p.See("● LIVE", "f freeze", "X quit")
+	p.See("● LIVE", "u freeze", "X quit")
 	if m := regexp.MustCompile(`\x1b\[[0-9;]*\b(3[0-8]|4[0-8])\b[0-9;]*m`).FindString(p.Raw()); m != "" {
 		t.Errorf("a colour in theme mono: %q", m)
 	}
 	if !strings.Contains(p.Raw(), "\x1b[?1002h") {
 		t.Error("the mouse is off")
 	}
-	p.Press("f")
-	p.See("❄ FROZEN", "f show live")
+	p.Press("u")
+	p.See("❄ FROZEN", "u show live")
 	p.Press("q") // means nothing now
 	p.Press("\x13")
 	s := p.Until("the snapshot", func(s ptytest.Screen) bool { return s.Has("written: ") })

@@ -9,6 +9,9 @@ type buffer struct {
 	key       KeyID
 	bucket    int32 // in its usage's cache; meaningless for usages without one
 	session   int32
+	last      int32 // session that released it last
+	epoch     int64 // of the recording that last's commands with it are in
+	domain    DomainID
 	older     BufID // on the shelf: released before it
 	newer     BufID // and after it
 	mark      int32 // Shelf.Mark
@@ -16,6 +19,7 @@ type buffer struct {
 	mode      ModeID // under which it was acquired
 	state     State
 	doomed    bool // pending, and to be destroyed rather than settled
+	excuse    bool // free, not submitted, and a miss of another session was explained by that
 	why       Reason
 }
 
@@ -37,6 +41,7 @@ type bucket struct {
 // cache is the mechanism: free lists by size for one usage, under the policy
 // in force. Which buffers exist is the Manager's to know.
 type cache struct {
+	domain  *domain
 	usage   Usage
 	setting Setting
 	policy  Policy
@@ -53,12 +58,14 @@ type cache struct {
 	// force: Key answers the same question the same way.
 	byRequest map[int64]int32
 	pending   []BufID
-	submits   int // since the last refresh
+	// held is the bytes of its buffers, in whatever state; requested what was
+	// asked for of those in use.
+	held, requested int64
 }
 
-func (m *Manager) initCache(u Usage, s Setting) {
-	c := &m.caches[u]
-	*c = cache{usage: u, bySize: map[int64]int32{}, byRequest: map[int64]int32{}}
+func (m *Manager) initCache(d *domain, u Usage, s Setting) {
+	c := &d.caches[u]
+	*c = cache{domain: d, usage: u, bySize: map[int64]int32{}, byRequest: map[int64]int32{}}
 	m.adopt(c, s)
 }
 
@@ -69,6 +76,9 @@ func (m *Manager) adopt(c *cache, s Setting) {
 	c.learner, _ = c.policy.(Learner)
 	c.chooser, _ = c.policy.(Chooser)
 	c.evictor, _ = c.policy.(Evictor)
+	if shared, ok := c.policy.(*dynamicShared); ok {
+		shared.runs = &m.runs
+	}
 	c.shelf = nil
 	if c.chooser != nil || c.evictor != nil {
 		c.shelf = newShelf(m, c)
@@ -93,9 +103,7 @@ func (m *Manager) bucketOf(c *cache, size int64) int32 {
 		return i
 	}
 	i := int32(len(c.buckets))
-	b := bucket{size: size, key: KeyID(m.numKeys)}
-	m.numKeys++
-	c.buckets = append(c.buckets, b)
+	c.buckets = append(c.buckets, bucket{size: size, key: m.keyOf(c.usage, size)})
 	c.bySize[size] = i
 	if c.shelf != nil {
 		c.shelf.addBucket(i)
@@ -104,13 +112,37 @@ func (m *Manager) bucketOf(c *cache, size int64) int32 {
 	return i
 }
 
+// keyOf is the id of a size: the same in every cache of a usage.
+func (m *Manager) keyOf(u Usage, size int64) KeyID {
+	id, ok := m.keys[u][size]
+	if !ok {
+		id = KeyID(m.numKeys)
+		m.numKeys++
+		m.keys[u][size] = id
+		m.order[u] = append(m.order[u], size)
+	}
+	return id
+}
+
 // limit asks the policy anew how many free buffers of a bucket it keeps.
 func (c *cache) limit(b *bucket) {
 	n, why := c.policy.Cap(b.size)
 	b.cap, b.why = int32(min(n, math.MaxInt32)), why
 }
 
-// missReason explains a request that found no free buffer; see Reason.
+// missReason explains a request that found no free buffer that it may have; see
+// Reason.
+func (m *Manager) missReason(_ *cache, bk *bucket, session int32) Reason {
+	for _, id := range bk.free {
+		if b := &m.bufs[id]; !b.excuse && !m.safe(b, session) {
+			b.excuse = true
+			return Unsubmitted
+		}
+	}
+	return bk.missReason()
+}
+
+// missReason explains a request that found no free buffer at all.
 func (b *bucket) missReason() Reason {
 	if b.cap == 0 && b.why == AboveTable {
 		if b.lost[AboveTable] > 0 {
@@ -151,6 +183,7 @@ func (b *bucket) notKept() Reason {
 // releaseTo takes a buffer back from its holder.
 func (m *Manager) releaseTo(c *cache, id BufID, b *buffer) {
 	bk := &c.buckets[b.bucket]
+	b.excuse = false
 	switch {
 	case c.reuse != AtOnce && bk.cap > 0: // whether it is kept is decided then
 		b.state = Pending
@@ -182,14 +215,17 @@ func (m *Manager) releaseTo(c *cache, id BufID, b *buffer) {
 	b.session = NoSession
 }
 
-// look goes through the pending buffers at a moment: those doomed or waiting
-// for it are destroyed or settled, in the order of their release.
-func (m *Manager) look(c *cache, at When) {
+// look goes through the pending buffers at a moment of a session: those of its
+// own, and of others as far as nothing unsubmitted uses them, that are doomed or
+// waiting for it are destroyed or settled, in the order of their release.
+func (m *Manager) look(c *cache, at When, session int32) {
 	rest := c.pending[:0]
 	for _, id := range c.pending {
 		b := &m.bufs[id]
 		bk := &c.buckets[b.bucket]
 		switch {
+		case b.last != session && !m.over(b, at):
+			rest = append(rest, id)
 		case b.doomed && c.discard <= at:
 			m.destroy(id, b, b.why)
 		case !b.doomed && c.reuse <= at:
@@ -212,6 +248,13 @@ func (m *Manager) look(c *cache, at When) {
 		}
 	}
 	c.pending = rest
+}
+
+// over reports whether a pending buffer of another session need not wait for a
+// moment of that: what used it was submitted, or its session is no more.
+func (m *Manager) over(b *buffer, at When) bool {
+	s := m.recording(b.last)
+	return !s.live || at == AtRefresh && b.epoch < s.epoch
 }
 
 // reconsider applies the policy in force to what is in the cache: free buffers

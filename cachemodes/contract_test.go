@@ -13,13 +13,20 @@ type shadow struct {
 	size  map[BufID]int64
 	usage map[BufID]Usage
 	asked map[BufID]int64
+	// last is who released a buffer, and in which of its recordings; domain is
+	// the caches that it is of.
+	last    map[BufID][2]int
+	domain  map[BufID]DomainID
+	submits map[int]int
+	dirty   map[int]bool // something was asked for since the last submit
 
 	created, destroyed, hits, requests int64
 	misses                             [NumReasons]int64
 }
 
 func newShadow() *shadow {
-	return &shadow{state: map[BufID]State{}, size: map[BufID]int64{}, usage: map[BufID]Usage{}, asked: map[BufID]int64{}}
+	return &shadow{state: map[BufID]State{}, size: map[BufID]int64{}, usage: map[BufID]Usage{}, asked: map[BufID]int64{},
+		last: map[BufID][2]int{}, domain: map[BufID]DomainID{}, submits: map[int]int{}, dirty: map[int]bool{}}
 }
 
 // follow checks that an event is possible and applies it.
@@ -30,6 +37,9 @@ func (s *shadow) follow(t *rapid.T, e *Event) {
 		}
 	}
 	now := s.state[e.Buf]
+	if e.Kind == Create || e.Kind == Hit {
+		s.dirty[int(e.Session)] = true
+	}
 	switch e.Kind {
 	case Create:
 		want(now == Gone, "it exists already, %s", now)
@@ -37,6 +47,8 @@ func (s *shadow) follow(t *rapid.T, e *Event) {
 		want(e.Why != NoReason, "a miss without a reason")
 		s.size[e.Buf], s.usage[e.Buf], s.asked[e.Buf] = e.Size, e.Usage, e.Requested
 		s.state[e.Buf] = InUse
+		s.domain[e.Buf] = e.Domain
+		delete(s.last, e.Buf)
 		s.created++
 		s.requests++
 		s.misses[e.Why]++
@@ -46,12 +58,22 @@ func (s *shadow) follow(t *rapid.T, e *Event) {
 		want(e.Size >= e.Requested, "smaller than the %d requested", e.Requested)
 		s.asked[e.Buf] = e.Requested
 		s.state[e.Buf] = InUse
+		if last, ok := s.last[e.Buf]; ok && last[0] != int(e.Session) {
+			want(last[1] < s.submits[last[0]], "session %d's commands with it are not submitted, session %d gets it", last[0], e.Session)
+		}
 		s.hits++
 		s.requests++
 	case Keep, Pend:
 		want(now == InUse, "it is %s", now)
 		want(e.Requested == s.asked[e.Buf], "it was asked for as %d, not %d", s.asked[e.Buf], e.Requested)
 		s.state[e.Buf] = map[Kind]State{Keep: Cached, Pend: Pending}[e.Kind]
+		s.last[e.Buf] = [2]int{int(e.Session), s.submits[int(e.Session)]}
+		if !s.dirty[int(e.Session)] {
+			s.last[e.Buf] = [2]int{int(e.Session), s.submits[int(e.Session)] - 1}
+		}
+	case Move:
+		want(now == Cached, "it is %s", now)
+		s.domain[e.Buf] = e.Domain
 	case Settle:
 		want(now == Pending, "it is %s", now)
 		s.state[e.Buf] = Cached
@@ -68,6 +90,7 @@ func (s *shadow) follow(t *rapid.T, e *Event) {
 	default:
 		return
 	}
+	want(s.domain[e.Buf] == e.Domain, "it is of caches %d, not %d", s.domain[e.Buf], e.Domain)
 	want(s.size[e.Buf] == e.Size && s.usage[e.Buf] == e.Usage, "it is a %s buffer of %d", s.usage[e.Buf], s.size[e.Buf])
 }
 
@@ -104,7 +127,14 @@ func contract(t *rapid.T, ids []ModeID) {
 	for u := range cfg {
 		cfg[u] = setting()
 	}
-	m, s := NewManager(cfg), newShadow()
+	sharing := Sharing{
+		Scope:       rapid.SampledFrom(Scopes()).Draw(t, "scope"),
+		Generations: rapid.IntRange(0, 2).Draw(t, "generations"),
+	}
+	m, s := NewSharing(cfg, sharing), newShadow()
+	someone := func(t *rapid.T) int32 { return int32(rapid.IntRange(0, 2).Draw(t, "session")) }
+	capturing := map[int32]bool{}
+	graphs := map[int32][]DomainID{}
 	var out []BufID
 	// Most sizes are of the table, some are of several pages.
 	size := rapid.OneOf(rapid.Int64Range(1, 1500), rapid.Int64Range(1, 1500), rapid.Int64Range(1, 200000))
@@ -117,7 +147,8 @@ func contract(t *rapid.T, ids []ModeID) {
 		"request": func(t *rapid.T) {
 			usage := Usage(rapid.IntRange(0, NumUsages-1).Draw(t, "usage"))
 			n := size.Draw(t, "bytes")
-			id, events := m.Request(int32(rapid.IntRange(0, 2).Draw(t, "session")), usage, n)
+			session := someone(t)
+			id, events := m.Request(session, usage, n)
 			follow(events)
 			last := events[len(events)-1]
 			if last.Buf != id || last.Kind != Hit && last.Kind != Create || last.Requested != n {
@@ -129,7 +160,7 @@ func contract(t *rapid.T, ids []ModeID) {
 				}
 			}
 			if usage.Cached() {
-				served(t, &m.caches[usage], &last)
+				served(t, m, &m.serving(m.awake(session), session).caches[usage], &last)
 			}
 			out = append(out, id)
 		},
@@ -157,10 +188,46 @@ func contract(t *rapid.T, ids []ModeID) {
 				out = append(out, id)
 			}
 		},
-		"submit":          func(*rapid.T) { follow(m.Refresh(0)) },
-		"run start":       func(t *rapid.T) { follow(m.RunStart(int32(rapid.IntRange(0, 2).Draw(t, "session")))) },
-		"run end":         func(t *rapid.T) { follow(m.RunEnd(int32(rapid.IntRange(0, 2).Draw(t, "session")))) },
-		"session release": func(t *rapid.T) { follow(m.SessionRelease(int32(rapid.IntRange(0, 2).Draw(t, "session")))) },
+		"submit": func(t *rapid.T) {
+			session := someone(t)
+			s.submits[int(session)]++
+			s.dirty[int(session)] = false
+			follow(m.Refresh(session))
+		},
+		"run start": func(t *rapid.T) { follow(m.RunStart(someone(t))) },
+		"run end":   func(t *rapid.T) { follow(m.RunEnd(someone(t))) },
+		"session release": func(t *rapid.T) {
+			session := someone(t)
+			s.submits[int(session)]++ // or dropped
+			s.dirty[int(session)] = false
+			follow(m.SessionRelease(session))
+			capturing[session], graphs[session] = false, nil
+			for _, h := range m.Domains() {
+				if h.Owner.Session == session && h.Pending+h.Cached > 0 {
+					t.Fatalf("session %d is released, and the caches of %s keep %d bytes", session, h.Owner, h.Pending+h.Cached)
+				}
+			}
+		},
+		"capture": func(t *rapid.T) {
+			session := someone(t)
+			if capturing[session] {
+				follow(m.CaptureEnd(session))
+			} else {
+				graph, events := m.CaptureStart(session)
+				follow(events)
+				graphs[session] = append(graphs[session], graph)
+			}
+			capturing[session] = !capturing[session]
+		},
+		"graph release": func(t *rapid.T) {
+			session := someone(t)
+			if capturing[session] || len(graphs[session]) == 0 {
+				t.Skip("no graph")
+			}
+			graph := graphs[session][0]
+			graphs[session] = graphs[session][1:]
+			follow(m.GraphRelease(session, graph))
+		},
 		"switch": func(t *rapid.T) {
 			events, err := m.Set(Usage(rapid.IntRange(0, NumCaches-1).Draw(t, "usage")), setting())
 			if err != nil {
@@ -171,7 +238,7 @@ func contract(t *rapid.T, ids []ModeID) {
 		"ask": func(t *rapid.T) { // questions have no side effects
 			before, _ := m.Audit()
 			for u := range NumCaches {
-				c := &m.caches[u]
+				c := &m.home.caches[u]
 				n := size.Draw(t, "bytes")
 				key := c.policy.Key(n)
 				if key < n || key%deviceAlign != 0 || c.policy.Key(key) != key || c.policy.Key(n) != key {
@@ -214,7 +281,7 @@ func contract(t *rapid.T, ids []ModeID) {
 
 // served checks that a Chooser's hit is what it says it serves, and that its
 // miss had nothing to be served by.
-func served(t *rapid.T, c *cache, e *Event) {
+func served(t *rapid.T, m *Manager, c *cache, e *Event) {
 	switch {
 	case c.chooser == nil:
 		if key := c.policy.Key(e.Requested); e.Size != key {
@@ -226,7 +293,7 @@ func served(t *rapid.T, c *cache, e *Event) {
 		}
 	default:
 		for id := c.shelf.Oldest(); id != NoBuf; id = c.shelf.After(id) {
-			if c.chooser.Serves(e.Requested, c.shelf.Size(id)) {
+			if c.chooser.Serves(e.Requested, c.shelf.Size(id)) && m.safe(&m.bufs[id], e.Session) {
 				t.Fatalf("%s: a miss for %d while %d is free", c.setting.Mode, e.Requested, c.shelf.Size(id))
 			}
 		}

@@ -129,3 +129,25 @@ func (d *dynamic) drop(p *pattern, size int64) {
 		delete(d.keys, size)
 	}
 }
+
+// dynamicShared is dynamicBucket as PR #25120 proposed it, with the faults that
+// its review found: every session's requests make one pattern, any session's
+// run start wipes what the run of another has asked for so far, and the run
+// counter is one for all caches that there are.
+type dynamicShared struct {
+	*dynamic
+	runs *int64 // ended, of every session
+}
+
+// everyone stands for all sessions.
+const everyone int32 = 0
+
+func (d *dynamicShared) Requested(_ int32, size int64) bool {
+	return d.dynamic.Requested(everyone, size)
+}
+func (d *dynamicShared) RunStart(int32) { d.dynamic.RunStart(everyone) }
+func (d *dynamicShared) RunEnd(int32) bool {
+	d.pattern(everyone).ended = *d.runs - 1
+	return d.dynamic.RunEnd(everyone)
+}
+func (d *dynamicShared) Forget(int32) bool { return false }

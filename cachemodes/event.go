@@ -36,13 +36,15 @@ const (
 	KeyDropped // an adjustment took Size from the keys
 	Adjust     // a learning mode renewed its keys
 	Switch     // the mode of a usage, or its parameters, changed
-	Refresh    // pending buffers of all usages were looked at
+	Refresh    // the pending buffers of a session were looked at
+
+	Move // cached -> cached, in another cache: to or from a pool
 
 	// NumKinds is how many kinds there are.
-	NumKinds = int(Refresh) + 1
+	NumKinds = int(Move) + 1
 )
 
-var kindNames = [NumKinds]string{"hit", "create", "keep", "pend", "settle", "destroy", "fail", "key born", "key dropped", "adjust", "switch", "refresh"}
+var kindNames = [NumKinds]string{"hit", "create", "keep", "pend", "settle", "destroy", "fail", "key born", "key dropped", "adjust", "switch", "refresh", "move"}
 
 func (k Kind) String() string { return kindNames[k] }
 
@@ -83,12 +85,14 @@ const (
 	Switched            // given up when the mode or its parameters were changed
 	Bypass              // weights, staging and the application's buffers meet no cache
 	Evicted             // given up by the mode's own rule: a limit, an age, a sweep
+	Unsubmitted         // a free buffer of this size is in commands of another session that are not submitted yet
+	OwnerGone           // the session or the captured graph that its cache belonged to was released
 
 	// NumReasons is how many reasons there are.
-	NumReasons = int(Evicted) + 1
+	NumReasons = int(OwnerGone) + 1
 )
 
-var reasonNames = [NumReasons]string{"none", "cold", "cap_full", "above_table", "key_dropped", "pending", "no_cache", "switched", "bypass", "evicted"}
+var reasonNames = [NumReasons]string{"none", "cold", "cap_full", "above_table", "key_dropped", "pending", "no_cache", "switched", "bypass", "evicted", "unsubmitted", "owner_gone"}
 
 // String is the name that JSON uses.
 func (r Reason) String() string { return reasonNames[r] }
@@ -104,6 +108,8 @@ var reasonTexts = [NumReasons]string{
 	"a buffer of its size was given up when the mode was changed",
 	"weights, staging and the application's buffers meet no cache",
 	"a buffer that would have served was given up by the mode's own rule",
+	"a free buffer of its size is in another session's commands, which are not submitted yet",
+	"a buffer of its size went with the session or the captured graph whose cache it was in",
 }
 
 // Explain says, in words that follow "because", why a request of this reason
@@ -123,8 +129,13 @@ type Event struct {
 	// Session is the holder's, or the one whose run caused an Adjust;
 	// NoSession for buffers in a cache.
 	Session int32
-	Kind    Kind
-	Usage   Usage
+	// Last is the session that released the buffer last, NoSession for a new
+	// one: of a Hit, who had it before; of what happens in a cache, whose it was.
+	Last int32
+	// Domain is the cache that the buffer belongs to; of a Move, from now on.
+	Domain DomainID
+	Kind   Kind
+	Usage  Usage
 	// Mode is the one that the buffer was acquired under (booking a release to
 	// today's mode would falsify both); on Switch, the new mode.
 	Mode ModeID

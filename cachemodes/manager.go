@@ -10,54 +10,70 @@ import "fmt"
 // order; the slice is valid until the next call. The caller makes Create true
 // on a device before anything else; where it cannot, it calls Fail.
 type Manager struct {
-	caches  [NumCaches]cache
+	config  Config
+	sharing Sharing
 	bufs    []buffer
 	ids     []BufID // free for new buffers
+	keys    [NumCaches]map[int64]KeyID
+	order   [NumCaches][]int64 // sizes, in the order of first sight
 	numKeys int
 	events  []Event
 	relief  []Event // of Relieve
 	// held is the bytes of the buffers that exist, requested what was asked for
 	// of those in use.
 	held, requested [NumUsages]int64
+
+	home     *domain   // every session's under ScopeDevice; the pool under ScopeSharedFree
+	domains  []*domain // by DomainID; nil where one is gone
+	sessions []session
+	alive    int     // sessions that asked for something and were not released
+	runs     int64   // ended: the counter that DynamicBucketShared counts with
+	learnt   []int32 // by KeyID, caches whose learning mode has it as a key
 }
 
-// NewManager makes an empty manager. The config must be valid.
-func NewManager(cfg Config) *Manager {
-	m := &Manager{}
+// NewManager makes an empty manager with one cache per device. The config must
+// be valid.
+func NewManager(cfg Config) *Manager { return NewSharing(cfg, Sharing{}) }
+
+// NewSharing makes an empty manager. The config must be valid.
+func NewSharing(cfg Config, sharing Sharing) *Manager {
+	m := &Manager{config: cfg, sharing: sharing}
 	for u, s := range cfg {
 		if err := s.Params.Validate(); err != nil {
 			panic(fmt.Sprintf("cachemodes: NewManager wants valid parameters: %v", err))
 		}
-		m.initCache(Usage(u), s)
+		m.keys[u] = map[int64]KeyID{}
 	}
+	m.home = m.open(Owner{Kind: OwnerDevice, Session: NoSession})
 	return m
 }
 
 // Config is what is in force.
-func (m *Manager) Config() Config {
-	var cfg Config
-	for u := range cfg {
-		cfg[u] = m.caches[u].setting
-	}
-	return cfg
-}
+func (m *Manager) Config() Config { return m.config }
+
+// Sharing says who shares free buffers.
+func (m *Manager) Sharing() Sharing { return m.sharing }
 
 // Mode is the mode in force for a usage that has a cache.
-func (m *Manager) Mode(u Usage) ModeID { return m.caches[u].setting.Mode }
+func (m *Manager) Mode(u Usage) ModeID { return m.config[u].Mode }
 
 // Request answers which buffer serves n bytes, above 0, for a session: found
 // in the usage's cache (Hit) or new (Create).
 func (m *Manager) Request(session int32, usage Usage, n int64) (BufID, []Event) {
 	m.events = m.events[:0]
 	m.requested[usage] += n
+	s := m.awake(session)
+	s.recorded = true
 	if !usage.Cached() {
 		id, b := m.newBuffer()
-		*b = buffer{size: roundUp(n, 16), requested: n, key: NoKey, session: session, usage: usage, state: InUse}
+		*b = buffer{size: roundUp(n, 16), requested: n, key: NoKey, session: session, last: NoSession, domain: m.home.id, usage: usage, state: InUse}
 		m.held[usage] += b.size
+		m.home.bufs++
 		m.emit(id, b, Create, Bypass)
 		return id, m.events
 	}
-	c := &m.caches[usage]
+	c := &m.serving(s, session).caches[usage]
+	c.requested += n
 	if c.chooser != nil {
 		return m.requestChosen(c, session, n)
 	}
@@ -65,48 +81,88 @@ func (m *Manager) Request(session int32, usage Usage, n int64) (BufID, []Event) 
 	bk := &c.buckets[i]
 	if c.learner != nil && c.learner.Requested(session, bk.size) {
 		c.limit(bk)
-		m.events = append(m.events, Event{Kind: KeyBorn, Usage: usage, Size: bk.size, Key: bk.key, Session: session, Mode: c.setting.Mode})
+		m.keyBorn(c, bk, session)
 	}
-	if last := len(bk.free) - 1; last >= 0 {
-		id := bk.free[last]
-		bk.free = bk.free[:last]
-		if c.shelf != nil {
-			c.shelf.remove(id)
-		}
-		b := &m.bufs[id]
-		b.requested, b.session, b.mode, b.state = n, session, c.setting.Mode, InUse
-		m.emit(id, b, Hit, NoReason)
+	if id := m.takeLast(c, bk, session); id != NoBuf {
+		m.handOut(c, id, session, n)
+		return id, m.events
+	}
+	if id := m.fromPool(c, bk.size, bk.size, session); id != NoBuf {
+		m.handOut(c, id, session, n)
 		return id, m.events
 	}
 	if c.evictor != nil {
 		m.evict(c, OnMiss, n)
 	}
-	id, b := m.newBuffer()
-	*b = buffer{size: bk.size, requested: n, key: bk.key, bucket: i, session: session, usage: usage, mode: c.setting.Mode, state: InUse}
-	m.held[usage] += b.size
-	m.emit(id, b, Create, bk.missReason())
+	id := m.create(c, i, session, n, m.missReason(c, bk, session))
 	return id, m.events
 }
 
 // requestChosen is Request under a Chooser.
 func (m *Manager) requestChosen(c *cache, session int32, n int64) (BufID, []Event) {
-	if id := c.chooser.Choose(n, c.shelf); id != NoBuf {
+	c.shelf.viewer = session
+	id := c.chooser.Choose(n, c.shelf)
+	c.shelf.viewer = NoSession
+	if id != NoBuf {
 		m.takeFree(c, id)
-		b := &m.bufs[id]
-		b.requested, b.session, b.mode, b.state = n, session, c.setting.Mode, InUse
-		m.emit(id, b, Hit, NoReason)
+		m.handOut(c, id, session, n)
+		return id, m.events
+	}
+	if id := m.fromPool(c, n, MaxBytes, session); id != NoBuf {
+		m.handOut(c, id, session, n)
 		return id, m.events
 	}
 	i := m.bucketOf(c, c.policy.Key(n))
 	if c.evictor != nil {
 		m.evict(c, OnMiss, n)
 	}
+	why := m.explain(c, n, &c.buckets[i], session)
+	id = m.create(c, i, session, n, why)
+	return id, m.events
+}
+
+// takeLast takes the buffer of a bucket that became free last and that session
+// may have.
+func (m *Manager) takeLast(c *cache, bk *bucket, session int32) BufID {
+	last := len(bk.free) - 1
+	for i := last; i >= 0; i-- {
+		id := bk.free[i]
+		if !m.safe(&m.bufs[id], session) {
+			continue
+		}
+		if i == last {
+			bk.free = bk.free[:last]
+		} else {
+			bk.free = append(bk.free[:i], bk.free[i+1:]...)
+		}
+		if c.shelf != nil {
+			c.shelf.remove(id)
+		}
+		return id
+	}
+	return NoBuf
+}
+
+// handOut gives a buffer, which is on no list any more, to a session.
+func (m *Manager) handOut(c *cache, id BufID, session int32, n int64) {
+	b := &m.bufs[id]
+	b.requested, b.session, b.mode, b.state = n, session, c.setting.Mode, InUse
+	m.emit(id, b, Hit, NoReason)
+}
+
+// create makes a buffer of a bucket.
+func (m *Manager) create(c *cache, i, session int32, n int64, why Reason) BufID {
 	bk := &c.buckets[i]
 	id, b := m.newBuffer()
-	*b = buffer{size: bk.size, requested: n, key: bk.key, bucket: i, session: session, usage: c.usage, mode: c.setting.Mode, state: InUse}
+	*b = buffer{
+		size: bk.size, requested: n, key: bk.key, bucket: i, session: session, last: NoSession, domain: c.domain.id,
+		usage: c.usage, mode: c.setting.Mode, state: InUse,
+	}
 	m.held[c.usage] += b.size
-	m.emit(id, b, Create, c.explain(n, bk))
-	return id, m.events
+	c.held += b.size
+	c.domain.bufs++
+	m.emit(id, b, Create, why)
+	return id
 }
 
 // Release takes back a buffer that is in use.
@@ -114,11 +170,21 @@ func (m *Manager) Release(id BufID) []Event {
 	m.events = m.events[:0]
 	b := m.inUse(id, "Release")
 	m.requested[b.usage] -= b.requested
-	if b.usage.Cached() {
-		m.releaseTo(&m.caches[b.usage], id, b)
-	} else {
+	if !b.usage.Cached() {
 		m.destroy(id, b, Bypass)
+		return m.events
 	}
+	d := m.domains[b.domain]
+	d.caches[b.usage].requested -= b.requested
+	b.last, b.epoch = b.session, m.recording(b.session).newest()
+	if m.sharing.Provoke != NoHazard {
+		d = m.provoked(d, b)
+	}
+	if d.closed {
+		m.destroy(id, b, OwnerGone)
+		return m.events
+	}
+	m.releaseTo(&d.caches[b.usage], id, b)
 	return m.events
 }
 
@@ -130,9 +196,11 @@ func (m *Manager) Relieve(id BufID) []Event {
 	request := m.events
 	m.events = m.relief[:0]
 	n := m.inUse(id, "Relieve").requested
-	for i := range m.caches {
-		if c := &m.caches[i]; c.evictor != nil {
-			m.evict(c, OnRefusal, n)
+	for _, d := range m.domains {
+		for i := range NumCaches {
+			if d != nil && d.caches[i].evictor != nil {
+				m.evict(&d.caches[i], OnRefusal, n)
+			}
 		}
 	}
 	m.events, m.relief = request, m.events
@@ -144,33 +212,52 @@ func (m *Manager) Fail(id BufID) []Event {
 	m.events = m.events[:0]
 	b := m.inUse(id, "Fail")
 	m.requested[b.usage] -= b.requested
+	if b.usage.Cached() {
+		m.domains[b.domain].caches[b.usage].requested -= b.requested
+	}
 	m.emit(id, b, Fail, NoReason)
 	m.forget(id, b)
 	return m.events
 }
 
-// Refresh tells that recorded commands were submitted.
+// Refresh tells that the commands that session recorded were submitted.
 func (m *Manager) Refresh(session int32) []Event {
 	m.events = m.events[:0]
-	for i := range m.caches {
-		c := &m.caches[i]
-		if c.submits++; c.submits >= c.setting.Params.RefreshEvery {
-			c.submits = 0
-			m.look(c, AtRefresh)
-			if c.evictor != nil {
-				m.evict(c, OnRefresh, 0)
-			}
+	r := m.recording(session)
+	r.epoch++
+	r.recorded = false
+	for u := range NumCaches {
+		r.submits[u]++
+		due := r.submits[u] >= m.config[u].Params.RefreshEvery
+		if due {
+			r.submits[u] = 0
 		}
+		m.each(session, func(d *domain) {
+			c := &d.caches[u]
+			if due {
+				m.look(c, AtRefresh, session)
+				if c.evictor != nil {
+					m.evict(c, OnRefresh, 0)
+				}
+			}
+			if m.sharing.Scope == ScopeSharedFree && d.owner.Kind == OwnerSession {
+				m.share(c, session)
+			}
+		})
 	}
-	m.events = append(m.events, Event{Kind: Refresh, Session: session, Key: NoKey})
+	m.events = append(m.events, Event{Kind: Refresh, Session: session, Last: NoSession, Key: NoKey})
 	return m.events
 }
 
 // RunStart tells that an inference of session starts.
 func (m *Manager) RunStart(session int32) []Event {
 	m.events = m.events[:0]
-	for i := range m.caches {
-		if l := m.caches[i].learner; l != nil {
+	if m.sharing.Scope == ScopeRun {
+		m.beginRun(session)
+	}
+	d := m.usual(m.awake(session), session)
+	for i := range d.caches {
+		if l := d.caches[i].learner; l != nil {
 			l.RunStart(session)
 		}
 	}
@@ -180,11 +267,18 @@ func (m *Manager) RunStart(session int32) []Event {
 // RunEnd tells that it ended.
 func (m *Manager) RunEnd(session int32) []Event {
 	m.events = m.events[:0]
-	for i := range m.caches {
-		c := &m.caches[i]
-		if c.reuse == AtRunEnd {
-			m.look(c, AtRunEnd)
+	m.runs++
+	m.each(session, func(d *domain) {
+		for i := range d.caches {
+			c := &d.caches[i]
+			if c.reuse == AtRunEnd {
+				m.look(c, AtRunEnd, session)
+			}
 		}
+	})
+	d := m.usual(m.awake(session), session)
+	for i := range d.caches {
+		c := &d.caches[i]
 		if c.learner != nil && c.learner.RunEnd(session) {
 			m.adjusted(c, session)
 		}
@@ -192,31 +286,46 @@ func (m *Manager) RunEnd(session int32) []Event {
 			m.evict(c, OnRunEnd, 0)
 		}
 	}
-	return m.events
-}
-
-// SessionRelease tells that session is no more: what was learned from it is
-// forgotten. Its buffers are released one by one, by their holder.
-func (m *Manager) SessionRelease(session int32) []Event {
-	m.events = m.events[:0]
-	for i := range m.caches {
-		if c := &m.caches[i]; c.learner != nil && c.learner.Forget(session) {
-			m.adjusted(c, session)
-		}
+	if m.sharing.Scope == ScopeRun {
+		m.endRun(session)
 	}
 	return m.events
 }
 
 // adjusted makes a cache follow its learner's renewed keys.
 func (m *Manager) adjusted(c *cache, session int32) {
-	m.events = append(m.events, Event{Kind: Adjust, Usage: c.usage, Session: session, Mode: c.setting.Mode, Key: NoKey})
+	m.events = append(m.events, Event{Kind: Adjust, Usage: c.usage, Session: session, Last: NoSession, Mode: c.setting.Mode, Key: NoKey, Domain: c.domain.id})
 	for i := range c.buckets {
 		bk := &c.buckets[i]
 		if n, _ := c.policy.Cap(bk.size); bk.cap > 0 && n == 0 {
-			m.events = append(m.events, Event{Kind: KeyDropped, Usage: c.usage, Size: bk.size, Key: bk.key, Session: session, Mode: c.setting.Mode})
+			m.keyDropped(c, bk, session)
 		}
 	}
 	m.reconsider(c, false)
+	if m.sharing.Scope == ScopeSharedFree && c.domain.owner.Kind == OwnerSession {
+		m.trimPool(c.usage)
+	}
+}
+
+// keyBorn tells that a learning mode made a bucket's size a key, unless another
+// cache has it as one already.
+func (m *Manager) keyBorn(c *cache, bk *bucket, session int32) {
+	for int(bk.key) >= len(m.learnt) {
+		m.learnt = append(m.learnt, 0)
+	}
+	if m.learnt[bk.key]++; m.learnt[bk.key] == 1 {
+		m.events = append(m.events, Event{Kind: KeyBorn, Usage: c.usage, Size: bk.size, Key: bk.key, Session: session, Last: NoSession, Mode: c.setting.Mode, Domain: c.domain.id})
+	}
+}
+
+// keyDropped tells that it is none any more, unless another cache still has it.
+func (m *Manager) keyDropped(c *cache, bk *bucket, session int32) {
+	if int(bk.key) >= len(m.learnt) || m.learnt[bk.key] == 0 {
+		return
+	}
+	if m.learnt[bk.key]--; m.learnt[bk.key] == 0 {
+		m.events = append(m.events, Event{Kind: KeyDropped, Usage: c.usage, Size: bk.size, Key: bk.key, Session: session, Last: NoSession, Mode: c.setting.Mode, Domain: c.domain.id})
+	}
 }
 
 // Set changes the mode of a usage, its parameters, or both, for every call to
@@ -234,23 +343,40 @@ func (m *Manager) Set(usage Usage, s Setting) ([]Event, error) {
 	if err := s.Params.Validate(); err != nil {
 		return nil, err
 	}
-	c := &m.caches[usage]
-	if c.setting.Mode == s.Mode && c.setting.Params.Equal(s.Params) {
+	now := &m.config[usage]
+	if now.Mode == s.Mode && now.Params.Equal(s.Params) {
 		return m.events, nil
 	}
-	switched := c.setting.Mode != s.Mode
-	m.events = append(m.events, Event{Kind: Switch, Usage: usage, Mode: s.Mode, Session: NoSession, Key: NoKey})
+	switched := now.Mode != s.Mode
+	*now = s
+	for _, id := range m.keys[usage] {
+		if int(id) < len(m.learnt) {
+			m.learnt[id] = 0
+		}
+	}
+	m.events = append(m.events, Event{Kind: Switch, Usage: usage, Mode: s.Mode, Session: NoSession, Last: NoSession, Key: NoKey})
+	for _, d := range m.domains {
+		if d != nil && d.owner.Kind != OwnerGraph && d.owner.Kind != OwnerGeneration {
+			m.change(&d.caches[usage], s, switched)
+		}
+	}
+	return m.events, nil
+}
+
+// change puts a setting in force for a cache that goes on with what it has.
+func (m *Manager) change(c *cache, s Setting, switched bool) {
 	m.adopt(c, s)
-	if c.learner != nil {
-		for i := range c.buckets {
-			if len(c.buckets[i].free) > 0 {
-				c.learner.Adopt(c.buckets[i].size)
+	for i := range c.buckets {
+		if bk := &c.buckets[i]; c.learner != nil && len(bk.free) > 0 {
+			c.learner.Adopt(bk.size)
+			for int(bk.key) >= len(m.learnt) {
+				m.learnt = append(m.learnt, 0)
 			}
+			m.learnt[bk.key]++
 		}
 	}
 	m.pardon(c)
 	m.reconsider(c, switched)
-	return m.events, nil
 }
 
 // newBuffer finds an id that is free.
@@ -268,6 +394,13 @@ func (m *Manager) forget(id BufID, b *buffer) {
 	b.state = Gone
 	m.held[b.usage] -= b.size
 	m.ids = append(m.ids, id)
+	d := m.domains[b.domain]
+	if b.usage.Cached() {
+		d.caches[b.usage].held -= b.size
+	}
+	if d.bufs--; d.bufs == 0 && d.closed {
+		m.domains[d.id] = nil
+	}
 }
 
 // all sums over what counts as held.
@@ -291,7 +424,7 @@ func (m *Manager) destroy(id BufID, b *buffer, why Reason) {
 // emit appends the event that a buffer's change of state is.
 func (m *Manager) emit(id BufID, b *buffer, k Kind, why Reason) {
 	e := Event{
-		Size: b.size, Requested: b.requested, Buf: id, Key: b.key, Session: b.session,
+		Size: b.size, Requested: b.requested, Buf: id, Key: b.key, Session: b.session, Last: b.last, Domain: b.domain,
 		Kind: k, Usage: b.usage, Mode: b.mode, Why: why,
 	}
 	if k == Destroy {
@@ -321,15 +454,30 @@ type Free struct {
 }
 
 // Keys appends how every size that a request was ever rounded to stands in the
-// cache of a usage, in the order of first sight. It changes nothing.
+// caches of a usage, all of them together, in the order of first sight; Cap is
+// that of each of them. It changes nothing.
 func (m *Manager) Keys(usage Usage, out []Free) []Free {
-	c := &m.caches[usage]
-	for i := range c.buckets {
-		bk := &c.buckets[i]
-		out = append(out, Free{
-			Key: bk.key, Usage: usage, Size: bk.size, Cap: int(bk.cap), Free: len(bk.free),
-			IsKey: bk.cap > 0 && c.policy.Key(bk.size) == bk.size,
-		})
+	begin := len(out)
+	for _, size := range m.order[usage] {
+		out = append(out, Free{Key: m.keys[usage][size], Usage: usage, Size: size})
+	}
+	rows := out[begin:]
+	at := make(map[int64]int, len(rows))
+	for i := range rows {
+		at[rows[i].Size] = i
+	}
+	for _, d := range m.domains {
+		if d == nil || d.closed {
+			continue
+		}
+		c := &d.caches[usage]
+		for i := range c.buckets {
+			bk := &c.buckets[i]
+			f := &rows[at[bk.size]]
+			f.Free += len(bk.free)
+			f.Cap = max(f.Cap, int(bk.cap))
+			f.IsKey = f.IsKey || bk.cap > 0 && c.policy.Key(bk.size) == bk.size
+		}
 	}
 	return out
 }
@@ -363,75 +511,89 @@ func (m *Manager) Audit() (Audit, error) {
 			return a, fmt.Errorf("%s: %d bytes are held, buffers have %d", Usage(u), m.held[u], b.InUse+b.Pending+b.Cached)
 		}
 	}
-	for u := range m.caches {
-		c := &m.caches[u]
-		var cached, waiting int64
-		for i := range c.buckets {
-			bk := &c.buckets[i]
-			for _, id := range bk.free {
-				if b := &m.bufs[id]; b.state != Cached || b.size != bk.size || b.usage != c.usage {
-					return a, fmt.Errorf("buffer %d (%s, %d bytes) is on the free list of %s %d", id, b.state, b.size, c.usage, bk.size)
-				}
-			}
-			for _, id := range bk.free {
-				if c.shelf != nil && !c.shelf.holds(id) {
-					return a, fmt.Errorf("buffer %d is free in %s but not on its shelf", id, c.usage)
-				}
-			}
-			cached += int64(len(bk.free))
-			waiting += int64(bk.waiting)
-			if len(bk.free) > int(bk.cap) {
-				return a, fmt.Errorf("bucket %s %d keeps %d buffers over its cap of %d", c.usage, bk.size, len(bk.free), bk.cap)
+	for _, d := range m.domains {
+		if d == nil {
+			continue
+		}
+		for u := range d.caches {
+			if err := m.auditCache(&d.caches[u]); err != nil {
+				return a, fmt.Errorf("%s: %w", d.owner, err)
 			}
 		}
-		for _, id := range c.pending {
-			b := &m.bufs[id]
-			if b.state != Pending {
-				return a, fmt.Errorf("buffer %d (%s) is on the pending list of %s", id, b.state, c.usage)
-			}
-			if !b.doomed {
-				waiting--
+	}
+	var sum Audit
+	for _, d := range m.domains {
+		if d == nil {
+			continue
+		}
+		for u := range d.caches {
+			c := &d.caches[u]
+			sum.Count[u].Pending += int64(len(c.pending))
+			for i := range c.buckets {
+				sum.Count[u].Cached += int64(len(c.buckets[i].free))
 			}
 		}
-		if c.shelf != nil && (int64(c.shelf.count) != cached || c.shelf.bytes != a.Bytes[u].Cached) {
-			return a, fmt.Errorf("%s: the shelf has %d buffers of %d bytes, the free lists %d of %d",
-				c.usage, c.shelf.count, c.shelf.bytes, cached, a.Bytes[u].Cached)
-		}
-		if cached != a.Count[u].Cached || int64(len(c.pending)) != a.Count[u].Pending || waiting != 0 {
-			return a, fmt.Errorf("%s: lists hold %d cached and %d pending buffers, states say %d and %d (%d waiting unaccounted)",
-				c.usage, cached, len(c.pending), a.Count[u].Cached, a.Count[u].Pending, waiting)
+	}
+	for u := range NumCaches {
+		if s, n := sum.Count[u], a.Count[u]; s.Pending != n.Pending || s.Cached != n.Cached {
+			return a, fmt.Errorf("%s: lists hold %d cached and %d pending buffers, states say %d and %d",
+				Usage(u), s.Cached, s.Pending, n.Cached, n.Pending)
 		}
 	}
 	return a, nil
+}
+
+// auditCache verifies the lists of one cache.
+func (m *Manager) auditCache(c *cache) error {
+	var cached, bytes, waiting int64
+	for i := range c.buckets {
+		bk := &c.buckets[i]
+		for _, id := range bk.free {
+			b := &m.bufs[id]
+			if b.state != Cached || b.size != bk.size || b.usage != c.usage || b.domain != c.domain.id || int(b.bucket) != i {
+				return fmt.Errorf("buffer %d (%s, %d bytes) is on the free list of %s %d", id, b.state, b.size, c.usage, bk.size)
+			}
+			bytes += b.size
+			if c.shelf != nil && !c.shelf.holds(id) {
+				return fmt.Errorf("buffer %d is free in %s but not on its shelf", id, c.usage)
+			}
+		}
+		cached += int64(len(bk.free))
+		waiting += int64(bk.waiting)
+		if len(bk.free) > int(bk.cap) {
+			return fmt.Errorf("bucket %s %d keeps %d buffers over its cap of %d", c.usage, bk.size, len(bk.free), bk.cap)
+		}
+	}
+	for _, id := range c.pending {
+		b := &m.bufs[id]
+		if b.state != Pending || b.domain != c.domain.id {
+			return fmt.Errorf("buffer %d (%s) is on the pending list of %s", id, b.state, c.usage)
+		}
+		if !b.doomed {
+			waiting--
+		}
+	}
+	if c.shelf != nil && (int64(c.shelf.count) != cached || c.shelf.bytes != bytes) {
+		return fmt.Errorf("%s: the shelf has %d buffers of %d bytes, the free lists %d of %d",
+			c.usage, c.shelf.count, c.shelf.bytes, cached, bytes)
+	}
+	if waiting != 0 {
+		return fmt.Errorf("%s: %d pending buffers are unaccounted", c.usage, waiting)
+	}
+	return nil
 }
 
 // Drain destroys everything that is pending or cached: the device is about to
 // go. Buffers in use are their holders' to release first.
 func (m *Manager) Drain() []Event {
 	m.events = m.events[:0]
-	for i := range m.caches {
-		c := &m.caches[i]
-		for _, id := range c.pending {
-			b := &m.bufs[id]
-			if !b.doomed {
-				c.buckets[b.bucket].waiting--
-			}
-			m.destroy(id, b, NoCache)
+	for _, d := range m.domains {
+		if d != nil {
+			m.empty(d, NoCache)
 		}
-		c.pending = c.pending[:0]
-		for j := range c.buckets {
-			bk := &c.buckets[j]
-			for _, id := range bk.free {
-				m.destroy(id, &m.bufs[id], NoCache)
-			}
-			bk.free = bk.free[:0]
-			bk.owed = 0
-			bk.lost = [NumReasons]int32{}
-		}
-		if c.shelf != nil {
-			c.shelf.clear()
-		}
-		c.submits = 0
+	}
+	for i := range m.sessions {
+		m.sessions[i].submits = [NumCaches]int{}
 	}
 	return m.events
 }

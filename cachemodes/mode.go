@@ -110,8 +110,9 @@ const (
 	NCNNRatio
 	TinygradLRU
 	Watermark
+	DynamicBucketShared
 
-	numModes = int(Watermark) + 1
+	numModes = int(DynamicBucketShared) + 1
 )
 
 // Mode describes a cache mode.
@@ -163,6 +164,8 @@ var modes = [numModes]Mode{
 	{NCNNRatio, "ncnnRatio", "ncnn", "first free buffer that fits, unless the ratio forbids; from 10 free, a miss drops the smallest or largest", "src/allocator.cpp, PoolAllocator", []string{"fit_ratio"}, false, newNCNN},
 	{TinygradLRU, "tinygradLRU", "tinygrad", "exact size, no cap, usable at once; a refused create frees all", "tinygrad/device.py, LRUAllocator", nil, false, tinygradLRU},
 	{Watermark, "watermark", "bucketscope", "at most 2.8 % above the most ever requested at once; smallest free buffer that fits, padding 2.5 %; the largest go first", "docs/watermark.md", nil, false, newWatermark},
+	{DynamicBucketShared, "dynamicBucketShared", ort, "dynamicBucket with one run counter and one pattern for all sessions: one's run start wipes another's half run", "ORT PR #25120 as it was proposed", []string{"round", "adjust_every", "history"}, true,
+		func(p Params) Policy { return &dynamicShared{dynamic: newDynamic(p)} }},
 }
 
 // Modes lists every mode, in the order of ModeID.

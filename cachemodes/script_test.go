@@ -194,8 +194,8 @@ func (s *script) describe(e *Event) string {
 // kept lists the free and pending buffers of every cache.
 func (s *script) kept() string {
 	var out strings.Builder
-	for u := range s.m.caches {
-		c := &s.m.caches[u]
+	for u := range s.m.home.caches {
+		c := &s.m.home.caches[u]
 		var parts []string
 		for i := range c.buckets {
 			if n := len(c.buckets[i].free); n > 0 {

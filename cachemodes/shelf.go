@@ -18,12 +18,15 @@ type Shelf struct {
 	count          int
 	bytes          int64
 	bySize         []int32 // the cache's buckets, sizes ascending
+	// viewer is the session for which a buffer is chosen: it sees no buffer
+	// that another one's unsubmitted commands use. NoSession sees all.
+	viewer int32
 }
 
 // newShelf puts up what is free in a cache: sizes in the order of their first
 // sight, since no record of the order of release was kept before.
 func newShelf(m *Manager, c *cache) *Shelf {
-	s := &Shelf{m: m, c: c, oldest: NoBuf, newest: NoBuf}
+	s := &Shelf{m: m, c: c, oldest: NoBuf, newest: NoBuf, viewer: NoSession}
 	for i := range c.buckets {
 		s.addBucket(int32(i))
 		for _, id := range c.buckets[i].free {
@@ -38,13 +41,13 @@ func newShelf(m *Manager, c *cache) *Shelf {
 func (s *Shelf) Len() int { return s.count }
 
 // Held is the bytes of all buffers of the cache, in whatever state.
-func (s *Shelf) Held() int64 { return s.m.held[s.c.usage] }
+func (s *Shelf) Held() int64 { return s.c.held }
 
 // Padding is what the cache's buffers in use have beyond what was asked for,
 // in bytes. A request counts as soon as it is made, its buffer when it has one:
 // until then its bytes are taken off.
 func (s *Shelf) Padding() int64 {
-	return s.m.held[s.c.usage] - s.bytes - s.m.requested[s.c.usage]
+	return s.c.held - s.bytes - s.c.requested
 }
 
 // AllHeld is the bytes of everything held, other usages included.
@@ -58,10 +61,29 @@ func (s *Shelf) AllRequested() int64 { return s.m.all(&s.m.requested) }
 func (s *Shelf) Bytes() int64 { return s.bytes }
 
 // Oldest is the buffer that has been free longest, NoBuf where none is.
-func (s *Shelf) Oldest() BufID { return s.oldest }
+func (s *Shelf) Oldest() BufID { return s.visible(s.oldest) }
+
+// visible is a buffer, or the first one after it that the viewer sees.
+func (s *Shelf) visible(id BufID) BufID {
+	for id != NoBuf && !s.m.safe(&s.m.bufs[id], s.viewer) {
+		id = s.m.bufs[id].newer
+	}
+	return id
+}
+
+// firstOf is the buffer of a bucket that the viewer sees and that has been free
+// longest.
+func (s *Shelf) firstOf(b *bucket) BufID {
+	for _, id := range b.free {
+		if s.m.safe(&s.m.bufs[id], s.viewer) {
+			return id
+		}
+	}
+	return NoBuf
+}
 
 // After is the buffer released next after id, NoBuf after the newest.
-func (s *Shelf) After(id BufID) BufID { return s.m.bufs[id].newer }
+func (s *Shelf) After(id BufID) BufID { return s.visible(s.m.bufs[id].newer) }
 
 // Size is a buffer's, in bytes.
 func (s *Shelf) Size(id BufID) int64 { return s.m.bufs[id].size }
@@ -74,8 +96,8 @@ func (s *Shelf) Smallest(from, to int64) BufID {
 		if b.size > to {
 			break
 		}
-		if len(b.free) > 0 {
-			return b.free[0]
+		if id := s.firstOf(b); id != NoBuf {
+			return id
 		}
 	}
 	return NoBuf
@@ -84,12 +106,12 @@ func (s *Shelf) Smallest(from, to int64) BufID {
 // Largest is a free buffer of the largest size, of equals the one that has been
 // free longest; NoBuf where none is free.
 func (s *Shelf) Largest() BufID {
-	if s.count == 0 {
+	if s.count == 0 { // the common case
 		return NoBuf
 	}
 	for i := len(s.bySize) - 1; i >= 0; i-- {
-		if b := &s.c.buckets[s.bySize[i]]; len(b.free) > 0 {
-			return b.free[0]
+		if id := s.firstOf(&s.c.buckets[s.bySize[i]]); id != NoBuf {
+			return id
 		}
 	}
 	return NoBuf
@@ -179,8 +201,20 @@ func (m *Manager) evict(c *cache, on Occasion, n int64) {
 	if c.evictor == nil {
 		return
 	}
+	m.evictFrom(c.evictor, c, on, n)
+	// What a session's own cache gave to the pool is still its policy's to give
+	// up; a release changes nothing there.
+	if m.sharing.Scope == ScopeSharedFree && c.domain.owner.Kind == OwnerSession && on != OnRelease {
+		if pool := &m.home.caches[c.usage]; pool.shelf != nil {
+			m.evictFrom(c.evictor, pool, on, n)
+		}
+	}
+}
+
+// evictFrom destroys what an evictor gives up of a cache.
+func (m *Manager) evictFrom(e Evictor, c *cache, on Occasion, n int64) {
 	for gone := 0; ; gone++ {
-		id := c.evictor.Evict(on, n, gone, c.shelf)
+		id := e.Evict(on, n, gone, c.shelf)
 		if id == NoBuf {
 			return
 		}
@@ -193,8 +227,8 @@ func (m *Manager) evict(c *cache, on Occasion, n int64) {
 
 // explain is why a request of n bytes, for which bk is the bucket of its key,
 // is a miss under a Chooser.
-func (c *cache) explain(n int64, bk *bucket) Reason {
-	if why := bk.missReason(); why != Cold {
+func (m *Manager) explain(c *cache, n int64, bk *bucket, session int32) Reason {
+	if why := m.missReason(c, bk, session); why != Cold {
 		return why
 	}
 	for _, i := range c.shelf.bySize[c.shelf.find(n):] {
@@ -208,7 +242,7 @@ func (c *cache) explain(n int64, bk *bucket) Reason {
 		if b == bk {
 			continue
 		}
-		if why := b.missReason(); why != Cold {
+		if why := m.missReason(c, b, session); why != Cold {
 			return why
 		}
 	}

@@ -16,8 +16,36 @@ import (
 type coder struct {
 	out, in []byte
 	reading bool
+	version int // of what is read; what is written is of the newest
 	err     error
 }
+
+// historyVersion is the newest encoding of a state. The second one tells of
+// each buffer which session had it last, and more of sessions. An encoding but
+// the first begins with its number, negated.
+const historyVersion = 2
+
+// codeVersion codes which encoding follows.
+func codeVersion(c *coder) {
+	if !c.reading {
+		n := int64(-historyVersion)
+		number(c, &n)
+		return
+	}
+	n, size := binary.Varint(c.in)
+	switch {
+	case size <= 0 || n >= 0:
+		c.version = 1
+	case n < -historyVersion:
+		c.fail(fmt.Errorf("is of version %d, which this program does not know", -n))
+	default:
+		c.version = int(-n)
+		c.in = c.in[size:]
+	}
+}
+
+// since reports whether the encoding has what came with a version.
+func (c *coder) since(version int) bool { return !c.reading || c.version >= version }
 
 var errCut = errors.New("is cut")
 
@@ -159,6 +187,11 @@ func (b *Buffer) code(c *coder) {
 	number(c, &b.Mode)
 	number(c, &b.State)
 	numbers(c, &b.Uses, &b.CreatedRun, &b.UsedRun, &b.CreatedUS, &b.ChangedUS)
+	if c.since(2) {
+		number(c, &b.Last)
+	} else {
+		b.Last = cachemodes.NoSession
+	}
 }
 
 func (m *mean) code(c *coder) {
@@ -196,6 +229,12 @@ func (k *Key) code(c *coder) {
 
 func (s *Session) code(c *coder) {
 	numbers(c, &s.Requests, &s.Hits, &s.Creates, &s.CreateBytes, &s.InUse, &s.Weights, &s.User, &s.Runs)
+	if !c.since(2) {
+		return
+	}
+	numbers(c, &s.Pending, &s.Cached, &s.PeakHeld, &s.Lent, &s.LentBytes, &s.Borrowed, &s.BorrowedBytes,
+		&s.Waits, &s.WaitUS, &s.Graphs, &s.Replays, &s.Hazards)
+	number(c, &s.Life)
 }
 
 // code codes an open run: of its Run only what its start says.
@@ -218,6 +257,12 @@ func (l *Ledger) code(c *coder) {
 	list(c, &l.keys, func(k *Key) { k.code(c) })
 	list(c, &l.touched, func(id *cachemodes.KeyID) { number(c, id) })
 	list(c, &l.sessions, func(s *Session) { s.code(c) })
+	if c.since(2) {
+		l.nobody.code(c)
+		number(c, &l.hazards)
+	} else { // whose it was is not known
+		l.nobody.Pending, l.nobody.Cached = l.cachedUsages()
+	}
 	list(c, &l.open, func(o *openRun) { o.code(c) })
 	numbers(c, &l.runs, &l.adjusts, &l.switches, &l.now, &l.wallTime)
 	c.flag(&l.timed)
@@ -276,14 +321,22 @@ func (t *Track) code(c *coder) {
 	if c.reading {
 		t.Series = NewSeries(1, 1)
 	}
-	keep := int64(t.points.Keep)
+	keep := int64(t.levels[0].points.Keep)
 	numbers(c, &t.PeakRun, &t.PeakUS, &t.peak, &t.SlotUS, &keep)
 	if c.reading && (t.SlotUS < 1 || keep < 1 || keep > maxSlots) {
 		c.fail(fmt.Errorf("has a graph of %d slots of %d us", keep, t.SlotUS))
 		t.SlotUS, keep = 1, 1
 	}
-	t.points.Keep = int(keep)
-	p := &t.last
+	if c.reading {
+		t.Series = NewSeries(t.SlotUS, int(keep))
+	}
+	last := &t.levels[0]
+	p := &last.last
 	numbers(c, &p.AtUS, &p.Run, &p.MinHeld, &p.MaxHeld, &p.MaxInUse, &p.Held, &p.InUse, &p.Avg, &p.Floor)
-	c.flag(&t.any)
+	c.flag(&last.any)
+	if c.reading && last.any { // coarser slots begin with what the finest knows
+		for i := range t.levels[1:] {
+			t.levels[i+1].add(*p)
+		}
+	}
 }

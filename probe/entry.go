@@ -46,9 +46,10 @@ func (j *Journal) byte(b byte) { j.last.data = append(j.last.data, b) }
 func (j *Journal) Event(atUS int64, e *cachemodes.Event) {
 	j.begin(atUS, eventTag+byte(e.Kind))
 	if e.Kind == cachemodes.Refresh {
-		j.track.sample(j.led, atUS)
+		j.track.sample(j.led, j.driver, atUS)
 	}
 	j.learnt = learn(j.learnt, e, j.led, &j.config)
+	j.demand.event(j.led, e)
 	switch e.Kind {
 	case cachemodes.Create, cachemodes.Fail:
 		j.number(int64(e.Buf))
@@ -75,6 +76,8 @@ func (j *Journal) Event(atUS int64, e *cachemodes.Event) {
 	case cachemodes.Adjust, cachemodes.Switch, cachemodes.Refresh:
 		j.byte(byte(e.Usage))
 		j.number(int64(e.Session))
+	case cachemodes.Move:
+		panic("probe: Journal.Event wants no Move: whose cache a buffer is in is not kept")
 	}
 	j.bufs = follow(j.bufs, e, &j.made, atUS, j.led.runs)
 }
@@ -82,7 +85,7 @@ func (j *Journal) Event(atUS int64, e *cachemodes.Event) {
 // StartRun notes that a run starts.
 func (j *Journal) StartRun(atUS int64, info RunInfo) {
 	j.begin(atUS, byte(RunStarted))
-	j.track.sample(j.led, atUS)
+	j.track.sample(j.led, j.driver, atUS)
 	j.last.runAt = append(j.last.runAt, j.End()-1)
 	j.current = info
 	c := coder{out: j.last.data}
@@ -93,7 +96,8 @@ func (j *Journal) StartRun(atUS int64, info RunInfo) {
 // EndRun notes that it ends.
 func (j *Journal) EndRun(atUS int64, session int32, id int64) {
 	j.begin(atUS, byte(RunEnded))
-	j.track.sample(j.led, atUS)
+	j.track.sample(j.led, j.driver, atUS)
+	j.demand.runEnd(j.led, j.learnt)
 	j.number(int64(session))
 	j.number(id)
 }
@@ -101,7 +105,7 @@ func (j *Journal) EndRun(atUS int64, session int32, id int64) {
 // Session notes a step of a session's life, or a submit of it.
 func (j *Journal) Session(atUS int64, what What, session int32) {
 	switch what {
-	case SessionCreated, SessionIsReady, SessionReleased, Submitted:
+	case SessionCreated, SessionIsReady, SessionReleased, Submitted, GraphCaptured, GraphReplayed, GraphReleased, SessionAbandoned:
 	default:
 		panic(fmt.Sprintf("probe: Journal.Session wants a step of a session, got %q", whatNames[what]))
 	}
@@ -109,15 +113,32 @@ func (j *Journal) Session(atUS int64, what What, session int32) {
 	j.number(int64(session))
 }
 
+// Hazard notes a hazard that was seen.
+func (j *Journal) Hazard(atUS int64, h *Hazard) {
+	j.begin(atUS, byte(HazardSeen))
+	c := coder{out: j.last.data}
+	h.code(&c)
+	j.last.data = c.out
+}
+
+// Wait notes that a session waited for the lock of the caches.
+func (j *Journal) Wait(atUS int64, session int32, w Waits) {
+	j.begin(atUS, byte(Waited))
+	j.number(int64(session))
+	j.number(w.Count)
+	j.number(w.US)
+}
+
 // Configure notes that a setting comes into force, before its events.
 func (j *Journal) Configure(atUS int64, u cachemodes.Usage, s cachemodes.Setting) {
 	j.begin(atUS, byte(Configured))
-	j.track.sample(j.led, atUS)
+	j.track.sample(j.led, j.driver, atUS)
 	j.byte(byte(u))
 	c := coder{out: j.last.data}
 	codeSetting(&c, &s)
 	j.last.data = c.out
 	j.config[u] = s
+	j.demand.set(u, &s)
 }
 
 // Note notes a remark.
@@ -273,8 +294,14 @@ func (r *reader) read() bool {
 	case RunEnded:
 		e.Session = r.session()
 		e.Run.Session, e.Run.ID = e.Session, r.number()
-	case SessionCreated, SessionIsReady, SessionReleased, Submitted:
+	case SessionCreated, SessionIsReady, SessionReleased, Submitted, GraphCaptured, GraphReplayed, GraphReleased, SessionAbandoned:
 		e.Session = r.session()
+	case HazardSeen:
+		r.coded(e.Hazard.code)
+		e.Session, e.Usage, e.Serial = e.Hazard.Second.Session, e.Hazard.Usage, e.Hazard.Serial
+	case Waited:
+		e.Session = r.session()
+		e.Waits = Waits{Count: r.number(), US: r.number()}
 	case Configured:
 		e.Usage = r.usage(cachemodes.NumCaches)
 		r.coded(func(c *coder) { codeSetting(c, &e.Setting) })
@@ -293,10 +320,10 @@ func (r *reader) read() bool {
 func (r *reader) event(k cachemodes.Kind) {
 	e, m := &r.e, r.m
 	ev := &e.Event
-	ev.Kind = k
+	ev.Kind, ev.Last = k, cachemodes.NoSession
 	switch k {
 	case cachemodes.Create, cachemodes.Fail:
-		ev.Buf = cachemodes.BufID(r.below(len(m.Buffers)+1, "buffer"))
+		ev.Buf = cachemodes.BufID(r.below(len(m.Buffers)+spareBuffers, "buffer"))
 		ev.Usage, ev.Why = r.usage(cachemodes.NumUsages), r.reason()
 		ev.Key = cachemodes.KeyID(r.number())
 		ev.Size = r.number()
@@ -327,16 +354,22 @@ func (r *reader) event(k cachemodes.Kind) {
 		b := &m.Buffers[ev.Buf]
 		ev.Size, ev.Requested, ev.Key, ev.Session, ev.Usage, ev.Mode = b.Size, b.Requested, b.Key, b.Session, b.Usage, b.Mode
 		e.Serial = b.Serial
+		ev.Last = b.Last
 		switch k {
 		case cachemodes.Hit:
 			ev.Requested = r.number()
 			ev.Session = r.session()
 			ev.Mode = m.mode(ev.Usage)
+		case cachemodes.Keep:
+			ev.Last = ev.Session
 		case cachemodes.Pend:
+			ev.Last = ev.Session
 			ev.Why = r.reason()
 		case cachemodes.Destroy:
 			ev.Why = r.reason()
-			ev.From = b.State
+			if ev.From = b.State; ev.From == cachemodes.InUse && ev.Usage.Cached() {
+				ev.Last = ev.Session
+			}
 		}
 	default:
 		r.damaged("is of no known kind of event (%d)", k)
@@ -359,27 +392,36 @@ func (r *reader) apply() {
 		m.Ledger.Advance(e.AtUS)
 	}
 	if e.sampled() {
-		m.Track.sample(m.Ledger, e.AtUS)
+		m.Track.sample(m.Ledger, m.Driver, e.AtUS)
 	}
 	switch e.What {
 	case Happened:
 		m.Learnt = learn(m.Learnt, &e.Event, m.Ledger, &m.Config)
+		m.Demand.event(m.Ledger, &e.Event)
 		m.Ledger.Apply(&e.Event)
 		m.Buffers = follow(m.Buffers, &e.Event, &m.made, e.AtUS, m.Ledger.runs)
 	case RunStarted:
 		m.Ledger.StartRun(e.Run, e.AtUS)
 		m.Current = e.Run
 	case RunEnded:
+		m.Demand.runEnd(m.Ledger, m.Learnt)
 		if !r.keepRuns {
 			m.Ended = m.Ended[:0]
 		}
 		m.Ended = append(m.Ended, m.Ledger.EndRun(e.Run.Session, e.Run.ID, m.Config[cachemodes.Storage].Mode, e.AtUS))
 	case Configured:
 		m.Config[e.Usage] = e.Setting
+		m.Demand.set(e.Usage, &e.Setting)
 	case Abandoned:
 		m.Ledger.AbandonRuns()
 	case DriverRead:
 		m.Driver = e.Driver
+	case SessionCreated, SessionIsReady, SessionReleased, GraphCaptured, GraphReplayed, GraphReleased, SessionAbandoned:
+		m.Ledger.Step(e.What, e.Session)
+	case HazardSeen:
+		m.Ledger.Hazard(&e.Hazard)
+	case Waited:
+		m.Ledger.Wait(e.Session, e.Waits)
 	}
 	m.Seq, m.AtUS = e.Seq+1, e.AtUS
 }

@@ -15,6 +15,9 @@ const (
 	// spareKeys is how many more keys than entries there may be: a manager
 	// numbers the keys of its tables before any is asked for.
 	spareKeys = 1 << 16
+	// spareBuffers is how far ahead of its turn the number of a new buffer may be:
+	// sessions that play at once make theirs in any order.
+	spareBuffers = 1 << 10
 	// maxSlots bounds the slots of a graph.
 	maxSlots = 1 << 20
 )
@@ -28,6 +31,7 @@ func (h *History) AppendTo(b []byte) []byte {
 		first = h.sealed[0]
 	}
 	c := coder{out: b}
+	codeVersion(&c)
 	codeNames(&c)
 	start := *first.start
 	start.code(&c)
@@ -53,6 +57,7 @@ func ReadHistory(data []byte) (History, error) {
 // with how many bytes of how many it has read. An error of look's ends it.
 func ReadHistoryLooking(data []byte, look func(at, of int) error) (History, error) {
 	c := coder{in: data, reading: true}
+	codeVersion(&c)
 	codeNames(&c)
 	start := &Moment{}
 	start.code(&c)
@@ -64,6 +69,7 @@ func ReadHistoryLooking(data []byte, look func(at, of int) error) (History, erro
 	if err := start.check(); err != nil {
 		return History{}, fmt.Errorf("the state that the history begins with does not hold together: %w", err)
 	}
+	start.Demand = newDemand(&start.Config)
 	h := History{last: chunk{first: start.Seq, start: start}}
 	r := &reader{data: c.in, m: start.clone()}
 	begin := 0
@@ -224,6 +230,8 @@ func (m *Moment) checkBuffer(b *Buffer) error {
 		return fmt.Errorf("%d bytes for a request of %d", b.Size, b.Requested)
 	case b.Session < cachemodes.NoSession || b.Session >= maxSessions:
 		return fmt.Errorf("session %d", b.Session)
+	case b.Last < cachemodes.NoSession || b.Last >= maxSessions:
+		return fmt.Errorf("session %d had it last", b.Last)
 	case b.Usage.Cached() != (b.Key != cachemodes.NoKey) || b.Key < cachemodes.NoKey || int(b.Key) >= len(m.Ledger.keys):
 		return fmt.Errorf("key %d of %d", b.Key, len(m.Ledger.keys))
 	}

@@ -12,7 +12,7 @@ import (
 // Journal keeps what happened, bounded, so that the state at any moment it
 // reaches back to can be had again, exactly.
 //
-//	chunk   checkpoint │ entry entry entry ...   64 Ki entries or more
+//	chunk   checkpoint │ entry entry entry ...   32 Ki entries or more
 //	chunk   checkpoint │ entry entry ...         the last one is written to
 //
 // An entry is some five bytes: a buffer's number and what no earlier entry of
@@ -34,6 +34,7 @@ type Journal struct {
 	learnt  []bool
 	current RunInfo
 	track   Track
+	demand  Demand
 
 	sealed     []*chunk
 	sealedSize int
@@ -46,7 +47,7 @@ const Unbounded = math.MaxInt
 
 // chunkEntries is how many entries a chunk holds at least: rebuilding a moment
 // reads about so many. A variable for tests.
-var chunkEntries = 1 << 16
+var chunkEntries = 1 << 15
 
 type chunk struct {
 	first int64 // ordinal of its first entry
@@ -59,7 +60,7 @@ type chunk struct {
 // size is what a chunk takes, in bytes, near enough to budget with.
 func (c *chunk) size() int {
 	const perRun = 8
-	return len(c.data) + stateSize(c.start.Ledger, c.start.Buffers) + perRun*len(c.runAt)
+	return cap(c.data) + stateSize(c.start.Ledger, c.start.Buffers) + c.start.Demand.size() + perRun*len(c.runAt)
 }
 
 // full reports whether the next entry belongs into a chunk of its own; state is
@@ -89,6 +90,9 @@ type Moment struct {
 	// Track is the graph up to here; of the slots that are over it has those
 	// since the checkpoint.
 	Track Track
+	// Demand is that of every key up to here; of the runs that ended it has
+	// those since the checkpoint.
+	Demand Demand
 	// Ended are the runs that ended since the checkpoint where History.At made
 	// the moment, else the last of them.
 	Ended []Run
@@ -114,6 +118,7 @@ type Buffer struct {
 	Requested int64 // by its holder, or its last one
 	Key       cachemodes.KeyID
 	Session   int32 // its holder; NoSession in a cache
+	Last      int32 // who released it last; NoSession before that
 	Usage     cachemodes.Usage
 	Mode      cachemodes.ModeID // under which it was acquired
 	State     cachemodes.State
@@ -129,22 +134,28 @@ type What uint8
 
 // The kinds of entry.
 const (
-	Happened        What = iota // Event, Serial
-	RunStarted                  // Run
-	RunEnded                    // Run: its session and id
-	SessionCreated              // Session
-	SessionIsReady              // Session
-	SessionReleased             // Session
-	Submitted                   // Session
-	Configured                  // Usage, Setting
-	Noted                       // Text
-	Abandoned                   // every open run was given up
-	DriverRead                  // Driver
+	Happened         What = iota // Event, Serial
+	RunStarted                   // Run
+	RunEnded                     // Run: its session and id
+	SessionCreated               // Session
+	SessionIsReady               // Session
+	SessionReleased              // Session
+	Submitted                    // Session
+	Configured                   // Usage, Setting
+	Noted                        // Text
+	Abandoned                    // every open run was given up
+	DriverRead                   // Driver
+	HazardSeen                   // Hazard
+	Waited                       // Session, Waits: for the lock of the caches
+	GraphCaptured                // Session
+	GraphReplayed                // Session
+	GraphReleased                // Session
+	SessionAbandoned             // Session: its open runs were given up
 
-	numWhats = int(DriverRead) + 1
+	numWhats = int(SessionAbandoned) + 1
 )
 
-var whatNames = [numWhats]string{"", "run start", "run end", "session create", "session ready", "session release", "submit", "set", "note", "abandon", "driver"}
+var whatNames = [numWhats]string{"", "run start", "run end", "session create", "session ready", "session release", "submit", "set", "note", "abandon", "driver", "hazard", "lock wait", "graph capture", "graph replay", "graph release", "drop"}
 
 // Entry is one thing that happened; What says which fields count.
 type Entry struct {
@@ -159,7 +170,13 @@ type Entry struct {
 	Setting cachemodes.Setting
 	Text    string
 	Driver  Reading
+	Hazard  Hazard
+	Waits   Waits
 }
+
+// Waits are how often a session waited for the lock of the caches, and how long
+// in all, in microseconds.
+type Waits struct{ Count, US int64 }
 
 // sampled reports whether the graph has a point at the entry: at both ends of a
 // run, after a refresh, and before a setting changes.
@@ -181,10 +198,13 @@ func (e *Entry) Name() string {
 	return whatNames[e.What]
 }
 
+// Graph is the graph up to the moment.
+func (m *Moment) Graph() Graph { return m.Track.graph(m.Ledger, m.Driver, m.AtUS) }
+
 // NewJournal begins a journal of a ledger that has booked nothing, under a
 // config; budget bounds it, in bytes. Its graph is kept in a series.
 func NewJournal(led *Ledger, cfg cachemodes.Config, budget int, graph *Series) *Journal {
-	j := &Journal{budget: budget, led: led, config: cfg, track: Track{Series: graph}}
+	j := &Journal{budget: budget, led: led, config: cfg, track: Track{Series: graph}, demand: newDemand(&cfg)}
 	j.last = chunk{start: j.moment(0)}
 	return j
 }
@@ -193,12 +213,15 @@ func NewJournal(led *Ledger, cfg cachemodes.Config, budget int, graph *Series) *
 func (j *Journal) moment(seq int64) *Moment {
 	return &Moment{
 		Ledger: j.led.clone(), Buffers: slices.Clone(j.bufs), Config: j.config, Driver: j.driver, Learnt: slices.Clone(j.learnt),
-		Current: j.current, Track: j.track.fork(), Seq: seq, AtUS: j.prevUS, made: j.made,
+		Current: j.current, Track: j.track.fork(), Demand: j.demand.fork(), Seq: seq, AtUS: j.prevUS, made: j.made,
 	}
 }
 
-// Track is the graph up to now.
-func (j *Journal) Track() *Track { return &j.track }
+// Graph is the graph up to now.
+func (j *Journal) Graph() Graph { return j.track.graph(j.led, j.driver, j.prevUS) }
+
+// Demand is that of every key up to now.
+func (j *Journal) Demand() *Demand { return &j.demand }
 
 // End is one more than the ordinal of the newest entry.
 func (j *Journal) End() int64 { return j.last.first + j.last.n }
@@ -209,9 +232,13 @@ func (j *Journal) seal() {
 	full := j.last
 	j.sealed = append(j.sealed, &full)
 	j.sealedSize += full.size()
-	for len(j.sealed) > 1 && j.sealedSize > j.budget {
-		j.sealedSize -= j.sealed[0].size()
-		j.sealed = j.sealed[1:]
+	gone := 0
+	for gone < len(j.sealed)-1 && j.sealedSize > j.budget {
+		j.sealedSize -= j.sealed[gone].size()
+		gone++
+	}
+	if gone > 0 { // a list that only began later would hold on to what it forgot
+		j.sealed = slices.Clone(j.sealed[gone:])
 	}
 	seq := full.first + full.n
 	j.last = chunk{first: seq, start: j.moment(seq), data: make([]byte, 0, len(full.data)+len(full.data)/8)}
@@ -221,7 +248,7 @@ func (j *Journal) seal() {
 func follow(bufs []Buffer, e *cachemodes.Event, made *int64, atUS, runs int64) []Buffer {
 	switch e.Kind {
 	case cachemodes.KeyBorn, cachemodes.KeyDropped, cachemodes.Adjust, cachemodes.Switch, cachemodes.Refresh,
-		cachemodes.Fail: // it never was
+		cachemodes.Move, cachemodes.Fail: // it never was
 		return bufs
 	}
 	for int(e.Buf) >= len(bufs) {
@@ -234,17 +261,19 @@ func follow(bufs []Buffer, e *cachemodes.Event, made *int64, atUS, runs int64) [
 		*made++
 		*b = Buffer{
 			Serial: *made, Size: e.Size, Key: e.Key, Usage: e.Usage,
-			CreatedRun: runs, CreatedUS: atUS, ChangedUS: atUS,
+			CreatedRun: runs, CreatedUS: atUS, ChangedUS: atUS, Last: cachemodes.NoSession,
 		}
 		fallthrough
 	case cachemodes.Hit:
 		b.State, b.Requested, b.Session, b.Mode = cachemodes.InUse, e.Requested, e.Session, e.Mode
 		b.Uses++
 		b.UsedRun = runs
-	case cachemodes.Keep, cachemodes.Settle:
-		b.State, b.Session = cachemodes.Cached, cachemodes.NoSession
+	case cachemodes.Keep:
+		b.State, b.Session, b.Last = cachemodes.Cached, cachemodes.NoSession, e.Session
+	case cachemodes.Settle:
+		b.State = cachemodes.Cached
 	case cachemodes.Pend:
-		b.State, b.Session = cachemodes.Pending, cachemodes.NoSession
+		b.State, b.Session, b.Last = cachemodes.Pending, cachemodes.NoSession, e.Session
 	case cachemodes.Destroy:
 		b.State = cachemodes.Gone
 	}
@@ -331,6 +360,44 @@ func (h *History) RunAfter(seq int64) (best int64, ok bool) {
 		return !ok
 	})
 	return best, ok
+}
+
+// RunEnd is the ordinal of the entry that ended a run; false where the history
+// has none. It reads a chunk or two.
+func (h *History) RunEnd(run int64) (seq int64, ok bool) {
+	h.scan(h.checkpoint(func(m *Moment) bool { return m.Ledger.runs > run }), func(r *reader) bool {
+		if r.e.What == RunEnded && r.m.Ledger.runs == run {
+			seq, ok = r.e.Seq, true
+		}
+		return !ok
+	}, func(*reader) {})
+	return seq, ok
+}
+
+// Before is the ordinal of the last entry up to a time; false where all are
+// later. It reads a chunk or two.
+func (h *History) Before(us int64) (seq int64, ok bool) {
+	late := func(m *Moment) bool { return m.AtUS > us }
+	from := h.checkpoint(late)
+	seq, ok = from-1, from > h.First() // the last one before the checkpoint
+	h.scan(from, func(r *reader) bool {
+		if r.e.AtUS > us {
+			return false
+		}
+		seq, ok = r.e.Seq, true
+		return true
+	}, func(*reader) {})
+	return seq, ok
+}
+
+// checkpoint is the ordinal of the first entry after the last checkpoint that is
+// not too late, or of the first one of all.
+func (h *History) checkpoint(late func(*Moment) bool) int64 {
+	n := sort.Search(len(h.sealed), func(i int) bool { return late(h.sealed[i].start) })
+	if n == len(h.sealed) && (n == 0 || !late(h.last.start)) {
+		return h.last.first
+	}
+	return h.sealed[max(n-1, 0)].first
 }
 
 // chunks calls f with the chunks in order, until it answers false.
@@ -482,6 +549,7 @@ func (m *Moment) clone() *Moment {
 	c.Buffers = slices.Clone(m.Buffers)
 	c.Learnt = slices.Clone(m.Learnt)
 	c.Track = m.Track.fork()
+	c.Demand = m.Demand.fork()
 	c.Ended = nil
 	return &c
 }

@@ -114,9 +114,9 @@ func moments(t *rapid.T, budget int) (*Journal, []*Moment, []cachemodes.Event) {
 func comparable(m *Moment) string {
 	l := m.Ledger.clone()
 	l.now, l.wall, l.wallTime, l.timed = 0, 0, 0, false
-	_, slot, any := m.Track.Points()
+	slots := m.Track.Slots(0)
 	return fmt.Sprintf("%+v %+v %+v %v %+v %d %d %d %+v %t %d %d", *l, m.Buffers, m.Config, trimmed(m.Learnt), m.Current,
-		m.Track.peak, m.Track.PeakRun, m.Track.PeakUS, slot, any, m.Seq, m.made)
+		m.Track.peak, m.Track.PeakRun, m.Track.PeakUS, slots.Now, slots.Any, m.Seq, m.made)
 }
 
 // trimmed is what is learnt without keys at its end that are none.
@@ -125,6 +125,39 @@ func trimmed(learnt []bool) []bool {
 		learnt = learnt[:len(learnt)-1]
 	}
 	return learnt
+}
+
+// demanded is what a moment that this process made also agrees in: one that was
+// read from a file knows of the demand since its first entry only.
+func demanded(m *Moment) string {
+	text := fmt.Sprintf("%+v %v %t %v", m.Demand.keys, m.Demand.noted, m.Demand.moved, m.Demand.sizes)
+	for i := range SeriesLevels {
+		text += fmt.Sprintf(" %+v", m.Track.Slots(i).Now)
+	}
+	return text
+}
+
+// checkRows: a moment's rows of keys are those that the journal had then, and
+// every create in a run that ended is in one.
+func checkRows(t *rapid.T, j *Journal, m *Moment) {
+	var all []KeyRun
+	for _, r := range j.Demand().Rows() {
+		if r.Run < m.Ledger.runs {
+			all = append(all, r)
+		}
+	}
+	if got := m.Demand.Rows(); len(got) > len(all) || fmt.Sprint(got) != fmt.Sprint(all[len(all)-len(got):]) {
+		t.Fatalf("after %d entries the rows are\n%+v, were\n%+v", m.Seq, got, all)
+	}
+	creates := map[cachemodes.KeyID]int64{}
+	for _, r := range all {
+		creates[r.Key] += int64(r.Creates)
+	}
+	for i := range m.Ledger.keys {
+		if k, id := &m.Ledger.keys[i], cachemodes.KeyID(i); k.startCreates != creates[id] {
+			t.Fatalf("key %d: %d creates in runs that ended, the rows have %d", id, k.startCreates, creates[id])
+		}
+	}
 }
 
 // TestJournal: the state at any moment, rebuilt, is what it was; and the
@@ -144,6 +177,10 @@ func TestJournal(t *testing.T) {
 			if got, want := comparable(h.At(seq)), comparable(states[seq]); got != want {
 				t.Fatalf("the moment after %d entries:\n got %s\nwant %s", seq, got, want)
 			}
+			if got, want := demanded(h.At(seq)), demanded(states[seq]); got != want {
+				t.Fatalf("the demand after %d entries:\n got %s\nwant %s", seq, got, want)
+			}
+			checkRows(t, j, h.At(seq))
 		}
 		var c Cursor
 		for range 5 { // on, back, and on again
@@ -172,7 +209,32 @@ func TestJournal(t *testing.T) {
 		if next != end {
 			t.Fatalf("the scan ended at %d of %d", next, end)
 		}
+		checkFound(t, &h)
 	})
+}
+
+// checkFound: the end of every run is found, and the last entry up to any time.
+func checkFound(t *rapid.T, h *History) {
+	runs := int64(0)
+	var last Entry
+	h.Scan(0, func(_ *Moment, e *Entry) bool {
+		if e.What == RunEnded {
+			if seq, ok := h.RunEnd(runs); !ok || seq != e.Seq {
+				t.Fatalf("run %d ends at entry %d (%t), want %d", runs, seq, ok, e.Seq)
+			}
+			runs++
+		}
+		if e.AtUS > last.AtUS {
+			if seq, ok := h.Before(e.AtUS - 1); ok != (e.Seq > 0) || ok && seq != e.Seq-1 {
+				t.Fatalf("the last entry before %d us is %d (%t), want %d", e.AtUS, seq, ok, e.Seq-1)
+			}
+		}
+		last = *e
+		return true
+	})
+	if _, ok := h.RunEnd(runs); ok {
+		t.Fatalf("run %d ends, but there are %d", runs, runs)
+	}
 }
 
 // TestJournalForgets: the budget holds, what is kept is still exact, and an
@@ -217,13 +279,15 @@ func TestBufferStory(t *testing.T) {
 	id, es := m.Request(3, cachemodes.Storage, 1000)
 	book(es)
 	book(m.Release(id))
+	book(m.Refresh(3)) // another session may have it now
 	_, es = m.Request(4, cachemodes.Storage, 2000)
 	book(es)
 	h := j.History()
 	want := []Buffer{
-		{Serial: 1, Size: 2048, Requested: 1000, Session: 3, State: cachemodes.InUse, Mode: cachemodes.BucketMode, Uses: 1, CreatedUS: 10, ChangedUS: 10},
-		{Serial: 1, Size: 2048, Requested: 1000, Session: cachemodes.NoSession, State: cachemodes.Cached, Mode: cachemodes.BucketMode, Uses: 1, CreatedUS: 10, ChangedUS: 20},
-		{Serial: 1, Size: 2048, Requested: 2000, Session: 4, State: cachemodes.InUse, Mode: cachemodes.BucketMode, Uses: 2, CreatedUS: 10, ChangedUS: 30},
+		{Serial: 1, Size: 2048, Requested: 1000, Session: 3, Last: cachemodes.NoSession, State: cachemodes.InUse, Mode: cachemodes.BucketMode, Uses: 1, CreatedUS: 10, ChangedUS: 10},
+		{Serial: 1, Size: 2048, Requested: 1000, Session: cachemodes.NoSession, Last: 3, State: cachemodes.Cached, Mode: cachemodes.BucketMode, Uses: 1, CreatedUS: 10, ChangedUS: 20},
+		{Serial: 1, Size: 2048, Requested: 1000, Session: cachemodes.NoSession, Last: 3, State: cachemodes.Cached, Mode: cachemodes.BucketMode, Uses: 1, CreatedUS: 10, ChangedUS: 20},
+		{Serial: 1, Size: 2048, Requested: 2000, Session: 4, Last: 3, State: cachemodes.InUse, Mode: cachemodes.BucketMode, Uses: 2, CreatedUS: 10, ChangedUS: 40},
 	}
 	for i, w := range want {
 		if got := h.At(int64(i) + 1).Buffers; !reflect.DeepEqual(got, []Buffer{w}) {

@@ -17,6 +17,8 @@ type Ledger struct {
 	keys     []Key
 	touched  []cachemodes.KeyID // keys asked for since the last run end
 	sessions []Session
+	nobody   Session // of what is cached or pending and whose it was is not known
+	hazards  int64
 	open     []openRun
 	runs     int64 // ended
 	adjusts  int64
@@ -84,7 +86,41 @@ type Session struct {
 	// those; all by real buffer size.
 	InUse, Weights, User int64
 	Runs                 int64
+	// Pending and Cached are bytes that it released last and that were not
+	// handed out since; PeakHeld is the most of these, InUse and Weights at once.
+	Pending, Cached, PeakHeld int64
+	// Lent is how often another session got what it had released, Borrowed how
+	// often it got what another had.
+	Lent, LentBytes, Borrowed, BorrowedBytes int64
+	// Waits is how often it waited for the lock of the caches, WaitUS how long
+	// in all, in microseconds; 0 where sessions take turns.
+	Waits, WaitUS int64
+	// Graphs is how many captured graphs it has, Replays how many runs were
+	// replays of one.
+	Graphs, Replays int64
+	// Hazards is how many it was part of, as the one that a buffer went to.
+	Hazards int64
+	Life    Life
 }
+
+// Held is what exists for its sake, in bytes: weights, what it has in use, and
+// what is kept of what it released.
+func (s *Session) Held() int64 { return s.InUse + s.Weights + s.Pending + s.Cached }
+
+// Life is how far a session got.
+type Life uint8
+
+// The steps of a session's life.
+const (
+	Unborn Life = iota
+	Loading
+	Ready
+	Gone // released
+)
+
+var lifeNames = [...]string{"not loaded", "loading", "ready", "released"}
+
+func (l Life) String() string { return lifeNames[l] }
 
 // Tally is what happened between two moments. Sizes are bytes.
 type Tally struct {
@@ -158,7 +194,7 @@ func (l *Ledger) Apply(e *cachemodes.Event) {
 			}
 		}
 		return
-	case cachemodes.KeyBorn, cachemodes.KeyDropped, cachemodes.Refresh:
+	case cachemodes.KeyBorn, cachemodes.KeyDropped, cachemodes.Refresh, cachemodes.Move:
 		return
 	}
 	l.usage[e.Usage].apply(e)
@@ -173,6 +209,9 @@ func (l *Ledger) Apply(e *cachemodes.Event) {
 	}
 	if e.Key != cachemodes.NoKey {
 		l.applyKey(e)
+	}
+	if e.Usage.Cached() {
+		l.applyLast(e)
 	}
 	if e.Session != cachemodes.NoSession {
 		l.applySession(e)
@@ -267,11 +306,107 @@ func (l *Ledger) applyKey(e *cachemodes.Event) {
 	}
 }
 
-func (l *Ledger) applySession(e *cachemodes.Event) {
-	for int(e.Session) >= len(l.sessions) {
+// applyLast books what is kept of what a session released.
+func (l *Ledger) applyLast(e *cachemodes.Event) {
+	s := l.session(e.Last)
+	switch e.Kind {
+	case cachemodes.Keep:
+		s.Cached += e.Size
+	case cachemodes.Pend:
+		s.Pending += e.Size
+	case cachemodes.Settle:
+		s.Pending -= e.Size
+		s.Cached += e.Size
+	case cachemodes.Hit:
+		s.Cached -= e.Size
+		if e.Last != e.Session && e.Last != cachemodes.NoSession {
+			s.Lent++
+			s.LentBytes += e.Size
+			b := l.session(e.Session)
+			b.Borrowed++
+			b.BorrowedBytes += e.Size
+		}
+	case cachemodes.Destroy:
+		switch e.From {
+		case cachemodes.Pending:
+			s.Pending -= e.Size
+		case cachemodes.Cached:
+			s.Cached -= e.Size
+		}
+	}
+}
+
+// session are a session's books to write in.
+func (l *Ledger) session(id int32) *Session {
+	if id == cachemodes.NoSession {
+		return &l.nobody
+	}
+	for int(id) >= len(l.sessions) {
 		l.sessions = append(l.sessions, Session{})
 	}
-	s := &l.sessions[e.Session]
+	return &l.sessions[id]
+}
+
+// Step books a step of a session's life, or of a graph of it.
+func (l *Ledger) Step(what What, id int32) {
+	s := l.session(id)
+	switch what {
+	case SessionCreated:
+		s.Life = Loading
+	case SessionIsReady:
+		s.Life = Ready
+	case SessionReleased:
+		s.Life, s.Graphs = Gone, 0
+	case GraphCaptured:
+		s.Graphs++
+	case GraphReplayed:
+		s.Replays++
+	case GraphReleased:
+		s.Graphs--
+	case SessionAbandoned:
+		l.open = slices.DeleteFunc(l.open, func(o openRun) bool { return o.run.Session == id })
+	}
+}
+
+// Wait books that a session waited for the lock of the caches.
+func (l *Ledger) Wait(id int32, w Waits) {
+	s := l.session(id)
+	s.Waits += w.Count
+	s.WaitUS += w.US
+}
+
+// Hazard books a hazard that was seen.
+func (l *Ledger) Hazard(h *Hazard) {
+	l.hazards++
+	l.session(h.Second.Session).Hazards++
+}
+
+// Hazards is how many were seen.
+func (l *Ledger) Hazards() int64 { return l.hazards }
+
+// NumSessions is how many sessions there are books of, by index.
+func (l *Ledger) NumSessions() int { return len(l.sessions) }
+
+// OpenRuns are the runs going on, in the order of their start.
+func (l *Ledger) OpenRuns() []RunInfo {
+	out := make([]RunInfo, len(l.open))
+	for i := range l.open {
+		out[i] = l.open[i].run.RunInfo
+	}
+	return out
+}
+
+// cachedUsages is what is pending and cached together, in bytes.
+func (l *Ledger) cachedUsages() (pending, cached int64) {
+	for u := range cachemodes.NumCaches {
+		pending += l.usage[u].Pending
+		cached += l.usage[u].Cached
+	}
+	return pending, cached
+}
+
+func (l *Ledger) applySession(e *cachemodes.Event) {
+	s := l.session(e.Session)
 	var d int64
 	switch e.Kind {
 	case cachemodes.Hit, cachemodes.Create:
@@ -300,6 +435,7 @@ func (l *Ledger) applySession(e *cachemodes.Event) {
 	case e.Usage == cachemodes.User:
 		s.User += d
 	}
+	s.PeakHeld = max(s.PeakHeld, s.Held())
 }
 
 // Advance tells the time, in microseconds from any beginning; held bytes are
@@ -513,6 +649,14 @@ func (l *Ledger) Check() error {
 	for i := range l.sessions {
 		inUse += l.sessions[i].InUse + l.sessions[i].Weights
 	}
+	pending, cached := l.nobody.Pending, l.nobody.Cached
+	for i := range l.sessions {
+		pending += l.sessions[i].Pending
+		cached += l.sessions[i].Cached
+	}
+	if p, c := l.cachedUsages(); p != pending || c != cached {
+		errs = append(errs, fmt.Errorf("the sessions released %d pending and %d cached bytes, the usages have %d and %d", pending, cached, p, c))
+	}
 	if inUse != t.InUse {
 		errs = append(errs, fmt.Errorf("the sessions hold %d bytes in use, the total says %d", inUse, t.InUse))
 	}
@@ -540,6 +684,12 @@ func (l *Ledger) clone() *Ledger {
 	c.sessions = slices.Clone(l.sessions)
 	c.open = slices.Clone(l.open)
 	return &c
+}
+
+// onDevice is what exists on the device, in bytes: everything held, staging and
+// the application's buffers. A driver's reading moves along with it.
+func (l *Ledger) onDevice() int64 {
+	return l.total.Held() + l.usage[cachemodes.Staging].Held() + l.usage[cachemodes.User].Held()
 }
 
 // Live is how many buffers exist on the device: of every usage, staging and

@@ -184,8 +184,8 @@ func TestRun(t *testing.T) {
 		first.PeakHeld, first.AvgHeld, first.Total.EndHeld, first.Total.Requests, first.Total.Creates, first.Total.Destroys, first.Total.Misses, first.Mode, first.Switches)
 	got += fmt.Sprintf("%s %dus peak %d avg %d end %d requests %d creates %d destroys %d misses %v mode %s switches %d\n", second.Label, second.DurationUS(),
 		second.PeakHeld, second.AvgHeld, second.Total.EndHeld, second.Total.Requests, second.Total.Creates, second.Total.Destroys, second.Total.Misses, second.Mode, second.Switches)
-	want := "first 150us peak 2048 avg 1792 end 1024 requests 2 creates 2 destroys 1 misses [0 2 0 0 0 0 0 0 0 0] mode bucket switches 0\n" +
-		"second 1000us peak 2048 avg 2048 end 2048 requests 0 creates 0 destroys 0 misses [0 0 0 0 0 0 0 0 0 0] mode simple switches 1\n"
+	want := "first 150us peak 2048 avg 1792 end 1024 requests 2 creates 2 destroys 1 misses [0 2 0 0 0 0 0 0 0 0 0 0] mode bucket switches 0\n" +
+		"second 1000us peak 2048 avg 2048 end 2048 requests 0 creates 0 destroys 0 misses [0 0 0 0 0 0 0 0 0 0 0 0] mode simple switches 1\n"
 	if got != want {
 		t.Errorf("got\n%swant\n%s", got, want)
 	}
@@ -278,33 +278,45 @@ func TestTail(t *testing.T) {
 	})
 }
 
-// TestSeries: slots lose no peak and no trough.
+// TestSeries: at no width do slots lose a peak, a trough or a reading.
 func TestSeries(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := NewSeries(10, 1000)
-		var at, peak int64
+		var at, peak, driver int64
 		low := int64(math.MaxInt64)
 		for range rapid.IntRange(1, 100).Draw(t, "n") {
 			at += rapid.Int64Range(0, 15).Draw(t, "dt")
 			v := rapid.Int64Range(0, 1000).Draw(t, "held")
-			s.Add(Point{AtUS: at, MinHeld: v, MaxHeld: v})
+			p := Point{AtUS: at, MinHeld: v, MaxHeld: v, Held: v}
+			if p.Read = rapid.Bool().Draw(t, "read"); p.Read {
+				p.Driver, p.Apart = v+100, 100
+				driver = max(driver, p.Driver)
+			}
+			s.Add(p)
 			peak, low = max(peak, v), min(low, v)
 		}
-		done, now, ok := s.Points()
-		if !ok {
-			t.Fatal("no point")
-		}
-		var gotPeak, last int64 = 0, -1
-		gotLow := int64(math.MaxInt64)
-		for _, p := range append(done, now) {
-			if p.AtUS <= last || p.AtUS%10 != 0 {
-				t.Fatalf("slot at %d after %d", p.AtUS, last)
+		slotUS := int64(10)
+		for i := range SeriesLevels {
+			slots := s.Slots(i)
+			if !slots.Any || slots.SlotUS != slotUS {
+				t.Fatalf("level %d has slots of %d us, want %d", i, slots.SlotUS, slotUS)
 			}
-			last = p.AtUS
-			gotPeak, gotLow = max(gotPeak, p.MaxHeld), min(gotLow, p.MinHeld)
-		}
-		if gotPeak != peak || gotLow != low {
-			t.Fatalf("range %d to %d, want %d to %d", gotLow, gotPeak, low, peak)
+			var gotPeak, gotDriver, last int64 = 0, 0, -1
+			gotLow := int64(math.MaxInt64)
+			for _, p := range append(slots.Done, slots.Now) {
+				if p.AtUS <= last || p.AtUS%slotUS != 0 {
+					t.Fatalf("level %d: slot at %d after %d", i, p.AtUS, last)
+				}
+				last = p.AtUS
+				gotPeak, gotLow = max(gotPeak, p.MaxHeld), min(gotLow, p.MinHeld)
+				if p.Read {
+					gotDriver = max(gotDriver, p.Driver)
+				}
+			}
+			if gotPeak != peak || gotLow != low || gotDriver != driver {
+				t.Fatalf("level %d: range %d to %d, driver %d; want %d to %d, %d", i, gotLow, gotPeak, gotDriver, low, peak, driver)
+			}
+			slotUS *= SlotsMerged
 		}
 	})
 }

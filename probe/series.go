@@ -11,6 +11,10 @@ type Point struct {
 	Held, InUse      int64 // at the slot's end
 	Avg              int64 // of held bytes since the ledger began, at the slot's end
 	Floor            int64 // since the ledger began, at the slot's end
+	// Driver is the most that the driver said, and Apart the least by which it
+	// exceeded what the ledger says is on the device; if Read.
+	Driver, Apart int64
+	Read          bool
 }
 
 // merge widens p by a later point.
@@ -21,6 +25,12 @@ func (p *Point) merge(q Point) {
 	p.MinHeld = min(p.MinHeld, q.MinHeld)
 	p.MaxInUse = max(p.MaxInUse, q.MaxInUse)
 	p.Held, p.InUse, p.Avg, p.Floor = q.Held, q.InUse, q.Avg, q.Floor
+	switch {
+	case q.Read && p.Read:
+		p.Driver, p.Apart = max(p.Driver, q.Driver), min(p.Apart, q.Apart)
+	case q.Read:
+		p.Driver, p.Apart, p.Read = q.Driver, q.Apart, true
+	}
 }
 
 // Tail is an append-only list that keeps its last Keep values. A slice that
@@ -50,37 +60,88 @@ func (t *Tail[T]) All() []T { return t.list[:len(t.list):len(t.list)] }
 // Gone is how many values came before the first of All.
 func (t *Tail[T]) Gone() int64 { return t.gone }
 
-// Series is the history of a ledger for graphs, bounded: points of SlotUS
-// microseconds each, as many as its Tail keeps.
+// Series is the history of a ledger for graphs, bounded. It keeps it at several
+// widths of slots, each SlotsMerged times as wide as the one before, so that the
+// last minutes are had in fine slots and the last weeks in coarse ones, with
+// every peak in each.
+//
+//	         now ─┐
+//	level 0  ▏▏▏▏▏▏   SlotUS wide
+//	level 1  ▏ ▏ ▏ ▏ ▏ ▏ ▏
+//	level 2  ▏       ▏       ▏       ▏       ▏
 type Series struct {
 	SlotUS int64
+	levels [SeriesLevels]level
+}
+
+// The shape of a Series. With slots of 20 ms and 8192 of them kept, level 0
+// reaches back 2.7 minutes of change and the last one 62 days.
+const (
+	SeriesLevels = 6
+	SlotsMerged  = 8
+)
+
+// level is slots of one width: those that are over, and the one going on.
+type level struct {
+	slotUS int64
 	points Tail[Point]
 	last   Point
 	any    bool
 }
 
-// NewSeries keeps at least keep slots of slotUS microseconds that saw a change.
+// Slots are a Series at one width of slots: what is over, oldest first, and the
+// slot going on, if any was begun.
+type Slots struct {
+	SlotUS int64
+	Done   []Point
+	Now    Point
+	Any    bool
+}
+
+// NewSeries keeps at least keep slots of slotUS microseconds that saw a change,
+// and as many of each other width.
 func NewSeries(slotUS int64, keep int) *Series {
-	return &Series{SlotUS: slotUS, points: Tail[Point]{Keep: keep}}
+	s := &Series{SlotUS: slotUS}
+	for i := range s.levels {
+		s.levels[i] = level{slotUS: slotUS, points: Tail[Point]{Keep: keep}}
+		slotUS *= SlotsMerged
+	}
+	return s
 }
 
 // Add notes what happened up to p.AtUS; times must not go back.
 func (s *Series) Add(p Point) {
-	p.AtUS -= p.AtUS % s.SlotUS
-	if s.any && p.AtUS <= s.last.AtUS {
-		s.last.merge(p)
-		return
+	for i := range s.levels {
+		s.levels[i].add(p)
 	}
-	if s.any {
-		s.points.Add(s.last)
-	}
-	s.last, s.any = p, true
 }
 
-// Points are the slots that are over, oldest first, and the one going on, if
-// any was begun. The slice stays as it is while the series goes on.
-func (s *Series) Points() (done []Point, now Point, any bool) {
-	return s.points.All(), s.last, s.any
+func (l *level) add(p Point) {
+	p.AtUS -= p.AtUS % l.slotUS
+	if l.any && p.AtUS <= l.last.AtUS {
+		l.last.merge(p)
+		return
+	}
+	if l.any {
+		l.points.Add(l.last)
+	}
+	l.last, l.any = p, true
+}
+
+// Slots are the series at the width of a level, 0 the finest. What they hold
+// stays as it is while the series goes on.
+func (s *Series) Slots(i int) Slots {
+	l := &s.levels[i]
+	return Slots{l.slotUS, l.points.All(), l.last, l.any}
+}
+
+// fork is a series that goes on from s with the slots going on alone.
+func (s *Series) fork() *Series {
+	f := *s
+	for i := range f.levels {
+		f.levels[i].points = Tail[Point]{Keep: s.levels[i].points.Keep}
+	}
+	return &f
 }
 
 // Track is what a graph needs of a ledger: its figures over time, and where
@@ -93,20 +154,59 @@ type Track struct {
 }
 
 // sample adds what happened since the last sample.
-func (t *Track) sample(l *Ledger, atUS int64) {
-	w := l.TakeWindow()
+func (t *Track) sample(l *Ledger, driver Reading, atUS int64) {
+	t.notePeak(l, atUS)
+	t.Add(pointOf(l.TakeWindow(), l, driver, atUS))
+}
+
+// notePeak follows where the peak was.
+func (t *Track) notePeak(l *Ledger, atUS int64) {
 	if l.total.PeakHeld > t.peak {
 		t.peak, t.PeakRun, t.PeakUS = l.total.PeakHeld, l.runs, atUS
 	}
-	t.Add(Point{
+}
+
+// pointOf is what happened in a window of a ledger.
+func pointOf(w Window, l *Ledger, driver Reading, atUS int64) Point {
+	p := Point{
 		AtUS: atUS, Run: l.runs, MinHeld: w.MinHeld, MaxHeld: w.MaxHeld, MaxInUse: w.MaxInUse,
 		Held: l.total.Held(), InUse: l.total.InUse, Avg: l.total.AvgHeld(), Floor: l.total.Floor,
-	})
+	}
+	if driver.OK {
+		p.Driver, p.Apart, p.Read = driver.Bytes, driver.Bytes-l.onDevice(), true
+	}
+	return p
+}
+
+// Graph is a track as it is to be drawn: with what happened since the last
+// sample, too, so that it shows every peak that the ledger knows of.
+type Graph struct {
+	Slots           [SeriesLevels]Slots // the finest first
+	PeakRun, PeakUS int64               // of held bytes; a run's ordinal, and a time
+}
+
+// graph is the track with what the ledger's window has since the last sample.
+func (t *Track) graph(l *Ledger, driver Reading, atUS int64) Graph {
+	late := *t
+	late.notePeak(l, atUS)
+	g := Graph{PeakRun: late.PeakRun, PeakUS: late.PeakUS}
+	p := pointOf(l.window, l, driver, atUS)
+	for i := range g.Slots {
+		s := t.Slots(i)
+		if s.Any {
+			s.Now.merge(p)
+		} else {
+			s.Now, s.Any = p, l.total.Requests > 0
+			s.Now.AtUS -= atUS % s.SlotUS
+		}
+		g.Slots[i] = s
+	}
+	return g
 }
 
 // fork is a track that goes on from t with the slot going on alone.
 func (t *Track) fork() Track {
 	f := *t
-	f.Series = &Series{SlotUS: t.SlotUS, points: Tail[Point]{Keep: t.points.Keep}, last: t.last, any: t.any}
+	f.Series = t.Series.fork()
 	return f
 }

@@ -32,12 +32,24 @@ var RunSchema []byte
 // RunDocument is the result of `bucketscope run`: one workload on one device
 // under one or more modes. Sizes are bytes, times microseconds.
 type RunDocument struct {
-	Format   string       `json:"format"`
-	Version  int          `json:"version"`
-	Workload RunWorkload  `json:"workload"`
-	Device   RunDevice    `json:"device"`
-	Repeat   int          `json:"repeat"`
-	Results  []ModeResult `json:"results"`
+	Format   string      `json:"format"`
+	Version  int         `json:"version"`
+	Workload RunWorkload `json:"workload"`
+	Device   RunDevice   `json:"device"`
+	Repeat   int         `json:"repeat"`
+	// Concurrency is there where several workloads were played at the same time.
+	Concurrency *Concurrency `json:"concurrency,omitempty"`
+	Results     []ModeResult `json:"results"`
+}
+
+// Concurrency says how workloads took turns.
+type Concurrency struct {
+	Workloads []string `json:"workloads"`
+	// Interleaving is "events" where their events take turns as Seed says, the same
+	// way each time, "runs" where their runs do, or "parallel" where each has a
+	// thread of its own.
+	Interleaving string  `json:"interleaving"`
+	Seed         *uint64 `json:"seed,omitempty"`
 }
 
 // RunWorkload says which requests were played.
@@ -73,6 +85,13 @@ type ModeResult struct {
 	UniformMode      string `json:"uniform_mode"`
 	QueryResolveMode string `json:"query_resolve_mode"`
 	DefaultMode      string `json:"default_mode"`
+	// Scope says who shares free buffers; absent in documents of old, where it
+	// was device.
+	Scope string `json:"scope,omitempty"`
+	// GraphCapture tells that runs were captured and replayed; Generations how
+	// many retired graphs' buffers a session kept.
+	GraphCapture bool `json:"graph_capture,omitempty"`
+	Generations  int  `json:"generations,omitempty"`
 	// Params are those of the storage mode that it reads.
 	Params          ModeParams      `json:"params"`
 	EventsPerSecond float64         `json:"events_per_second"`
@@ -82,7 +101,62 @@ type ModeResult struct {
 	Latency *Latency `json:"latency,omitempty"`
 	// Keys are the buckets that were served, by usage and size.
 	Keys []KeyEntry `json:"keys,omitempty"`
-	Runs []RunEntry `json:"runs"`
+	// Sessions are the books of every session, by its number in runs.
+	Sessions []SessionEntry `json:"sessions,omitempty"`
+	// HazardCount is how many hazards were seen, Hazards the first of them.
+	HazardCount int64         `json:"hazard_count,omitempty"`
+	Hazards     []HazardEntry `json:"hazards,omitempty"`
+	Runs        []RunEntry    `json:"runs"`
+}
+
+// Label is the mode, with the scope where that is not the usual one.
+func (r *ModeResult) Label() string {
+	if r.Scope == "" || r.Scope == cachemodes.ScopeDevice.String() {
+		return r.Mode
+	}
+	return r.Mode + "@" + r.Scope
+}
+
+// SessionEntry are the books of one session. Sizes are bytes.
+type SessionEntry struct {
+	Session     int64  `json:"session"`
+	Model       string `json:"model"`
+	Workload    string `json:"workload"`
+	State       string `json:"state"` // at the end: ready, released
+	Runs        int64  `json:"runs"`
+	Requests    int64  `json:"requests"`
+	Hits        int64  `json:"hits"`
+	Creates     int64  `json:"creates"`
+	CreateBytes int64  `json:"create_bytes"`
+	// PeakHeldBytes is the most of its weights, what it had in use and what was
+	// kept of what it released, at once; the peaks of sessions do not add up.
+	PeakHeldBytes int64 `json:"peak_held_bytes"`
+	// EndKeptBytes is what is kept at the end of what it released last.
+	EndKeptBytes  int64 `json:"end_kept_bytes"`
+	Lent          int64 `json:"lent"` // buffers that it had and another session got
+	LentBytes     int64 `json:"lent_bytes"`
+	Borrowed      int64 `json:"borrowed"`
+	BorrowedBytes int64 `json:"borrowed_bytes"`
+	LockWaits     int64 `json:"lock_waits"`
+	LockWaitUS    int64 `json:"lock_wait_us"`
+	Replays       int64 `json:"replays"` // runs that replayed a captured graph
+}
+
+// HazardEntry is a hazard that was seen: two uses of one buffer's memory.
+type HazardEntry struct {
+	Hazard    string    `json:"hazard"`
+	Usage     string    `json:"usage"`
+	Buffer    int64     `json:"buffer"` // in the order of creation, from 1
+	SizeBytes int64     `json:"size_bytes"`
+	First     UsedEntry `json:"first"`
+	Second    UsedEntry `json:"second"`
+}
+
+// UsedEntry is a buffer in the hands of a session.
+type UsedEntry struct {
+	Session        int64  `json:"session"`
+	Run            *int64 `json:"run"` // null between runs
+	RequestedBytes int64  `json:"requested_bytes"`
 }
 
 // KeyEntry are the books of one bucket: buffers of one usage and size.
@@ -124,6 +198,9 @@ type Totals struct {
 	UserBytes    int64 `json:"user_bytes"`
 	// AvgHeldWallBytes is the mean over time, on a timed device.
 	AvgHeldWallBytes *int64 `json:"avg_held_wall_bytes,omitempty"`
+	// PeakKeptBytes is the most that was pending and cached at the end of a run:
+	// what idle sessions cost. Absent where it was not measured.
+	PeakKeptBytes *int64 `json:"peak_kept_bytes,omitempty"`
 }
 
 // Latency sums up the durations of the runs.
@@ -176,12 +253,24 @@ type Measured struct {
 	Runs        []probe.Run
 	Keys        []probe.Key
 	SessionIDs  []int64 // by session index, as the workload numbers them
+	Sharing     cachemodes.Sharing
+	Capture     bool
+	Sessions    []MeasuredSession
+	PeakKept    *int64
+	HazardCount int64
+	Hazards     []probe.Hazard
 	Events      int64
 	Elapsed     time.Duration
 	DeviceTime  time.Duration
 	Timed       bool
 	AvgHeldWall int64
 	HasWall     bool
+}
+
+// MeasuredSession is what a SessionEntry is made from.
+type MeasuredSession struct {
+	Model, Workload string
+	Books           probe.Session
 }
 
 // reported are the usages that a ModeResult tells apart.
@@ -194,12 +283,15 @@ func NewModeResult(m Measured) ModeResult {
 		UniformMode:      m.Config[cachemodes.Uniform].Mode.String(),
 		QueryResolveMode: m.Config[cachemodes.QueryResolve].Mode.String(),
 		DefaultMode:      m.Config[cachemodes.Default].Mode.String(),
+		Scope:            m.Sharing.Scope.String(),
+		GraphCapture:     m.Capture,
+		HazardCount:      m.HazardCount,
 		Params:           params(m.Config[cachemodes.Storage]),
 		EventsPerSecond:  perSecond(m.Events, m.Elapsed),
 		Totals: Totals{
 			Sums:         sums(&m.Total),
 			WeightsBytes: m.Usage[cachemodes.Weights].PeakHeld,
-			UserBytes:    m.Usage[cachemodes.User].PeakHeld,
+			UserBytes:    m.Usage[cachemodes.User].PeakHeld, PeakKeptBytes: m.PeakKept,
 		},
 		Usage: map[string]Sums{},
 		Runs:  make([]RunEntry, 0, len(m.Runs)),
@@ -217,6 +309,15 @@ func NewModeResult(m Measured) ModeResult {
 			Destroys: k.Destroys, PeakInUse: k.PeakInUse, EndCached: k.Cached, Misses: misses(&k.Misses),
 		})
 	}
+	if m.Capture {
+		r.Generations = m.Sharing.Generations
+	}
+	for i := range m.Sessions {
+		r.Sessions = append(r.Sessions, sessionEntry(m.SessionIDs[i], &m.Sessions[i]))
+	}
+	for i := range m.Hazards {
+		r.Hazards = append(r.Hazards, hazardEntry(&m.Hazards[i], m.SessionIDs))
+	}
 	for i := range m.Runs {
 		r.Runs = append(r.Runs, runEntry(&m.Runs[i], m.SessionIDs))
 	}
@@ -224,6 +325,29 @@ func NewModeResult(m Measured) ModeResult {
 		r.Latency = latency(m)
 	}
 	return r
+}
+
+func sessionEntry(id int64, s *MeasuredSession) SessionEntry {
+	b := &s.Books
+	return SessionEntry{
+		Session: id, Model: s.Model, Workload: s.Workload, State: b.Life.String(), Runs: b.Runs,
+		Requests: b.Requests, Hits: b.Hits, Creates: b.Creates, CreateBytes: b.CreateBytes, PeakHeldBytes: b.PeakHeld,
+		EndKeptBytes: b.Pending + b.Cached, Lent: b.Lent, LentBytes: b.LentBytes, Borrowed: b.Borrowed, BorrowedBytes: b.BorrowedBytes,
+		LockWaits: b.Waits, LockWaitUS: b.WaitUS, Replays: b.Replays,
+	}
+}
+
+func hazardEntry(h *probe.Hazard, ids []int64) HazardEntry {
+	use := func(u probe.Use) UsedEntry {
+		e := UsedEntry{Session: ids[u.Session], RequestedBytes: u.Requested}
+		if u.Run != probe.NoRun {
+			e.Run = &u.Run
+		}
+		return e
+	}
+	return HazardEntry{
+		Hazard: h.Kind.String(), Usage: h.Usage.String(), Buffer: h.Serial, SizeBytes: h.Size, First: use(h.First), Second: use(h.Second),
+	}
 }
 
 func perSecond(n int64, d time.Duration) float64 {

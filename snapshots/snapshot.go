@@ -20,12 +20,12 @@ import (
 
 // The name and version of the format that a Snapshot is written in.
 //
-//	bucketscope-snapshot 1 N\n      N is the number of bytes that follow, but for the last 32
+//	bucketscope-snapshot 2 N\n      N is the number of bytes that follow, but for the last 32
 //	zstd of:  length of About (uvarint), About as JSON, probe.History
 //	SHA-256 of everything before it
 const (
 	SnapshotFormat  = "bucketscope-snapshot"
-	SnapshotVersion = 1
+	SnapshotVersion = 2
 )
 
 // SnapshotSchema is the JSON Schema of an About.
@@ -58,6 +58,12 @@ type About struct {
 	Workload RunWorkload `json:"workload"`
 	Device   RunDevice   `json:"device"`
 	Repeat   int         `json:"repeat"` // 0: played over and over until the snapshot
+	// Scope says who shared free buffers; absent in recordings of old, where it
+	// was device. Concurrency is there where several workloads were played.
+	Scope        string       `json:"scope,omitempty"`
+	GraphCapture bool         `json:"graph_capture,omitempty"`
+	Generations  int          `json:"generations,omitempty"`
+	Concurrency  *Concurrency `json:"concurrency,omitempty"`
 	// Sessions are the loaded models, by the index that the history uses.
 	Sessions []SessionName `json:"sessions"`
 	// Events is how many events of the workload were played, in ElapsedUS of
@@ -76,6 +82,8 @@ type About struct {
 type SessionName struct {
 	ID    int64  `json:"id"`
 	Model string `json:"model"`
+	// Workload is the one that it is of, where several were played.
+	Workload string `json:"workload,omitempty"`
 }
 
 // DriverSource is where readings are from; Reason, if there are none.
@@ -201,7 +209,7 @@ func read(r io.Reader, look func(at, of int) error) (*Snapshot, error) {
 	if err := json.Unmarshal(head, &s.About); err != nil {
 		return nil, fmt.Errorf("damaged: what it is a recording of cannot be read: %w", err)
 	}
-	if s.Format != SnapshotFormat || s.Version != SnapshotVersion {
+	if s.Format != SnapshotFormat || s.Version < 1 || s.Version > SnapshotVersion {
 		return nil, fmt.Errorf("damaged: it calls itself %q version %d inside", s.Format, s.Version)
 	}
 	if s.History, err = probe.ReadHistoryLooking(rest, look); err != nil {
@@ -315,6 +323,17 @@ func (s *Snapshot) Result() ModeResult {
 		Events: s.Events, Elapsed: time.Duration(s.ElapsedUS) * time.Microsecond,
 		DeviceTime: time.Duration(s.DeviceUS) * time.Microsecond, Timed: s.Device.Timed,
 	}
+	// A scope that no program of ours wrote is shown as the usual one.
+	m.Sharing.Scope, _ = cachemodes.LookupScope(s.Scope)
+	m.Sharing.Generations, m.Capture = s.Generations, s.GraphCapture
+	for i, name := range s.Sessions {
+		w := name.Workload
+		if w == "" {
+			w = s.Workload.Name
+		}
+		m.Sessions = append(m.Sessions, MeasuredSession{Model: name.Model, Workload: w, Books: end.Ledger.Session(int32(i))})
+	}
+	m.HazardCount = end.Ledger.Hazards()
 	for u := range m.Usage {
 		m.Usage[u] = end.Ledger.Usage(cachemodes.Usage(u))
 	}
@@ -326,6 +345,6 @@ func (s *Snapshot) Result() ModeResult {
 func (s *Snapshot) Document() *RunDocument {
 	return &RunDocument{
 		Format: RunFormat, Version: RunVersion, Workload: s.Workload, Device: s.Device,
-		Repeat: max(s.Repeat, 1), Results: []ModeResult{s.Result()},
+		Repeat: max(s.Repeat, 1), Concurrency: s.Concurrency, Results: []ModeResult{s.Result()},
 	}
 }

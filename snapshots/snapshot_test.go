@@ -49,11 +49,15 @@ func recorded(t testing.TB, name string, mode cachemodes.ModeID, repeat int) (*S
 	}
 	var ids []int64
 	for _, x := range tr.Sessions {
-		s.Sessions = append(s.Sessions, SessionName(x))
+		s.Sessions = append(s.Sessions, SessionName{ID: x.ID, Model: x.Model})
 		ids = append(ids, x.ID)
 	}
+	var sessions []MeasuredSession
+	for _, x := range res.Sessions {
+		sessions = append(sessions, MeasuredSession{Model: x.Model, Workload: x.Workload, Books: x.Books})
+	}
 	return s, NewModeResult(Measured{
-		Config: cfg, Total: res.Total, Usage: res.Usage, Runs: res.Runs, Keys: res.Keys, SessionIDs: ids,
+		Config: cfg, Total: res.Total, Usage: res.Usage, Runs: res.Runs, Keys: res.Keys, SessionIDs: ids, Sessions: sessions,
 		Events: res.Events, Elapsed: res.Elapsed.Truncate(time.Microsecond),
 	})
 }
@@ -215,7 +219,7 @@ func TestSnapshotRefuses(t *testing.T) {
 	}{
 		{"empty", nil, "not a bucketscope-snapshot"},
 		{"a run document", []byte(`{"format":"bucketscope-run"}`), "not a bucketscope-snapshot"},
-		{"newer", append([]byte("bucketscope-snapshot 2 anything\n"), rest...), "version 2 is newer than this program reads (1): open it with a newer bucketscope"},
+		{"newer", append([]byte("bucketscope-snapshot 3 anything\n"), rest...), "version 3 is newer than this program reads (2): open it with a newer bucketscope"},
 		{"version 0", append([]byte("bucketscope-snapshot 0 5\n"), rest...), "version 0 does not exist"},
 		{"no length", append([]byte("bucketscope-snapshot 1\n"), rest...), "its first line is"},
 		{"a hostile length", append([]byte("bucketscope-snapshot 1 4611686018427387904\n"), rest...), "more than this program reads"},
@@ -232,7 +236,7 @@ func TestSnapshotRefuses(t *testing.T) {
 		{"a bomb", sealed(t, make([]byte, maxLoose+1)), "decompressed it has more than"},
 		{"nothing inside", sealed(t, nil), "what it is a recording of is cut"},
 		{"no JSON inside", sealed(t, []byte("\x03abc")), "cannot be read"},
-		{"another name inside", about(func(a *About) { a.Format = "other" }), `it calls itself "other" version 1 inside`},
+		{"another name inside", about(func(a *About) { a.Format = "other" }), `it calls itself "other" version 2 inside`},
 		{"no sessions", about(func(a *About) { a.Sessions = nil }), "belongs to session 0 of 0"},
 		{"no history", sealed(t, []byte("\x34"+`{"format":"bucketscope-snapshot","version":1,"a":12}`)), "the history: "},
 	} {

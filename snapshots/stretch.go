@@ -128,7 +128,7 @@ func (s *Stretch) BeganUS() int64 { return s.fromUS }
 func (s *Stretch) EndedUS() int64 { return s.end.AtUS }
 
 // Document is the run document of the stretch: what a describes, with one
-// result.
+// result, in which sessions and hazards are left out.
 func (s *Stretch) Document(a *About) *RunDocument {
 	l := s.end.Ledger
 	total := l.Total()
@@ -139,6 +139,8 @@ func (s *Stretch) Document(a *About) *RunDocument {
 		ids[i] = a.Sessions[i].ID
 	}
 	m := Measured{Config: s.end.Config, Total: total, Runs: s.runs, SessionIDs: ids, Timed: a.Device.Timed}
+	m.Sharing.Scope, _ = cachemodes.LookupScope(a.Scope)
+	m.Sharing.Generations, m.Capture = a.Generations, a.GraphCapture
 	for u := range m.Usage {
 		b := l.Usage(cachemodes.Usage(u))
 		m.Usage[u] = b.Since(&s.usage[u])

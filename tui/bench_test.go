@@ -18,12 +18,15 @@ func longFixture() *engine.State {
 	st := fixture()
 	const slots = 1 << 16
 	st.NowUS = slots * 20_000
-	st.Points = st.Points[:0]
+	series := probe.NewSeries(20_000, 1<<13)
 	for i := range int64(slots) {
-		st.Points = append(st.Points, probe.Point{
+		series.Add(probe.Point{
 			AtUS: i * 20_000, Run: i / 4, MinHeld: 2 * gib, MaxHeld: 2*gib + i*7919%gib, MaxInUse: 2*gib + i*104729%(gib/2), Held: 2 * gib, InUse: 2 * gib,
-			Avg: 2*gib + i*1000, Floor: 2 * gib,
+			Avg: 2*gib + i*1000, Floor: 2 * gib, Driver: 3*gib + i*911%gib, Read: true,
 		})
+	}
+	for i := range st.Slots {
+		st.Slots[i] = series.Slots(i)
 	}
 	runs := fixtureRuns()
 	st.Runs = st.Runs[:0]
@@ -118,6 +121,10 @@ func BenchmarkHistory(b *testing.B) {
 		{"dense", []string{"3", "/", "type:hit", "enter"}, nil},
 		{"rare", []string{"3", "/", "type:oom", "enter"}, nil},
 		{"buffers", []string{"4"}, nil},
+		{"keys", []string{"2"}, nil},
+		{"keys-all", []string{"2", "-", "-", "-", "-", "-"}, nil},
+		{"braille", []string{"v"}, nil},
+		{"by-run", []string{"a", "-", "-", "-", "-"}, nil},
 		{"back", []string{"3", "k"}, []string{"k"}},
 		{"back-live", nil, []string{"{"}},
 	} {
@@ -130,6 +137,7 @@ func BenchmarkHistory(b *testing.B) {
 			for i := int64(0); b.Loop(); i++ {
 				run(i)
 				st := *base
+				p.log(&st)
 				st.History, st.Seq, st.NowUS, st.Events = p.jrn.History(), p.jrn.End(), p.at, i+1
 				r.engine.st = &st
 				began := time.Now()

@@ -281,12 +281,17 @@ func (p *bucketsPane) draw(v view, f *frame, framed, focus bool) {
 	}
 }
 
-// emptyText says why there are none.
+// emptyText says why there are none in the table.
 func (p *bucketsPane) emptyText(f *frame) string {
-	st := f.st
-	if !p.filter.empty() && len(st.Keys) > 0 {
+	if !p.filter.empty() && len(f.st.Keys) > 0 {
 		return f.say("nothing, because no bucket is as the filter wants it; {back} drops it")
 	}
+	return emptyBuckets(f)
+}
+
+// emptyBuckets says why there are none.
+func emptyBuckets(f *frame) string {
+	st := f.st
 	if st.Status == engine.Paused && st.Events == 0 {
 		return f.say("nothing yet, because the workload is paused: {pause} starts it")
 	}

@@ -188,7 +188,7 @@ func (s *compareScreen) drawGraph(v view, f *frame) {
 	if v.h < 2 || v.w < labels+8 {
 		return
 	}
-	n, dots := v.w-labels, brailleDots
+	n, dots := v.w-labels, cellDots
 	if f.g == &asciiGlyphs {
 		dots = [2]int{1, 1}
 	}
@@ -209,7 +209,7 @@ func (s *compareScreen) drawGraph(v view, f *frame) {
 	sc := newScale(low, high, v.h, f.si)
 	drawScale(v.sub(0, 0, labels, v.h), &sc, f)
 	plot := v.sub(labels, 0, n, v.h)
-	if dots == brailleDots {
+	if dots == cellDots {
 		drawBraille(plot, &sc, lines)
 		return
 	}
@@ -218,17 +218,17 @@ func (s *compareScreen) drawGraph(v view, f *frame) {
 	}
 }
 
-// brailleDots are the columns and rows of dots in a cell.
-var brailleDots = [2]int{2, 4}
+// cellDots are the columns and rows of dots in a cell.
+var cellDots = [2]int{2, 4}
 
-// brailleBits are the dots of a cell, by column and row.
-var brailleBits = [2][4]rune{{0x01, 0x02, 0x04, 0x40}, {0x08, 0x10, 0x20, 0x80}}
+// cellBits are the dots of a cell, by column and row.
+var cellBits = [2][4]rune{{0x01, 0x02, 0x04, 0x40}, {0x08, 0x10, 0x20, 0x80}}
 
 // drawBraille draws both lines in dots, a value per column of dots: A dotted, B
 // whole, so that they differ without colour. A cell that they share looks like
 // neither.
 func drawBraille(v view, sc *scale, lines [2][]float64) {
-	rows := v.h * brailleDots[1]
+	rows := v.h * cellDots[1]
 	fine := *sc
 	fine.rows = rows
 	for side, line := range lines {
@@ -256,7 +256,7 @@ func drawBraille(v view, sc *scale, lines [2][]float64) {
 
 // dot sets a dot in the cell that it falls into.
 func dot(v view, x, y int, s style) {
-	cx, cy := x/brailleDots[0], y/brailleDots[1]
+	cx, cy := x/cellDots[0], y/cellDots[1]
 	if cx < 0 || cx >= v.w || cy < 0 || cy >= v.h {
 		return
 	}
@@ -268,7 +268,7 @@ func dot(v view, x, y int, s style) {
 	} else if c.s != s {
 		s = strong
 	}
-	v.set(cx, cy, r|brailleBits[x%brailleDots[0]][y%brailleDots[1]], s)
+	v.set(cx, cy, r|cellBits[x%cellDots[0]][y%cellDots[1]], s)
 }
 
 // drawSteps draws a line of a value per column, up and down between them.

@@ -52,9 +52,9 @@ func (l *eventLog) block(h *probe.History, number int64) *eventBlock {
 	return b
 }
 
-// look looks at some entries, and answers whether it looked at any and whether
+// look looks at some entries, about budget of them, and answers whether it looked at any and whether
 // there are more to look at.
-func (l *eventLog) look(h *probe.History) (any, more bool) {
+func (l *eventLog) look(h *probe.History, budget int64) (any, more bool) {
 	if h.End() == h.First() {
 		return false, false
 	}
@@ -64,12 +64,12 @@ func (l *eventLog) look(h *probe.History) (any, more bool) {
 			delete(l.blocks, n)
 		}
 	}
-	budget := int64(entriesPerTick)
+	all := budget
 	budget -= l.lookAt(h, last, &l.newest, budget)
 	for n := last - 1; n >= first && budget > 0 && !l.filter.empty(); n-- {
 		budget -= l.lookAt(h, n, &l.older, budget)
 	}
-	return budget < entriesPerTick, budget <= 0
+	return budget < all, budget <= 0
 }
 
 // lookAt goes on in a block and answers how many entries it read.

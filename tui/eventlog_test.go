@@ -65,7 +65,7 @@ func TestEventLog(t *testing.T) {
 		var l eventLog
 		l.filterBy(parsed)
 		for range rapid.IntRange(0, 12).Draw(t, "looks") {
-			l.look(&h)
+			l.look(&h, entriesPerTick)
 		}
 		at := rapid.Int64Range(h.First(), h.End()-1).Draw(t, "at")
 		n := rapid.IntRange(1, 300).Draw(t, "n")
@@ -78,7 +78,7 @@ func TestEventLog(t *testing.T) {
 		}
 		ticks := 0
 		for more := true; more; ticks++ {
-			_, more = l.look(&h)
+			_, more = l.look(&h, entriesPerTick)
 		}
 		if most := int(h.End()/entriesPerTick) + 8; ticks > most {
 			t.Fatalf("%q: all is looked at after %d ticks", text, ticks)
@@ -90,7 +90,7 @@ func TestEventLog(t *testing.T) {
 			play(h.End() + 5_000)
 			h = p.jrn.History()
 			for more := true; more; {
-				_, more = l.look(&h)
+				_, more = l.look(&h, entriesPerTick)
 			}
 			if found, _ := l.found(&h); found != int64(len(matches(&h, &parsed))) {
 				t.Fatalf("%q: after more events %d match", text, found)

@@ -206,16 +206,7 @@ func (r *eventRow) story(f *frame) (string, style) {
 	case probe.Noted:
 		return r.text, plain
 	case probe.RunEnded:
-		e := r.ended
-		text := units.Count(e.hits) + " hits, " + units.Count(e.creates) + " new"
-		if e.creates > 0 {
-			text += " (" + f.bytes(e.createBytes) + ")"
-		}
-		text += ", " + units.Count(e.destroys) + " gone, peak " + f.bytes(e.peak)
-		if f.st.Device.Timed {
-			text += ", " + duration(float64(e.us))
-		}
-		return text, plain
+		return r.endTexts(f)[0], plain
 	case probe.SessionCreated:
 		return "a model is being loaded", plain
 	case probe.SessionIsReady:
@@ -236,7 +227,7 @@ func (r *eventRow) story(f *frame) (string, style) {
 		}
 		return reasonWords[r.why], faint
 	case cachemodes.Fail:
-		return "the device refused", failure
+		return "no memory", failure
 	case cachemodes.Adjust:
 		return "the keys were renewed", switchMark
 	case cachemodes.Switch:
@@ -247,6 +238,35 @@ func (r *eventRow) story(f *frame) (string, style) {
 		return "is a key no more", switchMark
 	}
 	return "", plain
+}
+
+// endTexts is what a run that ended came to, in fewer and fewer words.
+func (r *eventRow) endTexts(f *frame) []string {
+	e := r.ended
+	made := units.Count(e.creates) + " new"
+	if e.creates > 0 {
+		made += " (" + f.bytes(e.createBytes) + ")"
+	}
+	hits, gone, peak := units.Count(e.hits)+" hits, ", units.Count(e.destroys)+" gone", "peak "+f.bytes(e.peak)
+	all := hits + made + ", " + gone + ", " + peak
+	texts := []string{all, made + ", " + gone + ", " + peak, made + ", " + peak, units.Count(e.creates) + " new, " + peak, units.Count(e.creates) + " new"}
+	if f.st.Device.Timed {
+		texts = slices.Insert(texts, 0, all+", "+duration(float64(e.us)))
+	}
+	return texts
+}
+
+// drawStory draws what happened, in as many words as there is room for.
+func drawStory(v view, f *frame, r *eventRow) {
+	text, s := r.story(f)
+	if r.what == probe.RunEnded {
+		for _, text = range r.endTexts(f) {
+			if textWidth(text) <= v.w {
+				break
+			}
+		}
+	}
+	v.put(0, 0, cut(text, v.w), s)
 }
 
 // typeStyle sets apart what costs and what changes.
@@ -315,7 +335,7 @@ var eventColumns = []column[*eventRow]{
 		}
 		return r.mode.String(), faint
 	}},
-	{title: "what", width: 12, left: true, rank: 2, grow: 80, text: func(f *frame, r *eventRow) (string, style) { return r.story(f) }},
+	{title: "what", width: 12, left: true, rank: 2, grow: 80, draw: drawStory},
 }
 
 // tailOf is a number in w columns; of a longer one its last digits, which tell

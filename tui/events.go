@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sort"
 
+	"bucketscope/cachemodes"
 	"bucketscope/internal/engine"
 	"bucketscope/internal/units"
 	"bucketscope/probe"
@@ -41,7 +42,11 @@ func (s *eventsScreen) follow(f *frame) {
 
 // work looks at some more events.
 func (s *eventsScreen) work(f *frame) (changed, more bool) {
-	changed, more = s.log.look(&f.now.History)
+	budget := int64(entriesPerTick)
+	if f.latest.Status != engine.Running {
+		budget = entriesIdle
+	}
+	changed, more = s.log.look(&f.now.History, budget)
 	if changed {
 		s.fetch(f)
 	}
@@ -300,6 +305,14 @@ func (s *eventsScreen) drawDetail(v view, f *frame) {
 func (r *eventRow) sentence(f *frame) string {
 	text := fmt.Sprintf("%.6f s, ", float64(r.atUS)/1e6)
 	switch {
+	case r.what == probe.Happened && r.kind == cachemodes.Fail:
+		text += fmt.Sprintf("run %d: out of memory: the device refused a %s buffer of %d bytes, %d asked", r.run, r.usage, r.size, r.requested)
+		if r.session >= 0 {
+			text += fmt.Sprintf(", session %d", r.session)
+		}
+		if r.hasMode() {
+			text += ", under " + r.mode.String()
+		}
 	case r.what == probe.Happened && r.sized():
 		text += fmt.Sprintf("run %d: %s of %d bytes", r.run, r.typeWord(), r.size)
 		if r.serial > 0 {

@@ -169,15 +169,6 @@ var usageWords = [cachemodes.NumCaches]string{"storage", "uniform", "query resol
 // capped reports whether a bucket keeps some free buffers, but not any number.
 func capped(k *engine.KeyRow) bool { return k.IsKey && k.Cap < cachemodes.Uncapped }
 
-// advice is the worst of what the state's diagnosis found, or nothing.
-func advice(f *frame) string {
-	found := engine.Diagnose(f.st, f.si)
-	if len(found) == 0 {
-		return ""
-	}
-	return "! " + found[0].Evidence + ". " + found[0].Remedy
-}
-
 // begunAnew reports whether b is not of the same play as a: another workload,
 // or the same from its beginning. Numbers of runs and keys start again then.
 func begunAnew(a, b *engine.State) bool {

@@ -43,14 +43,12 @@ func fixture() *engine.State {
 	b.Requested = b.InUse - 118*mib
 	b.PeakHeld, b.Floor = 3_492*mib, 2_271*mib
 	st.Runs = fixtureRuns()
-	st.Points = fixturePoints(now)
-	st.LastPoint, st.HasPoint = st.Points[len(st.Points)-1], true
-	st.Points = st.Points[:len(st.Points)-1]
+	setPoints(st, fixturePoints(now))
 	st.Marks = []engine.Mark{
 		{AtUS: 21 * sec, Run: 169, Text: "mode→bucket"},
 		{AtUS: 36 * sec, Run: 182, Text: "uniform→lazyRelease"},
 	}
-	st.Keys = fixtureKeys()
+	st.Keys, st.KeyRuns, st.Sizes = fixtureKeys(), fixtureKeyRuns(), fixtureSizes()
 	return st
 }
 
@@ -59,6 +57,12 @@ func books(average int64) probe.Books {
 	var l probe.Ledger
 	l.Apply(&cachemodes.Event{Kind: cachemodes.Create, Size: average, Requested: average, Key: cachemodes.NoKey, Session: cachemodes.NoSession})
 	return l.Total()
+}
+
+// setPoints gives a state a graph of fine slots, of which the last goes on.
+func setPoints(st *engine.State, points []probe.Point) {
+	last := len(points) - 1
+	st.Slots[0] = probe.Slots{SlotUS: 20_000, Done: points[:last:last], Now: points[last], Any: true}
 }
 
 // fixtureRuns are the runs 164 to 187; every tenth is a prompt.
@@ -103,6 +107,7 @@ func fixturePoints(now int64) []probe.Point {
 			AtUS: at, Run: 90 + at/sec*4, MinHeld: held - 31*mib, MaxHeld: held, MaxInUse: 2_210*mib + at/sec*4*mib,
 			Held: held - 17*mib, InUse: 2_190*mib + at/sec*4*mib,
 			Avg: 2_300*mib + at/sec*2*mib, Floor: 2_180*mib + min(at/sec, 20)*4*mib,
+			Driver: held + 290*mib, Apart: 290 * mib, Read: at > 3*sec,
 		}
 		if at == 9_400_000 {
 			p.MaxHeld, p.Run = 3_492*mib, 127
@@ -139,8 +144,68 @@ func fixtureKeys() []engine.KeyRow {
 	rows := []engine.KeyRow{a, b, c, d, e, idle, u}
 	for i := range rows {
 		rows[i].MissesSince = rows[i].Misses
+		rows[i].PaddingRun = rows[i].Padding + rows[i].Padding/int64(7+i)
 	}
 	return rows
+}
+
+// fixtureKeyRuns are what the runs 164 to 187 asked of the keys: learnt ones
+// until run 169 and, from then on, those of a table.
+func fixtureKeyRuns() []probe.KeyRun {
+	var rows []probe.KeyRun
+	for i := range int32(24) {
+		row := func(id cachemodes.KeyID, limit, want, requests, creates int32, life probe.KeyLife) {
+			rows = append(rows, probe.KeyRun{
+				Run: int64(164 + i), Key: id, Cap: limit, Want: want, Requests: requests, Creates: creates, Life: life, Padding: int64(100*id+cachemodes.KeyID(i)) * kib,
+			})
+		}
+		if i < 5 {
+			var life probe.KeyLife
+			switch i {
+			case 0:
+				life = probe.Born
+			case 2:
+				life = probe.Born | probe.Dropped
+			case 4:
+				life = probe.Dropped
+			}
+			row(5, cachemodes.Uncapped, 2+i, 3+i, i%2, life)
+			row(6, cachemodes.Uncapped, 11+3*i, 90+i, 4-i, 0)
+			continue
+		}
+		row(0, 20, 41+i, 43+i, 21+i, 0)
+		if i%3 == 2 {
+			row(1, 10, 12-i%2, 37-i, 25-i, 0)
+		}
+		if i > 8 {
+			row(2, 50, 5+(i*7)%40, 76+i, 0, 0)
+		}
+		if i%4 == 3 {
+			row(3, 2, 2, 1, i%8/7, 0)
+			row(4, probe.NotKey, 0, 1, 1, 0)
+		}
+		row(6, cachemodes.Uncapped, 11+i, 138+i, 40-i, 0)
+	}
+	return rows
+}
+
+// fixtureSizes is a histogram of no two equal figures.
+func fixtureSizes() (sizes [cachemodes.NumCaches][]int64) {
+	for _, c := range []struct {
+		u    cachemodes.Usage
+		size int64
+		n    int64
+	}{
+		{cachemodes.Storage, 96, 7}, {cachemodes.Storage, 4_000, 311}, {cachemodes.Storage, 61_000, 7_753}, {cachemodes.Storage, 250_000, 45},
+		{cachemodes.Storage, 3_100_000, 1_999}, {cachemodes.Storage, 3_900_000, 3_832}, {cachemodes.Storage, 7_000_000, 1_117},
+		{cachemodes.Storage, 40_000_000, 93}, {cachemodes.Storage, 201 * mib, 88}, {cachemodes.Uniform, 48, 12_003}, {cachemodes.Uniform, 160, 10_455},
+	} {
+		for len(sizes[c.u]) <= probe.SizeClass(c.size) {
+			sizes[c.u] = append(sizes[c.u], 0)
+		}
+		sizes[c.u][probe.SizeClass(c.size)] += c.n
+	}
+	return sizes
 }
 
 // The fixture in other circumstances.
@@ -204,8 +269,8 @@ func hugeFixture() *engine.State {
 		k := &st.Keys[i]
 		k.Want, k.InUse, k.LastNew, k.LastRequests, k.Size = top, 3, top, top, 1<<53-16
 	}
-	for i := range st.Points {
-		st.Points[i].MaxHeld = 4*top - 1
+	for i := range st.Slots[0].Done {
+		st.Slots[0].Done[i].MaxHeld = 4*top - 1
 	}
 	return st
 }

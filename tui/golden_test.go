@@ -131,9 +131,27 @@ func TestGoldens(t *testing.T) {
 		{name: "help-200x60", w: 200, h: 60, keys: []string{"?"}},
 		{name: "frozen-80x24", w: 80, h: 24, keys: []string{"space"}, act: moveOn},
 		{name: "frozen-48x12", w: 48, h: 12, keys: []string{"space"}, act: moveOn},
+		{name: "live-braille-120x32", w: 120, h: 32, keys: []string{"v"}},
+		{name: "live-blocks-120x32", w: 120, h: 32, keys: []string{"v", "v"}},
+		{name: "live-byrun-80x24", w: 80, h: 24, keys: []string{"a"}},
+		{name: "live-point-120x32", w: 120, h: 32, keys: []string{"tab", "tab", "left", "left", "pgup"}},
+		{name: "live-point-48x12", w: 48, h: 12, keys: []string{"tab", "tab", "left"}},
+		{name: "findings-80x24", w: 80, h: 24, keys: []string{"f", "down"}},
+		{name: "findings-48x12", w: 48, h: 12, keys: []string{"f"}},
+		{name: "findings-none-80x24", st: emptyFixture(), w: 80, h: 24, keys: []string{"f"}},
+		{name: "keys-empty-80x24", st: emptyFixture(), w: 80, h: 24, keys: []string{"2"}},
+		{name: "keys-none-80x24", w: 80, h: 24, keys: []string{"2", "v", "v"}},
+		{name: "keys-ascii-80x24", o: Options{ASCII: true}, w: 80, h: 24, keys: []string{"2", "down", "left"}},
+		{name: "keys-dense-80x24", w: 80, h: 24, keys: []string{"2", "e", "o"}},
+		{name: "keys-sizes-80x24", w: 80, h: 24, keys: []string{"2", "tab"}},
+		{name: "keys-uniform-48x12", w: 48, h: 12, keys: []string{"2", "v", "tab"}},
+		{name: "keys-zoom-120x32", w: 120, h: 32, keys: []string{"2", "-", "-", "left", "left"}},
 		{name: "palette-80x24", w: 80, h: 24, keys: []string{":"}},
 		{name: "palette-run-48x12", w: 48, h: 12, keys: []string{"ctrl+p", "r", "u", "n"}},
 		{name: "events-empty-80x24", st: emptyFixture(), w: 80, h: 24, keys: []string{"3"}},
+		{name: "events-refused-80x24", st: refusedFixture(), w: 80, h: 24, keys: []string{"3", "k"}},
+		{name: "events-ends-48x12", st: historyFixture(), w: 48, h: 12, keys: []string{"3", "/", "type:end", "enter"}},
+		{name: "events-ends-80x24", st: historyFixture(), w: 80, h: 24, keys: []string{"3", "/", "type:end", "enter"}},
 		{name: "events-typing-80x24", st: historyFixture(), w: 80, h: 24, keys: []string{"3", "/", "type:mess"}},
 		{name: "events-none-80x24", st: historyFixture(), w: 80, h: 24, keys: []string{"3", "/", "type:oom", "enter"}},
 		{name: "buffers-leaks-120x32", st: historyFixture(), w: 120, h: 32, keys: []string{"4", "v"}},
@@ -148,6 +166,9 @@ func TestGoldens(t *testing.T) {
 			name string
 			keys []string
 		}{
+			{"keys", []string{"2"}},
+			{"keys-marked", []string{"2", "down", "down", "left", "left", "left"}},
+			{"keys-past", []string{"{", "{", "{", "{", "2", "down"}},
 			{"events", []string{"3"}},
 			{"events-filter", []string{"3", "/", "type:miss", " ", "size>=4MiB", "enter"}},
 			{"events-past", []string{"3", "/", "type:miss", " ", "size>=4MiB", "enter", "k", "pgup", "k"}},
@@ -156,7 +177,7 @@ func TestGoldens(t *testing.T) {
 			{"buffers-past", []string{"{", "{", "4", "/", "usage:storage", " ", "size<8MiB", "enter", "o"}},
 		} {
 			cases = append(cases, goldenCase{
-				name: fmt.Sprintf("%s-%dx%d", c.name, size[0], size[1]), st: historyFixture(), w: size[0], h: size[1], keys: c.keys,
+				name: fmt.Sprintf("%s-%dx%d", c.name, size[0], size[1]), st: stateFor(c.name), w: size[0], h: size[1], keys: c.keys,
 			})
 		}
 	}
@@ -233,6 +254,14 @@ func dailyCases() []goldenCase {
 		)
 	}
 	return cases
+}
+
+// stateFor is the fixture that a screen is shown with.
+func stateFor(name string) *engine.State {
+	if name == "keys" || name == "keys-marked" {
+		return fixture()
+	}
+	return historyFixture()
 }
 
 // moveOn lets the engine play 12 runs.

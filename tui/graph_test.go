@@ -16,18 +16,19 @@ import (
 // or less.
 func history(held []int64, everyUS int64) *engine.State {
 	st := &engine.State{NowUS: int64(len(held)) * everyUS}
+	var points []probe.Point
 	floor := int64(math.MaxInt64)
 	for i, h := range held {
 		floor = min(floor, h)
-		st.Points = append(st.Points, probe.Point{
+		points = append(points, probe.Point{
 			AtUS: int64(i) * everyUS, Run: int64(i), MinHeld: min(h, held[max(i-1, 0)]), MaxHeld: h, MaxInUse: h / 2, Held: h, InUse: h / 2, Avg: h / 3, Floor: floor / 4,
 		})
 		if h > st.Total.PeakHeld {
 			st.Total.PeakHeld, st.PeakRun, st.PeakAtUS = h, int64(i), int64(i)*everyUS
 		}
 	}
-	if n := len(st.Points); n > 0 {
-		st.LastPoint, st.HasPoint, st.Points = st.Points[n-1], true, st.Points[:n-1]
+	if n := len(points); n > 0 {
+		setPoints(st, points)
 		st.Total.InUse = held[n-1]
 	}
 	return st
@@ -66,8 +67,9 @@ func TestSpikeIsSeen(t *testing.T) {
 		var c canvas
 		c.reset(w, h, false)
 		f := &frame{st: st, latest: st, g: &unicodeGlyphs}
-		drawGraph(c.all(), f, window)
-		low, high := win.extent()
+		look := graphLook{window: window, tier: graphTier(rapid.IntRange(0, numTiers-1).Draw(t, "tier"))}
+		look.draw(c.all(), f)
+		low, high := win.extent(h > tightRows)
 		sc := newScale(low, high, h, false)
 		plot := c.all().sub(8, 0, columns, h)
 		y := sc.row(float64(spike))
@@ -130,9 +132,9 @@ func TestStandsStill(t *testing.T) {
 		a := history(held, 50_000)
 		b := history(append(held, 5), 50_000)
 		wa, wb := reduce(a, window, 100), reduce(b, window, 100)
-		shift := int((wb.fromUS - wa.fromUS) / wa.columnUS)
-		if (wb.fromUS-wa.fromUS)%wa.columnUS != 0 || shift < 0 {
-			t.Fatalf("window %v moved by %d µs, columns are %d", window, wb.fromUS-wa.fromUS, wa.columnUS)
+		shift := int((wb.from - wa.from) / wa.width)
+		if (wb.from-wa.from)%wa.width != 0 || shift < 0 {
+			t.Fatalf("window %v moved by %d µs, columns are %d", window, wb.from-wa.from, wa.width)
 		}
 		for x := shift; x < 98; x++ {
 			if wa.columns[x].held != wb.columns[x-shift].held {
@@ -202,8 +204,9 @@ func TestWindowText(t *testing.T) {
 		{0, 80, "held bytes, all of the history, max per column"},
 		{time.Minute, 48, "held, last 60 s, max"},
 	} {
-		if got := graphTitle(c.window, c.w); got != c.want {
-			t.Errorf("graphTitle(%v, %d) = %q, want %q", c.window, c.w, got, c.want)
+		look := graphLook{window: c.window}
+		if got := look.title(c.w); got != c.want {
+			t.Errorf("title of %v at %d = %q, want %q", c.window, c.w, got, c.want)
 		}
 	}
 }
@@ -211,13 +214,15 @@ func TestWindowText(t *testing.T) {
 // TestGap: between two points a graph shows what was held then, not the peaks
 // on both sides; and after the last one, what is held now.
 func TestGap(t *testing.T) {
-	st := &engine.State{NowUS: 9*sec + sec/2, HasPoint: true, PeakRun: 1}
-	st.Points = []probe.Point{{AtUS: 0, MinHeld: 0, MaxHeld: 9 * mib, MaxInUse: 8 * mib, Held: 4 * mib, InUse: 1 * mib}}
-	st.LastPoint = probe.Point{AtUS: 5 * sec, Run: 1, MinHeld: 4 * mib, MaxHeld: 7 * mib, MaxInUse: 6 * mib, Held: 5 * mib, InUse: 3 * mib}
+	st := &engine.State{NowUS: 9*sec + sec/2, PeakRun: 1}
+	setPoints(st, []probe.Point{
+		{AtUS: 0, MinHeld: 0, MaxHeld: 9 * mib, MaxInUse: 8 * mib, Held: 4 * mib, InUse: 1 * mib},
+		{AtUS: 5 * sec, Run: 1, MinHeld: 4 * mib, MaxHeld: 7 * mib, MaxInUse: 6 * mib, Held: 5 * mib, InUse: 3 * mib},
+	})
 	st.Total.Cached, st.Total.InUse, st.Total.PeakHeld = 2*mib, 3*mib, 9*mib
 	win := reduce(st, 15*time.Second, 15)
-	if win.fromUS != 0 || win.columnUS != sec {
-		t.Fatalf("columns of %d µs from %d", win.columnUS, win.fromUS)
+	if win.from != 0 || win.width != sec {
+		t.Fatalf("columns of %d µs from %d", win.width, win.from)
 	}
 	for x, want := range []float64{9, 4, 4, 4, 4, 7, 5, 5, 5, 5} {
 		c := win.columns[x]

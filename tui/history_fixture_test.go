@@ -16,6 +16,13 @@ type player struct {
 	at  int64
 
 	marks []engine.Mark
+	runs  probe.Tail[probe.Run]
+}
+
+// log gives a state the logs and the graph that an engine keeps.
+func (p *player) log(st *engine.State) {
+	g := p.jrn.Graph()
+	st.Slots, st.Runs, st.KeyRuns, st.RunCount = g.Slots, p.runs.All(), p.jrn.Demand().Rows(), p.led.Runs()
 }
 
 func newPlayer() *player {
@@ -23,7 +30,8 @@ func newPlayer() *player {
 	led := &probe.Ledger{}
 	return &player{
 		mgr: cachemodes.NewManager(cfg), led: led,
-		jrn: probe.NewJournal(led, cfg, 64<<20, probe.NewSeries(20_000, 1<<16)),
+		jrn:  probe.NewJournal(led, cfg, 64<<20, probe.NewSeries(20_000, 1<<13)),
+		runs: probe.Tail[probe.Run]{Keep: 2048},
 	}
 }
 
@@ -64,7 +72,7 @@ func (p *player) run(info probe.RunInfo, us int64, sizes ...int64) {
 	p.submit(info.Session)
 	p.book(p.mgr.RunEnd(info.Session))
 	p.jrn.EndRun(p.at, info.Session, info.ID)
-	p.led.EndRun(info.Session, info.ID, p.mgr.Mode(cachemodes.Storage), p.at)
+	p.runs.Add(p.led.EndRun(info.Session, info.ID, p.mgr.Mode(cachemodes.Storage), p.at))
 }
 
 func (p *player) set(u cachemodes.Usage, m cachemodes.ModeID) {
@@ -122,5 +130,19 @@ func historyFixture() *engine.State {
 		p.at += 1_013
 		p.request(3, cachemodes.Storage, (5+i)*mib)
 	}
+	return p.state()
+}
+
+// refusedFixture is a profile in whose second run the device refused a buffer.
+func refusedFixture() *engine.State {
+	p := newPlayer()
+	p.run(probe.RunInfo{Session: 3, ID: 40, Label: "conv1 step0 n=1 total=128", Tokens: 1}, 7_210, 4*mib-4_096, 61_440)
+	info := probe.RunInfo{Session: 3, ID: 41, Label: "conv1 step1 n=1 total=129", Tokens: 1}
+	p.at += 871_331
+	p.jrn.StartRun(p.at, info)
+	p.led.StartRun(info, p.at)
+	id, events := p.mgr.Request(3, cachemodes.Storage, 57*mib+77)
+	p.book(events[:len(events)-1])
+	p.book(p.mgr.Fail(id))
 	return p.state()
 }

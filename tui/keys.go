@@ -68,8 +68,12 @@ const (
 	suggestTable
 	showTable
 	useMouse
+	align
+	expand
+	toBuckets
+	findings
 
-	numActions = int(useMouse) + 1
+	numActions = int(findings) + 1
 )
 
 // actionNames are what a config file calls the actions, by action.
@@ -84,6 +88,7 @@ var actionNames = [numActions]string{
 	toCompare: "compare", toTune: "tune", saveSnapshot: "snapshot", exportAs: "export", addNote: "note", setBaseline: "baseline",
 	showDifference: "difference", undoTuning: "undo", editValue: "edit", addBucket: "add-bucket", dropBucket: "drop-bucket",
 	suggestTable: "suggest", showTable: "show-table", useMouse: "mouse",
+	align: "align", expand: "expand", toBuckets: "buckets", findings: "findings",
 }
 
 // scope is where a binding holds.
@@ -95,8 +100,9 @@ const (
 	inMenus // lists that are typed into: letters are text there
 	inTabs  // menus with a list for each usage
 	inLine  // a line that is typed, beside what it is about
+	inList  // lists that are only walked: letters are keys there
 
-	everywhere = onScreens | inHelp | inMenus | inLine
+	everywhere = onScreens | inHelp | inMenus | inLine | inList
 )
 
 // binding ties keys to an action. Order is the order of help.
@@ -133,6 +139,9 @@ var keymap = Keymap{
 	{zoomIn, onScreens, []string{"+"}, "+", "", "shorter window of the graph", groupDisplay},
 	{zoomOut, onScreens, []string{"-"}, "-", "", "longer window, up to all of the history", groupDisplay},
 	{zoomReset, onScreens, []string{"="}, "=", "", "window of 60 s again", groupDisplay},
+	{align, onScreens, []string{"a"}, "a", "", "Live: the graph by run, or over time", groupDisplay},
+	{expand, onScreens, []string{"e"}, "e", "", "Buckets: a row for each key instead of two", groupDisplay},
+	{findings, onScreens | inList, []string{"f"}, "f", "findings", "everything that the diagnosis found, the dearest first; enter goes where it happened", groupDisplay},
 	{pause, onScreens, []string{"p"}, "p", "pause", "pause the workload at the end of its run, or let it go on; after a stop, begin anew", groupWorkload},
 	{step, onScreens, []string{"n"}, "n", "step", "play one run, then pause", groupWorkload},
 	{slower, onScreens, []string{"<"}, "<", "", "slower: fewer runs per second", groupWorkload},
@@ -140,6 +149,7 @@ var keymap = Keymap{
 	{chooseMode, onScreens, []string{"m"}, "m", "mode", "cache mode of each usage", groupWorkload},
 	{chooseWorkload, onScreens, []string{"w"}, "w", "workload", "play another recording", groupWorkload},
 	{toLive, onScreens, []string{"1"}, "1", "", "Live: held bytes over time, the buckets, the runs", groupScreens},
+	{toBuckets, onScreens, []string{"2"}, "2", "", "Buckets: what each run asked of each key, births and deaths of keys, the sizes asked for", groupScreens},
 	{toEvents, onScreens, []string{"3"}, "3", "", "Events: everything that happened, filtered; a marked event takes every pane back to it", groupScreens},
 	{toBuffers, onScreens, []string{"4"}, "4", "", "Buffers: every buffer that exists, who has it, how long nobody used it", groupScreens},
 	{toCompare, onScreens, []string{"6"}, "6", "", "Compare: two recordings, stretches of one, or the baseline, side by side", groupScreens},
@@ -159,21 +169,20 @@ var keymap = Keymap{
 	{editValue, onScreens, []string{"c"}, "c", "", "Tune: type the value of the marked row", groupTune},
 	{addBucket, onScreens, []string{"A", "shift+a"}, "A", "", "Tune: add a bucket", groupTune},
 	{dropBucket, onScreens, []string{"delete", "backspace"}, "delete", "", "Tune: drop the marked bucket", groupTune},
-	{accept, onScreens, []string{"enter"}, "enter", "", "Tune: apply at the end of the run; Compare: choose what is compared", groupTune},
 	{undoTuning, onScreens, []string{"z"}, "z", "", "undo the last change that Tune applied, then the one before", groupTune},
 	{suggestTable, onScreens, []string{"S", "shift+s"}, "S", "", "Tune: search a table for the workload", groupTune},
 	{showTable, onScreens, []string{"i"}, "i", "", "Tune: the table as ONNX Runtime's source takes it", groupTune},
-	{sortNext, onScreens, []string{"o"}, "o", "", "Buffers, Compare: sort by the next column", groupLists},
-	{sortTurn, onScreens, []string{"O", "shift+o"}, "O", "", "Buffers, Compare: turn the order around", groupLists},
-	{presetNext, onScreens, []string{"v"}, "v", "", "Buffers: all, leaks, temporary, stale; Compare: by run or by time; Tune: the next usage", groupLists},
+	{sortNext, onScreens, []string{"o"}, "o", "", "sort by the next column", groupLists},
+	{sortTurn, onScreens, []string{"O", "shift+o"}, "O", "", "turn the order around", groupLists},
+	{presetNext, onScreens, []string{"v"}, "v", "", "Buffers: all, leaks, temporary, stale; Buckets, Tune: the next usage; Compare: by run, by time; Live: the graph in lines, braille or blocks", groupLists},
 	{copyRow, onScreens, []string{"y"}, "y", "", "copy the marked row to the clipboard of the terminal", groupLists},
 	{useMouse, onScreens, []string{"M", "shift+m"}, "M", "", "mouse on or off: a click marks, the wheel scrolls", groupDisplay},
 	{nextPane, onScreens, []string{"tab"}, "tab", "pane", "next pane; on a screen with one, the next screen", groupMove},
 	{prevPane, onScreens, []string{"shift+tab"}, "shift+tab", "", "previous pane, or screen", groupMove},
 	{moveUp, onScreens | inHelp, []string{"up", "k"}, "↑ k", "", "up", groupMove},
 	{moveDown, onScreens | inHelp, []string{"down", "j"}, "↓ j", "", "down", groupMove},
-	{moveLeft, onScreens, []string{"left", "h"}, "← h", "", "pane to the left; Tune: less", groupMove},
-	{moveRight, onScreens, []string{"right", "l"}, "→ l", "", "pane to the right; Tune: more", groupMove},
+	{moveLeft, onScreens, []string{"left", "h"}, "← h", "", "pane to the left; in a graph or a map the cursor; Tune: less; Compare: choose A", groupMove},
+	{moveRight, onScreens, []string{"right", "l"}, "→ l", "", "pane to the right; in a graph or a map the cursor; Tune: more; Compare: choose B", groupMove},
 	{pageUp, onScreens | inHelp | inMenus, []string{"pgup"}, "pgup", "", "page up", groupMove},
 	{pageDown, onScreens | inHelp | inMenus, []string{"pgdown"}, "pgdn", "", "page down", groupMove},
 	{toTop, onScreens | inHelp, []string{"g"}, "g", "", "first row", groupMove},
@@ -182,7 +191,9 @@ var keymap = Keymap{
 	{moveDown, inMenus, []string{"down", "ctrl+n"}, "↓", "", "down", groupMenus},
 	{prevTab, inTabs, []string{"left", "shift+tab"}, "← shift+tab", "", "previous usage, or side", groupMenus},
 	{nextTab, inTabs, []string{"right", "tab"}, "→ tab", "next", "next usage, or side", groupMenus},
+	{accept, onScreens, []string{"enter"}, "enter", "", "go to what is marked: a bucket's runs, a run's or a point's moment; Tune: apply at the end of the run", groupMove},
 	{accept, inMenus, []string{"enter"}, "enter", "choose", "choose the marked row", groupMenus},
+	{accept, inList, []string{"enter"}, "enter", "go there", "go where the finding shows", groupMenus},
 	{accept, inLine, []string{"enter"}, "enter", "apply", "apply the filter", groupMenus},
 	{help, onScreens | inHelp, []string{"?"}, "?", "help", "this list, and back", groupProgram},
 	{openPalette, onScreens, []string{":", "ctrl+p"}, ": ctrl+p", "", "palette: every action by its name", groupProgram},

@@ -98,6 +98,14 @@ type liveLayout struct {
 	framed               bool // panes have borders, not a title row alone
 }
 
+// edge is how many columns a pane's border takes on each side.
+func (l *liveLayout) edge() int {
+	if l.framed {
+		return 1
+	}
+	return 0
+}
+
 // liveLayoutOf divides a body of w by h. Where only one table has room it is
 // the focused one.
 func liveLayoutOf(kind layoutKind, w, h int, focus paneID) liveLayout {

@@ -1,6 +1,12 @@
 package tui
 
-import "bucketscope/internal/engine"
+import (
+	"fmt"
+	"strconv"
+
+	"bucketscope/internal/engine"
+	"bucketscope/probe"
+)
 
 // paneID is a pane of the Live screen that keys can move in.
 type paneID uint8
@@ -8,22 +14,31 @@ type paneID uint8
 const (
 	paneBuckets paneID = iota
 	paneRuns
+	paneGraph
 	numPanes = iota
 )
 
 // live is the first screen: held bytes over time, the buckets and the runs.
 type live struct {
 	zoom    int // index into zooms
+	look    graphLook
 	focus   paneID
 	buckets bucketsPane
 	runs    runsPane
+	seen    *engine.State
 }
 
 func newLive() *live {
-	return &live{zoom: defaultZoom, buckets: bucketsPane{scroll: scroll{cursor: -1}}, runs: runsPane{scroll: scroll{cursor: -1}}}
+	l := &live{zoom: defaultZoom, buckets: bucketsPane{scroll: scroll{cursor: -1}}, runs: runsPane{scroll: scroll{cursor: -1}}}
+	l.look.window, l.look.runs = zooms[l.zoom], runZooms[l.zoom]
+	return l
 }
 
 func (l *live) follow(f *frame) {
+	if begunAnew(l.seen, f.st) {
+		l.look.pointed = false
+	}
+	l.seen = f.st
 	l.buckets.follow(f)
 	l.runs.follow(f)
 }
@@ -31,26 +46,43 @@ func (l *live) follow(f *frame) {
 func (l *live) work(*frame) (changed, more bool) { return false, false }
 
 func (l *live) press(a action, f *frame, kind layoutKind, w, h int) (bool, wish) {
+	lay := liveLayoutOf(kind, w, h, l.focus)
 	switch a {
 	case zoomIn:
-		l.zoom = max(l.zoom-1, 0)
+		l.zoomTo(max(l.zoom-1, 0))
 	case zoomOut:
-		l.zoom = min(l.zoom+1, len(zooms)-1)
+		l.zoomTo(min(l.zoom+1, len(zooms)-1))
 	case zoomReset:
-		l.zoom = defaultZoom
+		l.zoomTo(defaultZoom)
+	case align:
+		l.look.byRun, l.look.pointed = !l.look.byRun, false
+		if l.look.byRun {
+			return true, wish{tell: f.say("the graph has a column for each run; {align}: over time again")}
+		}
+		return true, wish{tell: f.say("the graph is over time; {align}: by run")}
+	case presetNext:
+		l.look.tier = (l.look.tier + 1) % graphTier(numTiers)
+		if f.g.braille == 0 {
+			return true, wish{tell: "ASCII has lines only"}
+		}
+		return true, wish{tell: "the graph is drawn with " + tierNames[l.look.tier]}
 	case nextPane:
 		l.focus = (l.focus + 1) % numPanes
 	case prevPane:
 		l.focus = (l.focus + numPanes - 1) % numPanes
-	case moveLeft:
-		l.focus = paneBuckets
-	case moveRight:
-		l.focus = paneRuns
-	case moveUp, moveDown, pageUp, pageDown, toTop, toBottom:
-		lay := liveLayoutOf(kind, w, h, l.focus)
-		if l.focus == paneBuckets {
+	case accept:
+		return true, l.accept(f)
+	case moveLeft, moveRight, moveUp, moveDown, pageUp, pageDown, toTop, toBottom:
+		switch {
+		case l.focus == paneGraph:
+			l.point(a, f, plotWidth(lay.graph.w-2*lay.edge()))
+		case a == moveLeft:
+			l.focus = paneBuckets
+		case a == moveRight:
+			l.focus = paneRuns
+		case l.focus == paneBuckets:
 			l.buckets.press(a, tablePage(lay.buckets, lay.framed))
-		} else {
+		default:
 			l.runs.press(a, tablePage(lay.runs, lay.framed))
 		}
 	case filterList:
@@ -58,11 +90,101 @@ func (l *live) press(a action, f *frame, kind layoutKind, w, h int) (bool, wish)
 	case copyRow:
 		return true, l.copy(f)
 	case back:
+		if l.look.pointed {
+			l.look.pointed = false
+			l.buckets.drop()
+			l.runs.drop()
+			return true, wish{}
+		}
 		return l.back(), wish{}
 	default:
 		return false, wish{}
 	}
 	return true, wish{}
+}
+
+func (l *live) zoomTo(zoom int) {
+	l.zoom = zoom
+	l.look.window, l.look.runs = zooms[zoom], runZooms[zoom]
+}
+
+// point moves the cursor of the graph, whose plot has n columns.
+func (l *live) point(a action, f *frame, n int) {
+	if n <= 0 {
+		return
+	}
+	win := l.look.reduce(f.st, n)
+	first, last := -1, -1
+	for x := range win.columns {
+		if win.columns[x].known {
+			if first < 0 {
+				first = x
+			}
+			last = x
+		}
+	}
+	if first < 0 {
+		return
+	}
+	step := max(win.stretch, 1)
+	x := last
+	if l.look.pointed {
+		x = win.column(l.look.cursor)
+		switch a {
+		case moveLeft:
+			x -= step
+		case moveRight:
+			x += step
+		case pageUp:
+			x -= pointPage * step
+		case pageDown:
+			x += pointPage * step
+		case toTop:
+			x = first
+		case toBottom:
+			x = last
+		}
+	}
+	l.look.pointed, l.look.cursor = true, win.start(min(max(x, first), last))
+}
+
+// accept goes to what is marked: a bucket to its own screen, a run or a point
+// of the graph to its moment.
+func (l *live) accept(f *frame) wish {
+	h := &f.now.History
+	switch l.focus {
+	case paneBuckets:
+		if !l.buckets.any {
+			return wish{tell: f.say("no bucket is marked: {down} marks one, {accept} shows its runs")}
+		}
+		return wish{place: &place{screen: screenBuckets, key: l.buckets.at, run: -1}}
+	case paneRuns:
+		if i := l.runs.cursor; l.runs.any && i >= 0 && i < len(l.runs.rows) {
+			if m := l.runs.rows[i].mark; m != nil {
+				return wish{goBack: true, event: m.Seq}
+			}
+			return backToRun(h, l.runs.rows[i].run.Seq)
+		}
+		return wish{tell: f.say("no run is marked: {up} marks one, {accept} goes back to its end")}
+	}
+	if !l.look.pointed {
+		return wish{tell: f.say("nothing is pointed at: {left} points, {accept} goes back to that moment")}
+	}
+	if l.look.byRun {
+		return backToRun(h, l.look.cursor)
+	}
+	if seq, ok := h.Before(l.look.cursor); ok {
+		return wish{goBack: true, event: seq}
+	}
+	return wish{tell: "the history does not reach back that far"}
+}
+
+// backToRun goes back to the end of a run.
+func backToRun(h *probe.History, run int64) wish {
+	if seq, ok := h.RunEnd(run); ok {
+		return wish{goBack: true, event: seq}
+	}
+	return wish{tell: "the history does not reach back to run " + strconv.FormatInt(run, 10)}
 }
 
 // tablePage is how many rows a table shows in a pane: less than its rows by
@@ -80,16 +202,24 @@ func (l *live) draw(v view, f *frame, kind layoutKind) {
 		return
 	}
 	lay := liveLayoutOf(kind, v.w, v.h, l.focus)
-	window := zooms[l.zoom]
 	if g := v.rect(lay.graph); !g.empty() {
 		right := ""
 		if g.w >= standardW {
 			right = "+ - = zoom"
 		}
-		in := pane(g, f, graphTitle(window, g.w), right, lay.framed, false)
-		drawGraph(in, f, window)
-		if lay.framed && hasPoints(f.st) {
-			graphLegend(g, 2, g.h-1, f)
+		title := l.look.title(g.w)
+		detail := l.detail(f, plotWidth(g.w-2*lay.edge()))
+		if !lay.framed && detail != "" {
+			title = detail
+		}
+		in := pane(g, f, title, right, lay.framed, l.focus == paneGraph)
+		l.look.draw(in, f)
+		switch {
+		case !lay.framed || !hasPoints(f.st):
+		case detail != "":
+			g.put(2, g.h-1, cut(" "+detail+" ", g.w-4), strong)
+		default:
+			l.look.legend(g, 2, g.h-1, f)
 		}
 	}
 	// With one table in sight it has the keys, and there is none to tell it
@@ -98,7 +228,33 @@ func (l *live) draw(v view, f *frame, kind layoutKind) {
 	l.runs.draw(v.rect(lay.runs), f, lay.framed, l.focus == paneRuns)
 }
 
-func hasPoints(st *engine.State) bool { return st.HasPoint || len(st.Points) > 0 }
+// detail is what the graph shows at its cursor, exactly.
+func (l *live) detail(f *frame, n int) string {
+	if !l.look.pointed || n <= 0 {
+		return ""
+	}
+	win := l.look.reduce(f.st, n)
+	x := win.column(l.look.cursor)
+	if x < 0 || x >= n || !win.columns[x].known {
+		return ""
+	}
+	c := &win.columns[x]
+	at := fmt.Sprintf("run %d", c.run)
+	if win.byRun && win.end(x)-win.start(x) > 1 {
+		at = fmt.Sprintf("runs %d to %d, highest in %d", win.start(x), win.end(x)-1, c.run)
+	}
+	if !win.byRun {
+		at = fmt.Sprintf("%.3f s, run %d", float64(win.start(x))/1e6, c.run)
+	}
+	text := fmt.Sprintf("%s: held %s (%d), in use %s, avg %s, floor %s", at, f.bytes(int64(c.held)), int64(c.held),
+		f.bytes(int64(c.inUse)), f.bytes(int64(c.average)), f.bytes(int64(c.floor)))
+	if c.read {
+		text += ", driver " + f.bytes(int64(c.driver))
+	}
+	return text
+}
+
+func hasPoints(st *engine.State) bool { return st.Slots[0].Any }
 
 // drawFigures fills the rows below the one line with more figures, as many as
 // there is room for.

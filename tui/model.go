@@ -31,7 +31,8 @@ type model struct {
 	held    *engine.State // what is shown while the display is frozen, else nil
 	past    *engine.State // the moment that was gone back to, else nil
 	screens [numScreens]screen
-	events  *eventsScreen // of screens
+	events  *eventsScreen  // of screens
+	buckets *bucketsScreen // of screens
 	compare *compareScreen
 	tune    *tuneScreen
 	mouse   bool
@@ -87,18 +88,18 @@ type tickMsg int
 func newModel(ctx context.Context, o *Options) *model {
 	m := &model{
 		ctx: ctx, engine: o.Engine, o: o, keys: o.Keys, mouse: o.Mouse, now: time.Now, glyphs: &unicodeGlyphs, si: o.SI, theme: darkTheme,
-		events: newEventsScreen(), stale: true,
+		events: newEventsScreen(), buckets: newBucketsScreen(), compare: newCompareScreen(o), tune: newTuneScreen(), stale: true,
 	}
 	if m.keys == nil {
 		m.keys = keymap
 	}
-	m.compare, m.tune = newCompareScreen(o), newTuneScreen()
 	first := newLive()
 	if o.Recorded != "" { // all of it, not the minute before its end
-		first.zoom = len(zooms) - 1
+		first.zoomTo(len(zooms) - 1)
 	}
 	m.screens = [numScreens]screen{
-		screenLive: first, screenEvents: m.events, screenBuffers: newBuffersScreen(), screenCompare: m.compare, screenTune: m.tune,
+		screenLive: first, screenBuckets: m.buckets, screenEvents: m.events, screenBuffers: newBuffersScreen(),
+		screenCompare: m.compare, screenTune: m.tune,
 	}
 	if o.ASCII {
 		m.glyphs = &asciiGlyphs
@@ -306,6 +307,8 @@ func (m *model) act(a action) tea.Cmd {
 		m.over = &helpView{}
 	case openPalette:
 		m.over = newPalette()
+	case findings:
+		m.over = newFindings(m.frame())
 	case prevEvent, nextEvent, prevRun, nextRun, firstEvent:
 		m.travel(a)
 	case nowAgain:
@@ -396,6 +399,8 @@ func (m *model) grant(w wish) tea.Cmd {
 		m.past = nil
 	case w.edit != nil:
 		m.over = newFilterLine(w.edit)
+	case w.place != nil:
+		return m.show(w.place)
 	case w.over != nil:
 		m.over = w.over
 	case w.do != nil:
@@ -404,6 +409,14 @@ func (m *model) grant(w wish) tea.Cmd {
 		return tea.SetClipboard(w.copy)
 	}
 	return nil
+}
+
+// show goes to a place on a screen.
+func (m *model) show(p *place) tea.Cmd {
+	if p.screen == screenBuckets {
+		m.buckets.point(m.frame(), p)
+	}
+	return m.goTo(p.screen)
 }
 
 // heed does what an overlay asked for.
@@ -421,6 +434,8 @@ func (m *model) heed(o outcome) tea.Cmd {
 		return o.do(m)
 	case o.act != noAction:
 		return m.act(o.act)
+	case o.show != nil:
+		return m.show(o.show)
 	}
 	m.follow()
 	return m.tickIn(soon)

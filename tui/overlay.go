@@ -27,6 +27,8 @@ type outcome struct {
 	act action
 	// do is what else is to be done.
 	do func(*model) tea.Cmd
+	// show is a place to go to.
+	show *place
 }
 
 type modeChoice struct {

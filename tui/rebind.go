@@ -9,7 +9,7 @@ import (
 
 // KeyBinding is a line of a config file that binds keys.
 type KeyBinding struct {
-	// Name is that of the action, with menu-, line-, help- or always- before it
+	// Name is that of the action, with menu-, line-, list-, help- or always- before it
 	// where one action has keys of its own there.
 	Name string
 	// Keys as Bubble Tea names them; none leaves the action to the palette.
@@ -42,6 +42,8 @@ func (m Keymap) name(i int) string {
 		return "line-" + name
 	case inHelp:
 		return "help-" + name
+	case inList:
+		return "list-" + name
 	}
 	return "always-" + name
 }
@@ -51,7 +53,7 @@ var contexts = []struct {
 	where scope
 	name  string
 }{
-	{onScreens, "on the screens"}, {inHelp, "in help"}, {inMenus | inTabs, "in menus"}, {inLine, "in a line that is typed"},
+	{onScreens, "on the screens"}, {inHelp, "in help"}, {inMenus | inTabs, "in menus"}, {inLine, "in a line that is typed"}, {inList, "in lists"},
 }
 
 // Rebind is the key map with some bindings changed. The errors name the line, and

@@ -19,26 +19,26 @@ func bindings(text string) (out []KeyBinding) {
 // TestRebind: a key does what the file says, and every text names the key that
 // does it.
 func TestRebind(t *testing.T) {
-	keys, err := Rebind(bindings("freeze = f f1; pause = space; step = X; up = ctrl+k up; zoom-in = *; mode ="))
+	keys, err := Rebind(bindings("freeze = u f1; pause = space; step = X; up = ctrl+k up; zoom-in = *; mode ="))
 	if err != nil {
 		t.Fatal(err)
 	}
 	st := pausedFixture()
 	r := newRig(st, Options{Theme: "mono", Keys: keys})
 	r.Update(tea.WindowSizeMsg{Width: 120, Height: 32})
-	r.sees(t, "f freeze", "space go on", "X step")
+	r.sees(t, "u freeze", "space go on", "X step")
 	r.lacks(t, "m mode", "n step")
 	r.keys("space", "X", "n", "p", "m")
 	r.Update(tea.KeyPressMsg{Code: 'x', Mod: tea.ModShift}) // as some terminals report X
 	if got := strings.Join(r.engine.calls, ", "); got != "pause false, step, step" {
 		t.Errorf("the engine was told %q", got)
 	}
-	r.keys("f")
+	r.keys("u")
 	r.sees(t, "❄ FROZEN")
 	r.keys("p")
-	r.keys("f", "?")
+	r.keys("u", "?")
 	r.Update(tea.WindowSizeMsg{Width: 120, Height: 260})
-	r.sees(t, "f f1")
+	r.sees(t, "u f1")
 	r.Update(tea.WindowSizeMsg{Width: 120, Height: 32})
 	r.keys("esc", ":", "usage", "enter") // without a key it is in the palette
 	r.sees(t, "Cache mode")
@@ -53,13 +53,13 @@ func TestRebind(t *testing.T) {
 // TestRebindRefuses what cannot be meant, with its line.
 func TestRebindRefuses(t *testing.T) {
 	for text, want := range map[string]string{
-		"freez = f":              `config:1: there is no action "freez" (freeze is one); 'bucketscope config' lists them`,
-		"xyz = f":                `config:1: there is no action "xyz"; 'bucketscope config'`,
+		"freez = u":              `config:1: there is no action "freez" (freeze is one); 'bucketscope config' lists them`,
+		"xyz = u":                `config:1: there is no action "xyz"; 'bucketscope config'`,
 		"freeze = spce":          `config:1: freeze = spce: there is no key "spce"; a key is a character, or one of`,
 		"freeze = ctrl+":         `there is no key "ctrl+"`,
 		"freeze = p":             "config:1: freeze = p: on the screens, that key is pause's: give one of both another",
-		"freeze = f; pause = f":  "config:2: pause = f: on the screens, that key is freeze (config:1)'s",
-		"freeze = f; freeze = g": "config:2: the keys of freeze are already set at config:1: leave one of both",
+		"freeze = u; pause = u":  "config:2: pause = u: on the screens, that key is freeze (config:1)'s",
+		"freeze = u; freeze = h": "config:2: the keys of freeze are already set at config:1: leave one of both",
 		"quit =":                 "config:1: quit needs a key: without one nothing would lead out",
 		"back =":                 "config:1: back needs a key",
 		"menu-up = enter":        "config:1: menu-up = enter: in menus, that key is menu-accept's",

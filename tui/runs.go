@@ -234,12 +234,18 @@ func (p *runsPane) draw(v view, f *frame, framed, focus bool) {
 	}
 }
 
-// emptyText says why there are none.
+// emptyText says why there are none in the list.
 func (p *runsPane) emptyText(f *frame) string {
+	if len(f.st.Runs) > 0 {
+		return f.say("nothing, because no run is as the filter wants it; {back} drops it")
+	}
+	return emptyRuns(f)
+}
+
+// emptyRuns says why there are no runs.
+func emptyRuns(f *frame) string {
 	st := f.st
 	switch {
-	case len(st.Runs) > 0:
-		return f.say("nothing, because no run is as the filter wants it; {back} drops it")
 	case st.Status == engine.Paused:
 		return f.say("nothing yet, because the workload is paused: {pause} starts it")
 	case st.Status == engine.Failed:

@@ -43,12 +43,13 @@ var circumstances = map[string]func() *engine.State{
 
 var overlays = [][]string{nil, {"m"}, {"m", "tab", "s"}, {"w"}, {"w", "l"}, {"w", "z"}, {"?"}, {"?", "G"}, {"space"}, {"tab", "k", "k"}, {"j", "G"}, {"3"}, {"3", "k", "k"},
 	{"3", "/", "type:miss size>=4MiB"}, {"3", "/", "模型 type:oops"}, {"3", "/", "run=3", "enter", "["}, {"{", "{"}, {"home"}, {"space", "["}, {"4"}, {"4", "j", "o", "v"},
-	{"4", "/", "state:cached", "enter"}, {"home", "4"}, {":"}, {":", "run"}}
+	{"4", "/", "state:cached", "enter"}, {"2"}, {"2", "j", "h", "h"}, {"2", "v", "e", "o", "O"}, {"2", "tab", "-", "-"}, {"2", "/", "new>2", "enter"}, {"{", "2"}, {"f"}, {"f", "f", "enter"},
+	{"v", "tab", "tab", "h", "h"}, {"a"}, {"a", "v", "v", "tab", "tab", "h", "-"}, {"home", "4"}, {":"}, {":", "run"}}
 
 // TestEverySize: no terminal is too small to draw on, and nothing ever sticks
 // out of it.
 func TestEverySize(t *testing.T) {
-	for i, keys := range [][]string{nil, {"3", "k"}, {"4", "j"}, {"m"}, {"?"}, {"w"}, {":"}, {"3", "/", "size>x"}} {
+	for i, keys := range [][]string{nil, {"3", "k"}, {"4", "j"}, {"2", "j", "h"}, {"v", "a"}, {"f"}, {"m"}, {"?"}, {"w"}, {":"}, {"3", "/", "size>x"}} {
 		r := newRig(historyFixture(), Options{})
 		r.Update(tea.WindowSizeMsg{Width: 80, Height: 24})
 		r.keys(keys...)

@@ -1,12 +1,17 @@
 package tui
 
-import tea "charm.land/bubbletea/v2"
+import (
+	tea "charm.land/bubbletea/v2"
+
+	"bucketscope/cachemodes"
+)
 
 // screenID is one of the numbered screens that there are.
 type screenID uint8
 
 const (
 	screenLive screenID = iota
+	screenBuckets
 	screenEvents
 	screenBuffers
 	screenCompare
@@ -24,6 +29,7 @@ type tab struct {
 // tabs are the screens, by screenID.
 var tabs = [numScreens]tab{
 	screenLive:    {"1", "Live", toLive},
+	screenBuckets: {"2", "Buckets", toBuckets},
 	screenEvents:  {"3", "Events", toEvents},
 	screenBuffers: {"4", "Buffers", toBuffers},
 	screenCompare: {"6", "Compare", toCompare},
@@ -32,6 +38,11 @@ var tabs = [numScreens]tab{
 
 // tabsWidth is the room for the tabs beside the hints.
 const tabsWidth = 24
+
+// hasPanes reports whether a screen has panes to go between.
+func hasPanes(id screenID) bool {
+	return id == screenLive || id == screenBuckets || id == screenCompare
+}
 
 // screenOf is the screen that an action goes to.
 func screenOf(a action) (screenID, bool) {
@@ -112,6 +123,15 @@ type wish struct {
 	edit   *filterEdit
 	over   overlay              // to open
 	do     func(*model) tea.Cmd // what else is to be done
+	place  *place
+}
+
+// place is something on a screen that another one leads to: a key, or a run, or
+// both; -1 for none.
+type place struct {
+	screen screenID
+	key    cachemodes.KeyID
+	run    int64
 }
 
 // filterEdit is a filter to be typed.

@@ -64,6 +64,15 @@ var zooms = []time.Duration{
 	5 * time.Second, 15 * time.Second, 30 * time.Second, time.Minute, 2 * time.Minute, 5 * time.Minute, 10 * time.Minute, 0,
 }
 
+// runZooms are the same by run: runs, 0 for all of the log.
+var runZooms = []int64{16, 32, 64, 128, 256, 512, 1024, 0}
+
+// pointPage is how many columns a page moves the cursor of a graph.
+const pointPage = 10
+
+// mapZooms are how many runs a column of the map of keys has.
+var mapZooms = []int64{1, 2, 4, 8, 16, 32}
+
 // defaultZoom is the index of the window at the start.
 const defaultZoom = 3
 
@@ -74,9 +83,11 @@ var paces = []float64{0.5, 1, 2, 4, 8, 15, 30, 60, 125, 250, 500, 1000}
 // The bounds of the event log. Reading an entry of the history takes one or two
 // tenths of a microsecond: a tick reads for two or three milliseconds.
 const (
-	// entriesPerTick is how many entries are looked at per tick.
-	entriesPerTick = 20_000
-	// blockEntries is how many events are counted together: those of a chunk
+	// entriesPerTick is how many entries are looked at per tick, and
+	// entriesIdle while the workload is paused: a screen that nobody touches
+	// takes no more than a few hundredths of a core.
+	entriesPerTick, entriesIdle = 20_000, 5_000
+	// blockEntries is how many events are counted together: those of two chunks
 	// of the journal, which can be read without reading others.
 	blockEntries = 1 << 16
 	// keptRows is how many rows of a block are kept, its last ones, so that a

@@ -32,6 +32,8 @@ const (
 	lineHeld
 	lineAverage
 	lineFloor
+	lineInUse
+	lineDriver
 	areaInUse
 	peakMark
 	switchMark
@@ -109,6 +111,10 @@ func coloured(p palette) *theme {
 			return a.Foreground(p.green)
 		case lineFloor:
 			return a.Foreground(p.purple)
+		case lineInUse:
+			return a.Foreground(p.blue)
+		case lineDriver:
+			return a.Foreground(p.grey)
 		case switchMark, switchText:
 			return a.Foreground(p.yellow)
 		case barLost:
@@ -172,7 +178,11 @@ type glyphs struct {
 	topLeft, topRight              rune
 	bottomLeft, bottomRight        rune
 	horizontal, vertical, scrolled rune
+	born, dropped, bornDropped     rune   // what became of a key in a run
+	levels                         string // a cell filled from below, more and more
+	braille                        rune   // no dots; 0 where there is none
 	held, average, floor           asciigraph.CharSet
+	inUse, driver                  asciigraph.CharSet
 }
 
 var unicodeGlyphs = glyphs{
@@ -183,6 +193,10 @@ var unicodeGlyphs = glyphs{
 	held:    lineSet("─", "│", "╭", "╮", "╰", "╯"),
 	average: lineSet("━", "┃", "┏", "┓", "┗", "┛"),
 	floor:   lineSet("┄", "┆", "┄", "┄", "┄", "┄"),
+	inUse:   lineSet("╍", "╏", "╍", "╍", "╍", "╍"),
+	driver:  lineSet("═", "║", "╔", "╗", "╚", "╝"),
+	born:    '+', dropped: '×', bornDropped: '±',
+	levels: "▁▂▃▄▅▆▇█", braille: '\u2800',
 }
 
 var asciiGlyphs = glyphs{
@@ -193,6 +207,10 @@ var asciiGlyphs = glyphs{
 	held:    lineSet("-", "|", ".", ".", "'", "'"),
 	average: lineSet("=", "=", "=", "=", "=", "="),
 	floor:   lineSet("_", "_", "_", "_", "_", "_"),
+	inUse:   lineSet("~", "~", "~", "~", "~", "~"),
+	driver:  lineSet("o", "o", "o", "o", "o", "o"),
+	born:    '+', dropped: 'x', bornDropped: '&',
+	levels: ".:-=+*%#",
 }
 
 // lineSet is the glyphs of a line: along, up, and the turns from its left to

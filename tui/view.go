@@ -63,7 +63,7 @@ func (m *model) note() (lines []string, s style) {
 	if kindOf(m.w, m.h) < layoutStandard {
 		return nil, plain // there the hints are worth more
 	}
-	return wrap(m.advice.text, w, 1), warning
+	return wrap(m.advice.line(w), w, 1), warning
 }
 
 // shell lays out the terminal as it is now.
@@ -89,7 +89,7 @@ func (m *model) draw() {
 	if m.over != nil {
 		where = m.over.scope()
 	}
-	drawHints(all.rect(s.hints), f, where)
+	drawHints(all.rect(s.hints), f, where, m.current)
 	if m.over != nil {
 		m.over.draw(all.rect(overlayOf(m.w, m.h, &s)), f)
 	}
@@ -104,7 +104,7 @@ func drawLines(v view, lines []string, s style) {
 
 // drawHints shows the keys that are worth knowing first: as many as fit, and
 // help and quit always.
-func drawHints(v view, f *frame, where scope) {
+func drawHints(v view, f *frame, where scope, current screenID) {
 	var fields []field
 	keys := f.keymap()
 	for i := range keys {
@@ -113,6 +113,9 @@ func drawHints(v view, f *frame, where scope) {
 			continue
 		}
 		if f.latest.Status == engine.Recorded && commandsEngine(b.action) {
+			continue
+		}
+		if b.action == nextPane && !hasPanes(current) {
 			continue
 		}
 		if b.action == nowAgain && !f.past() && !f.frozen {

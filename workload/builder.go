@@ -1,6 +1,7 @@
 package workload
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -34,14 +35,16 @@ type builder struct {
 	limits limits
 	text   int // bytes of labels and model names so far
 
-	newest  map[int64]int32   // the newest session of each id
-	state   []sessionState    // one for each of t.Sessions
-	running map[runKey]int32  // the runs that are open
-	bufs    map[int64]bufLife // every buf ever requested
-	slots   []slotLife        // the last life of each slot
-	free    []int32           // slots that are not out; the last is reused first
-	timeUS  int64             // of the last event that gave one
-	session int32             // of the last event; -1 before the first
+	newest  map[int64]int32  // the newest session of each id
+	state   []sessionState   // one for each of t.Sessions
+	running map[runKey]int32 // the runs that are open
+	bufs    map[int64]int32  // the slots of the bufs that are out
+	seen    idSet            // every buf ever requested
+	slots   []slotLife       // the last life of each slot
+	free    []int32          // slots that are not out; the last is reused first
+	events  int64            // so far
+	timeUS  int64            // of the last event that gave one
+	session int32            // of the last event; -1 before the first
 }
 
 // sessionState is what the checks need to know of a session.
@@ -56,18 +59,13 @@ type runKey struct {
 	id      int64
 }
 
-// bufLife says where a buf is.
-type bufLife struct {
-	slot  int32 // -1 once released
-	event int32 // of the request, or of the release
-}
-
 // slotLife is the last buffer of a slot.
 type slotLife struct {
-	buf, bytes     int64
-	session, event int32 // event of the request
-	usage          cachemodes.Usage
-	out            bool
+	buf, bytes int64
+	event      int64 // of the request
+	session    int32
+	usage      cachemodes.Usage
+	out        bool
 }
 
 func newBuilder(h Header, l limits) *builder {
@@ -76,28 +74,38 @@ func newBuilder(h Header, l limits) *builder {
 		limits:  l,
 		newest:  make(map[int64]int32),
 		running: make(map[runKey]int32),
-		bufs:    make(map[int64]bufLife),
+		bufs:    make(map[int64]int32),
+		seen:    newIDSet(),
 		session: -1,
 	}
 }
 
 // lineOf is the line of the event with index i: the header is line 1.
-func lineOf(i int) int { return i + 2 }
+func lineOf(i int64) int { return int(i) + 2 }
 
-// add checks one event and appends it to the trace. Its errors say what is
-// wrong without naming the place.
+// add checks one event and appends it to the trace.
 func (b *builder) add(l *line) error {
-	if !l.has(fieldOp) {
-		if l.has(fieldFormat) {
-			return errors.New("a second header")
-		}
-		return errors.New(`missing field "op"`)
-	}
-	if missing := requiredFields[l.op] &^ l.fields; missing != 0 {
-		return fmt.Errorf("%v: missing field %q", l.op, missing.first())
-	}
 	if len(b.t.Events) >= b.limits.events {
 		return fmt.Errorf("more than %d events", b.limits.events)
+	}
+	e, err := b.next(l)
+	if err == nil {
+		b.t.Events = append(b.t.Events, e)
+	}
+	return err
+}
+
+// next checks one event. Its errors say what is wrong without naming the
+// place.
+func (b *builder) next(l *line) (Event, error) {
+	if !l.has(fieldOp) {
+		if l.has(fieldFormat) {
+			return Event{}, errors.New("a second header")
+		}
+		return Event{}, errors.New(`missing field "op"`)
+	}
+	if missing := requiredFields[l.op] &^ l.fields; missing != 0 {
+		return Event{}, fmt.Errorf("%v: missing field %q", l.op, missing.first())
 	}
 	if l.has(fieldTime) {
 		b.timeUS = l.timeUS
@@ -123,11 +131,11 @@ func (b *builder) add(l *line) error {
 		err = b.submit(l, &e)
 	}
 	if err != nil {
-		return err
+		return Event{}, err
 	}
 	b.session = e.Session
-	b.t.Events = append(b.t.Events, e)
-	return nil
+	b.events++
+	return e, nil
 }
 
 // live finds the session that a line names, which must not be released.
@@ -252,11 +260,11 @@ func (b *builder) request(l *line, e *Event) (err error) {
 		}
 		e.Run = run
 	}
-	if life, ok := b.bufs[l.buf]; ok {
-		if life.slot >= 0 {
-			return fmt.Errorf("request: buf %d is out since line %d", l.buf, lineOf(int(life.event)))
-		}
-		return fmt.Errorf("request: buf %d was used before, until line %d", l.buf, lineOf(int(life.event)))
+	if slot, ok := b.bufs[l.buf]; ok {
+		return fmt.Errorf("request: buf %d is out since line %d", l.buf, lineOf(b.slots[slot].event))
+	}
+	if b.seen.has(l.buf) {
+		return fmt.Errorf("request: buf %d was used before", l.buf)
 	}
 
 	if n := len(b.free); n > 0 {
@@ -267,27 +275,27 @@ func (b *builder) request(l *line, e *Event) (err error) {
 		b.slots = append(b.slots, slotLife{})
 	}
 	e.Bytes, e.Usage, e.Init = l.bytes, l.usage, l.init
-	event := int32(len(b.t.Events))
-	b.bufs[l.buf] = bufLife{slot: e.Buf, event: event}
+	b.bufs[l.buf] = e.Buf
+	b.seen.add(l.buf)
 	b.slots[e.Buf] = slotLife{
-		buf: l.buf, bytes: l.bytes, session: e.Session, event: event, usage: l.usage, out: true,
+		buf: l.buf, bytes: l.bytes, session: e.Session, event: b.events, usage: l.usage, out: true,
 	}
 	return nil
 }
 
 func (b *builder) release(l *line, e *Event) error {
-	life, ok := b.bufs[l.buf]
-	if !ok {
+	id, ok := b.bufs[l.buf]
+	switch {
+	case !ok && b.seen.has(l.buf):
+		return fmt.Errorf("release: buf %d was already released", l.buf)
+	case !ok:
 		return fmt.Errorf("release: buf %d was never requested", l.buf)
 	}
-	if life.slot < 0 {
-		return fmt.Errorf("release: buf %d was already released on line %d", l.buf, lineOf(int(life.event)))
-	}
-	slot := &b.slots[life.slot]
+	slot := &b.slots[id]
 	slot.out = false
-	e.Buf, e.Session, e.Usage = life.slot, slot.session, slot.usage
+	e.Buf, e.Session, e.Usage = id, slot.session, slot.usage
 	e.Run = b.current(e.Session)
-	b.bufs[l.buf] = bufLife{slot: -1, event: int32(len(b.t.Events))}
+	delete(b.bufs, l.buf)
 	b.free = append(b.free, e.Buf)
 	return nil
 }
@@ -321,13 +329,23 @@ func (b *builder) submit(l *line, e *Event) error {
 
 // finish makes the checks that need the end of the trace and returns it.
 func (b *builder) finish() (*Trace, error) {
+	if err := b.end(); err != nil {
+		return nil, err
+	}
+	b.t.split()
+	return b.t, nil
+}
+
+// end makes those checks and fills in what only the end tells; whether the
+// trace can be played in a loop takes its Events.
+func (b *builder) end() error {
 	t := b.t
-	if len(t.Events) == 0 {
-		return nil, errors.New("no events after the header")
+	if b.events == 0 {
+		return errors.New("no events after the header")
 	}
 	for s := range b.state {
 		if r := b.current(int32(s)); r != NoRun {
-			return nil, fmt.Errorf("the recording was cut: run %d of session %d (%q) has no run_end",
+			return fmt.Errorf("the recording was cut: run %d of session %d (%q) has no run_end",
 				t.Runs[r].ID, t.Sessions[s].ID, t.Runs[r].Label)
 		}
 	}
@@ -335,14 +353,13 @@ func (b *builder) finish() (*Trace, error) {
 	for i, s := range b.slots {
 		if s.out {
 			t.Leaks = append(t.Leaks, Leak{
-				Line: lineOf(int(s.event)), Buf: s.buf, Slot: int32(i),
+				Line: lineOf(s.event), Buf: s.buf, Slot: int32(i),
 				Bytes: s.bytes, Usage: s.usage, Session: s.session,
 			})
 		}
 	}
-	slices.SortFunc(t.Leaks, func(a, b Leak) int { return a.Line - b.Line })
-	t.split()
-	return t, nil
+	slices.SortFunc(t.Leaks, func(a, b Leak) int { return cmp.Compare(a.Line, b.Line) })
+	return nil
 }
 
 // parseLabel reads what the labels of language models say of a run: the words

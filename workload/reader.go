@@ -4,8 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"compress/gzip"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -71,25 +69,27 @@ func Read(r io.Reader, name string) (*Trace, error) {
 }
 
 func read(r io.Reader, name string, l limits) (*Trace, error) {
-	src := &source{r: r}
-	text, done, err := decompress(src)
-	if err == nil {
-		defer done()
-		var t *Trace
-		if t, err = readText(text, l); err == nil {
-			t.Name = name
-			return t, nil
+	s, err := stream(r, name, l)
+	if err != nil {
+		return nil, err
+	}
+	defer s.Close()
+	t := s.t
+	for {
+		e, err := s.Next()
+		if errors.Is(err, io.EOF) {
+			break
 		}
+		if err == nil && len(t.Events) >= l.events {
+			err = s.wrong(fmt.Errorf("more than %d events", l.events))
+		}
+		if err != nil {
+			return nil, err
+		}
+		t.Events = append(t.Events, e)
 	}
-	if src.err != nil {
-		return nil, fmt.Errorf("reading %s: %w", name, src.err)
-	}
-	var bad *FormatError
-	if !errors.As(err, &bad) {
-		bad = &FormatError{Line: 1, Reason: err.Error(), Err: errors.Unwrap(err)}
-	}
-	bad.File = name
-	return nil, bad
+	t.split()
+	return t, nil
 }
 
 // source keeps the error of the underlying reader apart from those of the
@@ -159,52 +159,6 @@ func damaged(kind string, err error) error {
 		return fmt.Errorf("the %s data is cut: %w", kind, io.ErrUnexpectedEOF)
 	}
 	return fmt.Errorf("damaged %s data: %w", kind, err)
-}
-
-// readText reads the lines. Its FormatErrors lack the file.
-func readText(r io.Reader, l limits) (*Trace, error) {
-	hash := sha256.New()
-	br := bufio.NewReaderSize(io.TeeReader(r, hash), maxLine+len("\n"))
-	number := 1
-	fail := func(err error) (*Trace, error) {
-		return nil, &FormatError{Line: number, Reason: err.Error(), Err: errors.Unwrap(err)}
-	}
-
-	text, err := readLine(br)
-	if errors.Is(err, io.EOF) {
-		return fail(errors.New("an empty file"))
-	}
-	if err != nil {
-		return fail(err)
-	}
-	header, err := readHeader(text)
-	if err != nil {
-		return fail(err)
-	}
-	b := newBuilder(header, l)
-	var ln line
-	for {
-		text, err := readLine(br)
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		number++
-		if err == nil {
-			err = ln.decode(text)
-		}
-		if err == nil {
-			err = b.add(&ln)
-		}
-		if err != nil {
-			return fail(err)
-		}
-	}
-	t, err := b.finish()
-	if err != nil {
-		return fail(err)
-	}
-	t.SHA256 = hex.EncodeToString(hash.Sum(nil))
-	return t, nil
 }
 
 // readLine returns the next line without its newline, valid until the next

@@ -121,7 +121,7 @@ type entry struct{ value, where string }
 //	# a remark
 //	theme = dark
 //	[keys]
-//	freeze = space f
+//	freeze = space u
 func readConfig(path string) (*config, error) {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -10,7 +10,7 @@ import (
 // FuzzParseConfig: no file makes the reader panic, what is wrong is told with its
 // file, and what is taken names settings that there are.
 func FuzzParseConfig(f *testing.F) {
-	f.Add("theme = dark\n[keys]\nfreeze = f ctrl+f\nzoom-reset = = 0\n")
+	f.Add("theme = dark\n[keys]\nfreeze = u ctrl+f\nzoom-reset = = 0\n")
 	f.Add("# remark\r\nfps=20\r\n\ufefftheme=\"mono\"")
 	f.Add("[keys]\n==\n= =\n")
 	f.Fuzz(func(t *testing.T, text string) {

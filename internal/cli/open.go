@@ -163,9 +163,20 @@ func stateOf(s *snapshots.Snapshot) engine.State {
 		Weights: engine.Weights(s.Device.Weights), Events: s.Events, DeviceUS: s.DeviceUS, History: s.History,
 		Driver: engine.Reading{Source: s.Driver.Source, Reason: s.Driver.Reason},
 	}
+	lanes := map[string]int{}
 	for _, x := range s.Sessions {
-		st.Models = append(st.Models, workload.Session(x))
+		name := x.Workload
+		if name == "" {
+			name = w.Name
+		}
+		if _, ok := lanes[name]; !ok {
+			lanes[name] = len(lanes)
+		}
+		st.Sessions = append(st.Sessions, engine.Session{Session: workload.Session{ID: x.ID, Model: x.Model}, Workload: name, Lane: lanes[name]})
 	}
+	// A scope that no program of ours wrote is shown as the usual one.
+	st.Sharing.Scope, _ = cachemodes.LookupScope(s.Scope)
+	st.Sharing.Generations, st.Capture = s.Generations, s.GraphCapture
 	for _, m := range s.Marks {
 		st.Marks = append(st.Marks, engine.Mark(m))
 	}

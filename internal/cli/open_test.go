@@ -79,12 +79,13 @@ func TestReopen(t *testing.T) {
 			want, got any
 		}{
 			{"workload", [2]string{want.Workload.Name, want.Workload.SHA256}, [2]string{got.Workload.Name, got.Workload.SHA256}},
-			{"sessions", want.Models, got.Models}, {"device", want.Device.Name, got.Device.Name}, {"config", want.Config, got.Config},
+			{"sessions", want.Sessions, got.Sessions}, {"device", want.Device.Name, got.Device.Name}, {"config", want.Config, got.Config},
 			{"seq", want.Seq, got.Seq}, {"pass", want.Pass, got.Pass}, {"run", want.Current, got.Current}, {"in run", want.InRun, got.InRun},
 			{"total", want.Total, got.Total}, {"usage", want.Usage, got.Usage}, {"run count", want.RunCount, got.RunCount},
 			{"runs", want.Runs, got.Runs}, {"adjusts", want.Adjusts, got.Adjusts}, {"marks", want.Marks, got.Marks},
 			{"peak run", want.PeakRun, got.PeakRun}, {"peak time", want.PeakAtUS, got.PeakAtUS}, {"keys", want.Keys, got.Keys},
-			{"points", want.Points, got.Points}, {"last point", want.LastPoint, got.LastPoint},
+			{"slots", want.Slots, got.Slots}, {"key runs", want.KeyRuns, got.KeyRuns}, {"sizes", want.Sizes, got.Sizes},
+			{"sharing", want.Sharing, got.Sharing},
 		} {
 			if !reflect.DeepEqual(c.want, c.got) {
 				t.Errorf("%s: %s is %v, was %v", at, c.name, c.got, c.want)

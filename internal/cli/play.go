@@ -35,7 +35,96 @@ type playFlags struct {
 	cacheLimit      int64
 	fitRatio        int
 	named           *pflag.Flag // --workload, to tell whether it was given
+	sessions        sessionFlags
 }
+
+// sessionFlags say which sessions there are and what they share.
+type sessionFlags struct {
+	scope       string
+	count       int
+	mixed       []string
+	seed        uint64
+	turns       string
+	hazard      string
+	capture     bool
+	generations int
+}
+
+func (s *sessionFlags) add(cmd *cobra.Command) {
+	p := cmd.Flags()
+	p.StringVar(&s.scope, "scope", cachemodes.ScopeDevice.String(), "`who` shares free buffers: device, session, run or shared-free")
+	p.IntVar(&s.count, "sessions", 1, "play the workload in so many `sessions` at the same time on one device")
+	p.StringArrayVar(&s.mixed, "session", nil, "play this `workload` in a session; may be given more than once, instead of --workload")
+	p.Uint64Var(&s.seed, "seed", 1, "`number` that says how sessions take turns")
+	p.StringVar(&s.turns, "turns", turnsEvents, "`how` sessions take turns: events, runs, or parallel for a thread of its own for each")
+	p.StringVar(&s.hazard, "hazard", "", "do `wrong` on purpose, to see it found: "+hazardNames())
+	p.BoolVar(&s.capture, "graph-capture", false, "capture the first run of a shape as a graph, and replay it afterwards")
+	p.IntVar(&s.generations, "session-buffer-pool-generations", cachemodes.DefaultGenerations, "retired `graphs` whose buffers a session keeps for its next one, ORT's sessionBufferPoolGenerations")
+	var scopes []string
+	for _, scope := range cachemodes.Scopes() {
+		scopes = append(scopes, scope.String())
+	}
+	completeFlag(cmd, "scope", scopes...)
+	completeFlag(cmd, "turns", turnsEvents, turnsRuns, turnsParallel)
+	completeFlag(cmd, "hazard", strings.Split(hazardNames(), ", ")...)
+}
+
+func hazardNames() string {
+	var names []string
+	for _, h := range cachemodes.Hazards() {
+		names = append(names, h.String())
+	}
+	return strings.Join(names, ", ")
+}
+
+// sharings are one for each scope of a list, or for all.
+func (s *sessionFlags) sharings() ([]cachemodes.Sharing, error) {
+	h, err := cachemodes.LookupHazard(s.hazard)
+	if err != nil {
+		return nil, usagef("--hazard: %w", err)
+	}
+	if s.turns != turnsEvents && s.turns != turnsRuns && s.turns != turnsParallel {
+		return nil, usagef("--turns %q: want events, runs or parallel", s.turns)
+	}
+	if s.generations < 0 || s.generations > 1<<10 {
+		return nil, usagef("--session-buffer-pool-generations %d: want 0 to 1024", s.generations)
+	}
+	names := strings.Split(s.scope, ",")
+	if strings.EqualFold(s.scope, "all") {
+		names = nil
+		for _, scope := range cachemodes.Scopes() {
+			names = append(names, scope.String())
+		}
+	}
+	var out []cachemodes.Sharing
+	for _, name := range names {
+		scope, err := cachemodes.LookupScope(strings.TrimSpace(name))
+		if err != nil {
+			return nil, usagef("--scope: %w", err)
+		}
+		if h == cachemodes.WrongManager && scope == cachemodes.ScopeDevice && !s.capture {
+			return nil, usagef("--hazard %s: there is one cache alone under --scope device; give another --scope, or --graph-capture", h)
+		}
+		out = append(out, cachemodes.Sharing{Scope: scope, Generations: s.generations, Provoke: h})
+	}
+	switch {
+	case h == cachemodes.GraphLent && !s.capture:
+		return nil, usagef("--hazard %s: nothing is captured; give --graph-capture", h)
+	case h == cachemodes.CrossSession && s.count < 2 && len(s.mixed) < 2:
+		return nil, usagef("--hazard %s: one session is alone; give --sessions 2 or more", h)
+	}
+	return out, nil
+}
+
+// The ways in which sessions take turns.
+const (
+	turnsEvents   = "events"
+	turnsRuns     = "runs"
+	turnsParallel = "parallel"
+)
+
+// maxSessions bounds how many workloads are played at the same time.
+const maxSessions = 256
 
 // addWorkload adds the flags that say what to play.
 func (f *playFlags) addWorkload(cmd *cobra.Command) {
@@ -55,6 +144,7 @@ func (f *playFlags) addWorkload(cmd *cobra.Command) {
 
 func (f *playFlags) add(cmd *cobra.Command) {
 	f.addWorkload(cmd)
+	f.sessions.add(cmd)
 	p, d := cmd.Flags(), cachemodes.DefaultConfig()
 	p.StringVarP(&f.mode, "mode", "m", d[cachemodes.Storage].Mode.String(), "cache `mode` of storage buffers, ORT's "+cachemodes.Storage.Option())
 	for _, u := range []cachemodes.Usage{cachemodes.Uniform, cachemodes.QueryResolve, cachemodes.Default} {
@@ -159,6 +249,37 @@ func (f *playFlags) load() (*workload.Trace, error) {
 	return loadNamed(f.workload)
 }
 
+// loadAll reads the workloads of all sessions.
+func (f *playFlags) loadAll() ([]*workload.Trace, error) {
+	s := &f.sessions
+	if s.count < 1 || s.count*max(len(s.mixed), 1) > maxSessions {
+		return nil, usagef("--sessions %d: want 1 to %d in all", s.count, maxSessions)
+	}
+	if len(s.mixed) > 0 && (f.trace != "" || f.named.Changed) {
+		return nil, usagef("--session and --workload or --trace both say what to play: give one")
+	}
+	var kinds []*workload.Trace
+	for _, name := range s.mixed {
+		t, err := loadNamed(name)
+		if err != nil {
+			return nil, err
+		}
+		kinds = append(kinds, t)
+	}
+	if len(kinds) == 0 {
+		t, err := f.load()
+		if err != nil {
+			return nil, err
+		}
+		kinds = append(kinds, t)
+	}
+	var out []*workload.Trace
+	for range s.count {
+		out = append(out, kinds...)
+	}
+	return out, nil
+}
+
 func loadNamed(name string) (*workload.Trace, error) {
 	t, err := workload.Load(name)
 	if err != nil {
@@ -209,11 +330,18 @@ func (a *app) note(text string) {
 // fits tells whether a workload fits on a device under a config, before
 // anything is made on it.
 func fits(ctx context.Context, t *workload.Trace, cfg cachemodes.Config, dev device.Device, weights engine.Weights) error {
+	return allFit(ctx, []*workload.Trace{t}, cfg, dev, weights)
+}
+
+// allFit is fits of workloads that are played at the same time.
+func allFit(ctx context.Context, traces []*workload.Trace, cfg cachemodes.Config, dev device.Device, weights engine.Weights) error {
 	info := dev.Info()
 	if info.Kind == device.Host {
 		return nil
 	}
-	need, largest, err := engine.Need(ctx, t, cfg, weights)
+	t := *traces[0]
+	t.Name = nameOf(traces)
+	need, largest, err := engine.NeedAll(ctx, traces, cfg, weights)
 	if err != nil {
 		return err
 	}
@@ -226,17 +354,35 @@ func fits(ctx context.Context, t *workload.Trace, cfg cachemodes.Config, dev dev
 	if have, err := driver.MemoryOf(info); err == nil && need > have.Available {
 		return fmt.Errorf("%s under %s needs %s on the device at its peak; %s has %s available of %s (%s): %s",
 			t.Name, mode, units.Bytes(need, false), info.Name, units.Bytes(have.Available, false), units.Bytes(have.Total, false), have.Source,
-			remedy(ctx, t, cfg, weights, have.Available))
+			remedy(ctx, traces, cfg, weights, have.Available))
 	}
 	return nil
 }
 
 // remedy is what would make a workload fit.
-func remedy(ctx context.Context, t *workload.Trace, cfg cachemodes.Config, weights engine.Weights, available int64) string {
+func remedy(ctx context.Context, traces []*workload.Trace, cfg cachemodes.Config, weights engine.Weights, available int64) string {
 	if weights == engine.MakeWeights {
-		if without, _, err := engine.Need(ctx, t, cfg, engine.AccountWeights); err == nil && without <= available {
+		if without, _, err := engine.NeedAll(ctx, traces, cfg, engine.AccountWeights); err == nil && without <= available {
 			return fmt.Sprintf("--weights account counts the weights without making them, and needs %s", units.Bytes(without, false))
 		}
 	}
 	return "choose another --mode, or --device host"
+}
+
+// nameOf names workloads that are played at the same time: "8 x unet/varied",
+// "phi3-mini-4k/grow + bert/varied".
+func nameOf(traces []*workload.Trace) string {
+	var names []string
+	count := map[string]int{}
+	for _, t := range traces {
+		if count[t.Name]++; count[t.Name] == 1 {
+			names = append(names, t.Name)
+		}
+	}
+	for i, n := range names {
+		if count[n] > 1 {
+			names[i] = fmt.Sprintf("%d x %s", count[n], n)
+		}
+	}
+	return strings.Join(names, " + ")
 }

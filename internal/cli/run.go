@@ -3,9 +3,12 @@ package cli
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"text/tabwriter"
 	"time"
 
@@ -17,6 +20,7 @@ import (
 	"bucketscope/internal/device"
 	"bucketscope/internal/engine"
 	"bucketscope/internal/units"
+	"bucketscope/probe"
 	"bucketscope/probe/driver"
 	"bucketscope/snapshots"
 	"bucketscope/workload"
@@ -36,7 +40,10 @@ and destroys, and, on a device where time means something, latency.`,
   bucketscope run --workload bert/varied --mode bucket,dynamicBucket --json figures.json
   bucketscope run --trace mine.jsonl.zst --device webgpu --repeat 5
   bucketscope run --mode bucket --table '4194304:64 8388608:64 16777216:10' --json -
-  bucketscope run --mode bucket --snapshot phi3.snapshot`,
+  bucketscope run --mode bucket --snapshot phi3.snapshot
+  bucketscope run --workload unet/varied --sessions 8 --scope all --mode bucket
+  bucketscope run --session phi3-mini-4k/grow --session bert/varied --seed 7
+  bucketscope run --workload llama-3.2-1b/static --graph-capture --mode bucket`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if repeat < 1 {
@@ -48,6 +55,7 @@ and destroys, and, on a device where time means something, latency.`,
 	f.add(cmd)
 	addMetricsFlag(cmd, &o.metrics)
 	cmd.Flags().Lookup("mode").Usage = "cache `modes` of storage buffers, separated by commas, or all"
+	cmd.Flags().Lookup("scope").Usage = "`who` shares free buffers: device, session, run, shared-free, several separated by commas, or all"
 	cmd.Flags().StringVar(&o.json, "json", "", "write the figures as JSON to a `file` (- for standard output, instead of the table)")
 	addSnapshotFlag(cmd, &o.snapshot)
 	cmd.Flags().IntVarP(&repeat, "repeat", "n", 1, "play the workload's runs so many `times`, with the models loaded once")
@@ -67,7 +75,11 @@ func (a *app) run(ctx context.Context, f *playFlags, o runOutput, repeat int) (e
 	if err != nil {
 		return err
 	}
-	t, err := f.load()
+	sharings, err := f.sessions.sharings()
+	if err != nil {
+		return err
+	}
+	traces, err := f.loadAll()
 	if err != nil {
 		return err
 	}
@@ -81,18 +93,21 @@ func (a *app) run(ctx context.Context, f *playFlags, o runOutput, repeat int) (e
 		}
 	}()
 	for _, cfg := range configs {
-		if err := fits(ctx, t, cfg, dev, weights); err != nil {
+		if err := allFit(ctx, traces, cfg, dev, weights); err != nil {
 			return err
 		}
 	}
-	doc := document(t, dev.Info(), weights, repeat)
+	doc := document(traces, dev.Info(), weights, repeat)
+	if len(traces) > 1 {
+		doc.Concurrency = concurrency(traces, &f.sessions)
+	}
 	var read func() engine.Reading
 	if o.snapshot != "" || o.metrics != "" {
 		reader := driver.Open(dev.Info())
 		defer reader.Close()
 		read = func() engine.Reading { return reading(reader) }
 	}
-	g := &gauge{name: t.Name, limit: limitOf(dev.Info())}
+	g := &gauge{name: doc.Workload.Name, limit: limitOf(dev.Info())}
 	url, stop, err := serveMetrics(o.metrics, g.latest.Load)
 	if err != nil {
 		return err
@@ -106,19 +121,22 @@ func (a *app) run(ctx context.Context, f *playFlags, o runOutput, repeat int) (e
 		}
 	}()
 	bar := a.progress()
-	for i, cfg := range configs {
-		res, err := engine.Profile(ctx, t, dev, engine.Options{
+	plays := len(configs) * len(sharings)
+	for i := range plays {
+		cfg, sharing := configs[i/len(sharings)], sharings[i%len(sharings)]
+		res, err := engine.ProfileAll(ctx, traces, dev, engine.Options{
 			Config: cfg, Weights: weights, Repeat: repeat, Record: o.snapshot != "", Read: read, Watch: g.watch,
+			Sharing: sharing, Capture: f.sessions.capture, Seed: f.sessions.seed, Parallel: f.sessions.turns == turnsParallel, WholeRuns: f.sessions.turns == turnsRuns,
 			Progress: func(done, total int64) {
-				bar.show((float64(i)+float64(done)/float64(total))/float64(len(configs)),
-					fmt.Sprintf("%s  mode %d of %d", cfg[cachemodes.Storage].Mode, i+1, len(configs)))
+				bar.show((float64(i)+float64(done)/float64(total))/float64(plays),
+					fmt.Sprintf("%s  %d of %d", cfg[cachemodes.Storage].Mode, i+1, plays))
 			},
 		})
 		if err != nil {
 			bar.clear()
-			return fmt.Errorf("%s under %s: %w", t.Name, cfg[cachemodes.Storage].Mode, err)
+			return fmt.Errorf("%s under %s: %w", doc.Workload.Name, cfg[cachemodes.Storage].Mode, err)
 		}
-		doc.Results = append(doc.Results, result(t, dev.Info(), res))
+		doc.Results = append(doc.Results, result(dev.Info(), res, sharing, f.sessions.capture))
 		if o.snapshot == "" {
 			continue
 		}
@@ -126,7 +144,10 @@ func (a *app) run(ctx context.Context, f *playFlags, o runOutput, repeat int) (e
 		if len(configs) > 1 {
 			path = withWord(path, cfg[cachemodes.Storage].Mode.String())
 		}
-		if err := writeFile(path, func(w io.Writer) error { return snapshots.Write(w, runSnapshot(t, doc, res)) }); err != nil {
+		if len(sharings) > 1 {
+			path = withWord(path, sharing.Scope.String())
+		}
+		if err := writeFile(path, func(w io.Writer) error { return snapshots.Write(w, runSnapshot(doc, res, sharing, f.sessions.capture)) }); err != nil {
 			bar.clear()
 			return err
 		}
@@ -144,31 +165,62 @@ func (a *app) run(ctx context.Context, f *playFlags, o runOutput, repeat int) (e
 }
 
 // document is the head of a result.
-func document(t *workload.Trace, info device.Info, weights engine.Weights, repeat int) *snapshots.RunDocument {
+func document(traces []*workload.Trace, info device.Info, weights engine.Weights, repeat int) *snapshots.RunDocument {
 	d := &snapshots.RunDocument{
 		Format: snapshots.RunFormat, Version: snapshots.RunVersion, Repeat: repeat,
-		Workload: snapshots.RunWorkload{
-			Name: t.Name, Model: t.Header.Model, Pattern: t.Header.Pattern, SHA256: t.SHA256,
-			Events: len(t.Events), Runs: len(t.Runs), Sessions: len(t.Sessions), Leaks: len(t.Leaks),
-		},
-		Device: runDevice(info, weights),
-	}
-	for _, l := range t.Leaks {
-		d.Workload.LeakBytes += l.Bytes
+		Workload: runWorkload(traces), Device: runDevice(info, weights),
 	}
 	return d
 }
 
-func result(t *workload.Trace, info device.Info, res *engine.Result) snapshots.ModeResult {
-	ids := make([]int64, len(t.Sessions))
-	for i := range ids {
-		ids[i] = t.Sessions[i].ID
+// runWorkload says which requests are played. Several workloads have the digest
+// of theirs, one after the other.
+func runWorkload(traces []*workload.Trace) snapshots.RunWorkload {
+	t := traces[0]
+	w := snapshots.RunWorkload{Name: nameOf(traces), Model: t.Header.Model, Pattern: t.Header.Pattern, SHA256: t.SHA256}
+	if len(traces) > 1 {
+		sum := sha256.New()
+		for _, t := range traces {
+			fmt.Fprintln(sum, t.SHA256)
+		}
+		w.Model, w.Pattern, w.SHA256 = "several", "several", hex.EncodeToString(sum.Sum(nil))
 	}
-	return snapshots.NewModeResult(snapshots.Measured{
-		Config: res.Config, Total: res.Total, Usage: res.Usage, Runs: res.Runs, Keys: res.Keys, SessionIDs: ids,
+	for _, t := range traces {
+		w.Events += len(t.Events)
+		w.Runs += len(t.Runs)
+		w.Sessions += len(t.Sessions)
+		w.Leaks += len(t.Leaks)
+		for _, l := range t.Leaks {
+			w.LeakBytes += l.Bytes
+		}
+	}
+	return w
+}
+
+// concurrency says how several workloads take turns.
+func concurrency(traces []*workload.Trace, s *sessionFlags) *snapshots.Concurrency {
+	c := &snapshots.Concurrency{Interleaving: s.turns, Seed: &s.seed}
+	if s.turns == turnsParallel {
+		c.Seed = nil
+	}
+	for _, t := range traces {
+		c.Workloads = append(c.Workloads, t.Name)
+	}
+	return c
+}
+
+func result(info device.Info, res *engine.Result, sharing cachemodes.Sharing, capture bool) snapshots.ModeResult {
+	m := snapshots.Measured{
+		Config: res.Config, Total: res.Total, Usage: res.Usage, Runs: res.Runs, Keys: res.Keys,
 		Events: res.Events, Elapsed: res.Elapsed, DeviceTime: res.DeviceTime,
 		Timed: info.Timed, AvgHeldWall: res.AvgHeldWall, HasWall: res.HasWall,
-	})
+		Sharing: sharing, Capture: capture, PeakKept: &res.PeakKept, HazardCount: res.HazardCount, Hazards: res.Hazards,
+	}
+	for i, s := range sessionNames(res.Sessions) {
+		m.SessionIDs = append(m.SessionIDs, s.ID)
+		m.Sessions = append(m.Sessions, snapshots.MeasuredSession{Model: s.Model, Workload: res.Sessions[i].Workload, Books: res.Sessions[i].Books})
+	}
+	return snapshots.NewModeResult(m)
 }
 
 // reading asks a driver on behalf of the engine.
@@ -183,6 +235,11 @@ func (a *app) printRun(d *snapshots.RunDocument, si bool) error {
 	size := func(n int64) string { return units.Bytes(n, si) }
 	w := d.Workload
 	fmt.Fprintf(&b, "%s: %s, %s, %d events, played %s on %s\n", w.Name, plural(w.Runs, "run"), plural(w.Sessions, "session"), w.Events, times(d.Repeat), d.Device.Name)
+	if c := d.Concurrency; c != nil && c.Seed != nil {
+		fmt.Fprintf(&b, "at the same time, their %s taking turns by seed %d\n", c.Interleaving, *c.Seed)
+	} else if c != nil {
+		fmt.Fprintln(&b, "at the same time, each in a thread of its own")
+	}
 	if w.Leaks > 0 {
 		fmt.Fprintf(&b, "! leaked by the recorded program, which never releases them: %s, %s\n", plural(w.Leaks, "buffer"), size(w.LeakBytes))
 	}
@@ -195,7 +252,7 @@ func (a *app) printRun(d *snapshots.RunDocument, si bool) error {
 	tw := tabwriter.NewWriter(&b, 0, 0, 2, ' ', tabwriter.AlignRight)
 	width := 0
 	for i := range d.Results {
-		width = max(width, len(d.Results[i].Mode))
+		width = max(width, len(d.Results[i].Label()))
 	}
 	fmt.Fprintf(tw, "\n%-*s\tpeak\tavg\tfloor\tx floor\thits\tcreates\tcreated\tdestroys\tmedian\tp99\truns/s\t", width, "mode")
 	if language {
@@ -205,7 +262,7 @@ func (a *app) printRun(d *snapshots.RunDocument, si bool) error {
 	for i := range d.Results {
 		r := &d.Results[i]
 		s := r.Usage[cachemodes.Storage.String()]
-		fmt.Fprintf(tw, "%-*s\t%s\t%s\t%s\t%.2f\t%d\t%d\t%s\t%d\t", width, r.Mode, size(r.Totals.PeakHeldBytes), size(r.Totals.AvgHeldBytes),
+		fmt.Fprintf(tw, "%-*s\t%s\t%s\t%s\t%.2f\t%d\t%d\t%s\t%d\t", width, r.Label(), size(r.Totals.PeakHeldBytes), size(r.Totals.AvgHeldBytes),
 			size(r.Totals.FloorBytes), ratio(r.Totals.PeakHeldBytes, r.Totals.FloorBytes), s.Hits, s.Creates, size(s.CreateBytes), s.Destroys)
 		if l := r.Latency; l != nil {
 			fmt.Fprintf(tw, "%s\t%s\t%.1f\t", units.Duration(us(l.MedianUS)), units.Duration(us(l.P99US)), l.RunsPerSecond)
@@ -221,6 +278,12 @@ func (a *app) printRun(d *snapshots.RunDocument, si bool) error {
 	if err := tw.Flush(); err != nil {
 		return err
 	}
+	if w.Sessions > 1 {
+		if err := printSessions(&b, d, size); err != nil {
+			return err
+		}
+	}
+	printHazards(&b, d, size)
 	fmt.Fprintf(&b, "\nPeak, avg and floor are of held bytes: weights, storage, uniform (%s) and query resolve buffers.\n"+
 		"Hits to destroys are of storage buffers without weights; --json has every usage, run and reason.\n", d.Results[0].UniformMode)
 	if !d.Device.Timed {
@@ -228,6 +291,71 @@ func (a *app) printRun(d *snapshots.RunDocument, si bool) error {
 	}
 	_, err := a.out.Write(b.Bytes())
 	return err
+}
+
+// printSessions prints the books of each session, and what stays of it.
+func printSessions(b *bytes.Buffer, d *snapshots.RunDocument, size func(int64) string) error {
+	tw := tabwriter.NewWriter(b, 0, 0, 2, ' ', tabwriter.AlignRight)
+	waits := d.Concurrency != nil && d.Concurrency.Seed == nil
+	fmt.Fprintln(tw, "\nmode\tkept between runs, at most\tstays after the last release\t  scope")
+	for i := range d.Results {
+		r := &d.Results[i]
+		scope, err := cachemodes.LookupScope(r.Scope)
+		if err != nil {
+			return err
+		}
+		stays := "–"
+		if !slices.ContainsFunc(r.Sessions, func(s snapshots.SessionEntry) bool { return s.State != probe.Gone.String() }) {
+			stays = size(r.Totals.EndHeldBytes)
+		}
+		fmt.Fprintf(tw, "%s\t%s\t%s\t  %s\n", r.Label(), optional(r.Totals.PeakKeptBytes, size), stays, scope.Explain())
+	}
+	fmt.Fprint(tw, "\nmode\tsession\tworkload\truns\thits\tcreates\tpeak\tkept\tborrowed\tlent\t")
+	if waits {
+		fmt.Fprint(tw, "lock waits\twaited\t")
+	}
+	fmt.Fprintln(tw)
+	for i := range d.Results {
+		r := &d.Results[i]
+		for j := range r.Sessions {
+			s := &r.Sessions[j]
+			fmt.Fprintf(tw, "%s\t%d\t%s\t%d\t%d\t%d\t%s\t%s\t%d\t%d\t", r.Label(), s.Session, s.Workload, s.Runs, s.Hits, s.Creates,
+				size(s.PeakHeldBytes), size(s.EndKeptBytes), s.Borrowed, s.Lent)
+			if waits {
+				fmt.Fprintf(tw, "%d\t%s\t", s.LockWaits, units.Duration(us(s.LockWaitUS)))
+			}
+			fmt.Fprintln(tw)
+		}
+	}
+	return tw.Flush()
+}
+
+// printedHazards is how many hazards are told of each kind of figures.
+const printedHazards = 5
+
+func printHazards(b *bytes.Buffer, d *snapshots.RunDocument, size func(int64) string) {
+	use := func(u *snapshots.UsedEntry) string {
+		run := "between runs"
+		if u.Run != nil {
+			run = fmt.Sprintf("run %d", *u.Run)
+		}
+		return fmt.Sprintf("session %d, %s, %s", u.Session, run, size(u.RequestedBytes))
+	}
+	for i := range d.Results {
+		r := &d.Results[i]
+		if r.HazardCount == 0 {
+			continue
+		}
+		fmt.Fprintf(b, "\n! %s: %s seen\n", r.Label(), plural(int(r.HazardCount), "hazard"))
+		for j := range r.Hazards[:min(len(r.Hazards), printedHazards)] {
+			h := &r.Hazards[j]
+			fmt.Fprintf(b, "  %s: %s buffer %d of %s; first %s; then %s\n", h.Hazard, h.Usage, h.Buffer, size(h.SizeBytes), use(&h.First), use(&h.Second))
+		}
+		kind, err := cachemodes.LookupHazard(r.Hazards[0].Hazard)
+		if err == nil {
+			fmt.Fprintf(b, "  %s: %s\n", kind, kind.Explain())
+		}
+	}
 }
 
 func plural(n int, what string) string {

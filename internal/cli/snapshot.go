@@ -5,10 +5,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"bucketscope/cachemodes"
 	"bucketscope/internal/device"
 	"bucketscope/internal/engine"
 	"bucketscope/snapshots"
-	"bucketscope/workload"
 )
 
 func addSnapshotFlag(cmd *cobra.Command, file *string) {
@@ -16,11 +16,12 @@ func addSnapshotFlag(cmd *cobra.Command, file *string) {
 }
 
 // runSnapshot is the recording of a result whose document was begun.
-func runSnapshot(t *workload.Trace, doc *snapshots.RunDocument, res *engine.Result) *snapshots.Snapshot {
+func runSnapshot(doc *snapshots.RunDocument, res *engine.Result, sharing cachemodes.Sharing, capture bool) *snapshots.Snapshot {
 	return &snapshots.Snapshot{
 		About: snapshots.About{
 			Program: program(), Workload: doc.Workload, Device: doc.Device, Repeat: doc.Repeat,
-			Sessions: sessionNames(t.Sessions), Events: res.Events,
+			Scope: sharing.Scope.String(), GraphCapture: capture, Generations: sharing.Generations, Concurrency: doc.Concurrency,
+			Sessions: sessionNames(res.Sessions), Events: res.Events,
 			ElapsedUS: res.Elapsed.Microseconds(), DeviceUS: res.DeviceTime.Microseconds(),
 			Driver: snapshots.DriverSource{Source: res.Driver.Source, Reason: res.Driver.Reason},
 			Marks:  []snapshots.Mark{},
@@ -40,7 +41,8 @@ func liveSnapshot(st *engine.State) *snapshots.Snapshot {
 				Name: w.Name, Model: w.Model, Pattern: w.Pattern, SHA256: w.SHA256, Events: w.Events, Runs: w.Runs, Sessions: w.Sessions,
 				Leaks: w.Leaks, LeakBytes: w.LeakBytes,
 			},
-			Device: runDevice(st.Device, st.Weights), Sessions: sessionNames(st.Models),
+			Device: runDevice(st.Device, st.Weights), Sessions: sessionNames(st.Sessions),
+			Scope: st.Sharing.Scope.String(), GraphCapture: st.Capture, Generations: st.Sharing.Generations,
 			Events: st.Events, ElapsedUS: st.NowUS, DeviceUS: st.DeviceUS,
 			Driver: snapshots.DriverSource{Source: st.Driver.Source, Reason: st.Driver.Reason},
 			Marks:  make([]snapshots.Mark, 0, len(st.Marks)),
@@ -53,10 +55,21 @@ func liveSnapshot(st *engine.State) *snapshots.Snapshot {
 	return s
 }
 
-func sessionNames(models []workload.Session) []snapshots.SessionName {
-	out := make([]snapshots.SessionName, 0, len(models))
-	for _, m := range models {
-		out = append(out, snapshots.SessionName(m))
+// sessionNames names sessions: of one workload by its numbers, of several by
+// the order in which they were begun.
+func sessionNames(sessions []engine.Session) []snapshots.SessionName {
+	out := make([]snapshots.SessionName, 0, len(sessions))
+	several := false
+	for i := range sessions {
+		several = several || sessions[i].Lane != sessions[0].Lane
+	}
+	for i := range sessions {
+		s := &sessions[i]
+		name := snapshots.SessionName{ID: s.ID, Model: s.Model}
+		if several {
+			name.ID, name.Workload = int64(i), s.Workload
+		}
+		out = append(out, name)
 	}
 	return out
 }

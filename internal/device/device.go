@@ -3,8 +3,9 @@
 //
 //	engine ──► Device: host (books only) | webgpu (real buffers on an adapter)
 //
-// A Device sees no policy, ledger, file or screen. It is used by one goroutine
-// at a time.
+// A Device sees no policy, ledger, file or screen. Several sessions may use it at
+// once, each from a goroutine of its own and with a recording of its own; about
+// one buffer, one goroutine at a time.
 package device
 
 import (
@@ -18,6 +19,10 @@ import (
 // another buffer after Destroy, so that a device can index a slice with it.
 type ID int32
 
+// Recording numbers the commands of one session, from 0: they are recorded and
+// submitted apart from those of others.
+type Recording int32
+
 // Device is what a workload runs on.
 type Device interface {
 	// Info describes the device; it does not change.
@@ -26,16 +31,16 @@ type Device interface {
 	// an *OutOfMemoryError; a size above Info.MaxBufferSize is another error,
 	// which freeing memory does not help. id is free again after any error.
 	Create(id ID, size int64, usage cachemodes.Usage) error
-	// Use records commands that write the whole of buffer id: a compute
-	// dispatch for a fresh buffer, a clear for a recycled one (what ORT 1.30
+	// Use records, in a recording, commands that write the whole of buffer id: a
+	// compute dispatch for a fresh buffer, a clear for a recycled one (what ORT 1.30
 	// does when it hands a cached buffer out again).
-	Use(id ID, recycled bool) error
+	Use(r Recording, id ID, recycled bool) error
 	// Destroy gives buffer id up. Commands recorded with it, submitted or not,
 	// stay valid: the memory is freed when they are done.
 	Destroy(id ID)
-	// Submit sends what Use recorded since the last Submit to the queue;
-	// nothing is sent where nothing was recorded. It does not wait.
-	Submit() error
+	// Submit sends what Use recorded in a recording since its last Submit to the
+	// queue; nothing is sent where nothing was recorded. It does not wait.
+	Submit(r Recording) error
 	// Wait returns when the queue is idle.
 	Wait() error
 	// Close frees the device and everything on it.

@@ -16,7 +16,7 @@ const FirstWord = firstWord
 func Contents(dev Device, id ID) (contents []byte, err error) {
 	g := dev.(*gpu)
 	b := g.held(id, "Contents")
-	if err := g.Submit(); err != nil {
+	if err := g.Submit(0); err != nil {
 		return nil, err
 	}
 	to, err := g.device.CreateBuffer(&wgpu.BufferDescriptor{Size: b.size, Usage: wgpu.BufferUsageMapRead | wgpu.BufferUsageCopyDst})
@@ -24,13 +24,13 @@ func Contents(dev Device, id ID) (contents []byte, err error) {
 		return nil, err
 	}
 	defer to.Release()
-	if g.encoder, err = g.device.CreateCommandEncoder(nil); err != nil {
+	if g.recording(0).encoder, err = g.device.CreateCommandEncoder(nil); err != nil {
 		return nil, err
 	}
-	if err := g.encoder.CopyBufferToBuffer(b.ref, 0, to, 0, b.size); err != nil {
+	if err := g.recording(0).encoder.CopyBufferToBuffer(b.ref, 0, to, 0, b.size); err != nil {
 		return nil, err
 	}
-	if err := g.Submit(); err != nil {
+	if err := g.Submit(0); err != nil {
 		return nil, err
 	}
 	status := wgpu.BufferMapAsyncStatus(99)

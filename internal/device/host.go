@@ -14,8 +14,8 @@ func (host) Info() Info {
 	return Info{Kind: Host, Name: "host (books only)", Type: None}
 }
 func (host) Create(ID, int64, cachemodes.Usage) error { return nil }
-func (host) Use(ID, bool) error                       { return nil }
+func (host) Use(Recording, ID, bool) error            { return nil }
 func (host) Destroy(ID)                               {}
-func (host) Submit() error                            { return nil }
+func (host) Submit(Recording) error                   { return nil }
 func (host) Wait() error                              { return nil }
 func (host) Close() error                             { return nil }

@@ -8,6 +8,7 @@ import (
 	"math"
 	"runtime"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/cogentcore/webgpu/wgpu"
@@ -159,7 +160,7 @@ fn first_use() { buffer[0] = %du; }
 
 // gpu is a Device and Counter on a WebGPU adapter.
 //
-//	Use ──► encoder: [pass: dispatch dispatch] clear [pass: dispatch] ──Submit──► queue
+//	Use ──► encoder of its recording: [pass: dispatch dispatch] clear [pass: dispatch] ──Submit──► queue
 //
 // Commands are recorded at once and in order, dispatches in a row into one
 // compute pass, because a clear cannot be recorded inside a pass.
@@ -170,11 +171,12 @@ type gpu struct {
 	queue    *wgpu.Queue
 	layout   *wgpu.BindGroupLayout
 	pipeline *wgpu.ComputePipeline
-	buffers  []buffer // by ID
 
-	encoder *wgpu.CommandEncoder     // nil while nothing is recorded
-	pass    *wgpu.ComputePassEncoder // nil while no pass is open; needs encoder
-	groups  []*wgpu.BindGroup        // of the open pass
+	// mu guards what follows, and calls of the library, whose error scopes are
+	// one stack for the whole device.
+	mu      sync.Mutex
+	buffers []buffer     // by ID
+	recs    []*recording // by Recording
 
 	// failed counts the creates that the library refused; it goes on counting
 	// each of them as a buffer.
@@ -183,6 +185,13 @@ type gpu struct {
 	// Reused from call to call.
 	newBuffer wgpu.BufferDescriptor
 	newGroup  wgpu.BindGroupDescriptor
+}
+
+// recording is the commands of one session that are not submitted.
+type recording struct {
+	encoder *wgpu.CommandEncoder     // nil while nothing is recorded
+	pass    *wgpu.ComputePassEncoder // nil while no pass is open; needs encoder
+	groups  []*wgpu.BindGroup        // of the open pass
 }
 
 type buffer struct {
@@ -272,6 +281,8 @@ func (g *gpu) Create(id ID, size int64, usage cachemodes.Usage) error {
 	if id < 0 || size <= 0 || size%4 != 0 {
 		panic(fmt.Sprintf("device: Create(%d, %d): expected an id from 0 on and a size above 0 that is a multiple of 4", id, size))
 	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	for int(id) >= len(g.buffers) {
 		g.buffers = append(g.buffers, buffer{})
 	}
@@ -306,20 +317,23 @@ func (g *gpu) Create(id ID, size int64, usage cachemodes.Usage) error {
 // buffer is no shader's to write; one above the largest binding cannot be bound
 // whole. A clear is the first write of a fresh buffer as much as a binding is:
 // the library does not zero it once more.
-func (g *gpu) Use(id ID, recycled bool) error {
+func (g *gpu) Use(r Recording, id ID, recycled bool) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	rec := g.recording(r)
 	b := g.held(id, "Use")
-	if g.encoder == nil {
+	if rec.encoder == nil {
 		encoder, err := g.device.CreateCommandEncoder(nil)
 		if err != nil {
 			return fmt.Errorf("recording commands on %s: %w", g.info, plain(err))
 		}
-		g.encoder = encoder
+		rec.encoder = encoder
 	}
 	var err error
 	if b.bindable && !recycled {
-		err = g.dispatch(b)
+		err = g.dispatch(rec, b)
 	} else {
-		err = g.clear(b)
+		err = rec.clear(b)
 	}
 	if err != nil {
 		return fmt.Errorf("recording a write of %d bytes on %s: %w", b.size, g.info, plain(err))
@@ -327,7 +341,7 @@ func (g *gpu) Use(id ID, recycled bool) error {
 	return nil
 }
 
-func (g *gpu) dispatch(b *buffer) error {
+func (g *gpu) dispatch(rec *recording, b *buffer) error {
 	g.newGroup.Entries[0].Buffer, g.newGroup.Entries[0].Size = b.ref, b.size
 	group, err := g.device.CreateBindGroup(&g.newGroup)
 	if err != nil {
@@ -335,44 +349,44 @@ func (g *gpu) dispatch(b *buffer) error {
 	}
 	// Released when the pass ends: the library looks it up only then, by a
 	// number that a release makes invalid. The group keeps the buffer.
-	g.groups = append(g.groups, group)
-	if err := g.beginPass(); err != nil {
+	rec.groups = append(rec.groups, group)
+	if err := rec.beginPass(g.pipeline); err != nil {
 		return err
 	}
-	g.pass.SetBindGroup(0, group, nil)
-	g.pass.DispatchWorkgroups(1, 1, 1)
+	rec.pass.SetBindGroup(0, group, nil)
+	rec.pass.DispatchWorkgroups(1, 1, 1)
 	return nil
 }
 
-func (g *gpu) clear(b *buffer) error {
-	if err := g.endPass(); err != nil {
+func (rec *recording) clear(b *buffer) error {
+	if err := rec.endPass(); err != nil {
 		return err
 	}
-	return g.encoder.ClearBuffer(b.ref, 0, b.size)
+	return rec.encoder.ClearBuffer(b.ref, 0, b.size)
 }
 
 // beginPass sees to an open pass with the pipeline set.
-func (g *gpu) beginPass() (err error) {
-	if g.pass != nil {
+func (rec *recording) beginPass(pipeline *wgpu.ComputePipeline) (err error) {
+	if rec.pass != nil {
 		return nil
 	}
 	defer caught("beginning a compute pass", &err)
-	g.pass = g.encoder.BeginComputePass(nil)
-	g.pass.SetPipeline(g.pipeline)
+	rec.pass = rec.encoder.BeginComputePass(nil)
+	rec.pass.SetPipeline(pipeline)
 	return nil
 }
 
-func (g *gpu) endPass() error {
-	if g.pass == nil {
+func (rec *recording) endPass() error {
+	if rec.pass == nil {
 		return nil
 	}
-	err := g.pass.End()
-	g.pass.Release()
-	g.pass = nil
-	for _, group := range g.groups {
+	err := rec.pass.End()
+	rec.pass.Release()
+	rec.pass = nil
+	for _, group := range rec.groups {
 		group.Release()
 	}
-	g.groups = g.groups[:0]
+	rec.groups = rec.groups[:0]
 	return err
 }
 
@@ -380,6 +394,8 @@ func (g *gpu) endPass() error {
 // were recorded with it stay valid, and its memory is freed at the first Submit
 // or Wait that finds them done.
 func (g *gpu) Destroy(id ID) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	b := g.held(id, "Destroy")
 	b.ref.Release()
 	*b = buffer{}
@@ -395,9 +411,11 @@ func (g *gpu) held(id ID, by string) *buffer {
 
 // Submit with nothing recorded sends nothing. Every Submit frees the memory of
 // buffers destroyed earlier whose commands are done; it does not wait.
-func (g *gpu) Submit() error {
-	if g.encoder != nil {
-		commands, err := g.finish()
+func (g *gpu) Submit(r Recording) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if rec := g.recording(r); rec.encoder != nil {
+		commands, err := rec.finish()
 		if err != nil {
 			return fmt.Errorf("submitting to %s: %w", g.info, plain(err))
 		}
@@ -408,12 +426,20 @@ func (g *gpu) Submit() error {
 	return nil
 }
 
+// recording is one by its number.
+func (g *gpu) recording(r Recording) *recording {
+	for int(r) >= len(g.recs) {
+		g.recs = append(g.recs, &recording{})
+	}
+	return g.recs[r]
+}
+
 // finish ends the recording, which is over whether that succeeds or not.
-func (g *gpu) finish() (*wgpu.CommandBuffer, error) {
-	passErr := g.endPass()
-	commands, err := g.encoder.Finish(nil)
-	g.encoder.Release()
-	g.encoder = nil
+func (rec *recording) finish() (*wgpu.CommandBuffer, error) {
+	passErr := rec.endPass()
+	commands, err := rec.encoder.Finish(nil)
+	rec.encoder.Release()
+	rec.encoder = nil
 	if passErr != nil {
 		if err == nil {
 			commands.Release()
@@ -438,7 +464,7 @@ const (
 // load needs longer for gigabytes.
 func (g *gpu) Wait() error {
 	begin, pause := time.Now(), waitFirst
-	for !g.device.Poll(false, nil) {
+	for !g.poll() {
 		switch d := time.Since(begin); {
 		case d < waitSpins:
 			runtime.Gosched()
@@ -452,6 +478,13 @@ func (g *gpu) Wait() error {
 	return nil
 }
 
+// poll frees what is done, and answers whether the queue is idle.
+func (g *gpu) poll() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.device.Poll(false, nil)
+}
+
 // LiveBuffers counts the buffers whose memory exists: those not destroyed, and
 // those destroyed that commands under way still use. After Wait there are none
 // of the latter.
@@ -459,6 +492,8 @@ func (g *gpu) Wait() error {
 // The error wraps errors.ErrUnsupported: the library reports on one backend,
 // which on Windows is not always the device's.
 func (g *gpu) LiveBuffers() (int, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	report := g.instance.GenerateReport()
 	hub := map[string]*wgpu.HubReport{
 		"vulkan": report.Vulkan,
@@ -479,10 +514,15 @@ func (g *gpu) Close() error {
 		return nil
 	}
 	var err error
-	if g.encoder != nil {
-		var commands *wgpu.CommandBuffer
-		if commands, err = g.finish(); err == nil {
+	for _, rec := range g.recs {
+		if rec.encoder == nil {
+			continue
+		}
+		commands, ferr := rec.finish()
+		if ferr == nil {
 			commands.Release()
+		} else if err == nil {
+			err = ferr
 		}
 	}
 	for n := range g.buffers {
@@ -513,7 +553,7 @@ func (g *gpu) release() {
 		g.device.Release()
 	}
 	g.instance.Release()
-	*g = gpu{info: g.info}
+	g.instance, g.device, g.queue, g.layout, g.pipeline, g.buffers, g.recs = nil, nil, nil, nil, nil, nil, nil
 }
 
 // plain is the cause of an error of the library in one line. The library

@@ -69,21 +69,21 @@ func TestWebGPUWrites(t *testing.T) {
 		do(dev.Create(id, size, cachemodes.Storage))
 		expect(id, 0) // as WebGPU promises
 		for range 2 {
-			do(dev.Use(id, false))
+			do(dev.Use(0, id, false))
 			expect(id, device.FirstWord)
-			do(dev.Use(id, true))
+			do(dev.Use(0, id, true))
 			expect(id, 0)
 		}
 	}
 	// Within a submission the order of commands decides.
-	do(errors.Join(dev.Use(0, false), dev.Use(1, true), dev.Use(0, true), dev.Use(1, false)))
+	do(errors.Join(dev.Use(0, 0, false), dev.Use(0, 1, true), dev.Use(0, 0, true), dev.Use(0, 1, false)))
 	expect(0, 0)
 	expect(1, device.FirstWord)
 	// A buffer that no shader can bind whole is cleared.
 	info := dev.Info()
 	if big := info.MaxStorageBinding + 4; big > 4 && big <= 256<<20 && (info.MaxBufferSize == 0 || big <= info.MaxBufferSize) {
 		do(dev.Create(9, big, cachemodes.Storage))
-		do(dev.Use(9, false))
+		do(dev.Use(0, 9, false))
 		expect(9, 0)
 	}
 }
@@ -129,7 +129,7 @@ func TestWebGPURefusal(t *testing.T) {
 			t.Errorf("a buffer above the limit: %v, want the library's cause in one line", err)
 		}
 	}
-	if err := errors.Join(dev.Use(0, false), dev.Submit(), dev.Wait()); err != nil {
+	if err := errors.Join(dev.Use(0, 0, false), dev.Submit(0), dev.Wait()); err != nil {
 		t.Error(err)
 	}
 	if live, err := dev.(device.Counter).LiveBuffers(); err != nil && !errors.Is(err, errors.ErrUnsupported) || err == nil && live != 1 {
@@ -161,7 +161,7 @@ func TestWebGPUMisuse(t *testing.T) {
 		"a size of 6":         func() { dev.Create(0, 6, cachemodes.Storage) },
 		"a size of 0":         func() { dev.Create(0, 0, cachemodes.Storage) },
 		"an id below 0":       func() { dev.Create(-1, 16, cachemodes.Storage) },
-		"use of no buffer":    func() { dev.Use(0, true) },
+		"use of no buffer":    func() { dev.Use(0, 0, true) },
 		"destroy of none":     func() { dev.Destroy(0) },
 		"destroy far outside": func() { dev.Destroy(100) },
 	} {
@@ -189,13 +189,13 @@ func TestWebGPUMemoryIsFreed(t *testing.T) {
 	before := resident(t)
 	for n := range 24 {
 		// Destroyed after the submit, and before it.
-		if err := errors.Join(dev.Create(0, size, cachemodes.Storage), dev.Use(0, false)); err != nil {
+		if err := errors.Join(dev.Create(0, size, cachemodes.Storage), dev.Use(0, 0, false)); err != nil {
 			t.Fatal(err)
 		}
 		if n%2 == 0 {
 			dev.Destroy(0)
 		}
-		if err := dev.Submit(); err != nil {
+		if err := dev.Submit(0); err != nil {
 			t.Fatal(err)
 		}
 		if n%2 == 1 {
@@ -254,12 +254,12 @@ func BenchmarkUse(b *testing.B) {
 			}
 			b.ReportAllocs()
 			for n := 0; b.Loop(); n++ {
-				if err := dev.Use(device.ID(n%buffers), c.recycled); err != nil {
+				if err := dev.Use(0, device.ID(n%buffers), c.recycled); err != nil {
 					b.Fatal(err)
 				}
 				if n%1024 == 1023 {
 					b.StopTimer()
-					if err := errors.Join(dev.Submit(), dev.Wait()); err != nil {
+					if err := errors.Join(dev.Submit(0), dev.Wait()); err != nil {
 						b.Fatal(err)
 					}
 					b.StartTimer()
@@ -281,12 +281,12 @@ func BenchmarkSubmit(b *testing.B) {
 	for b.Loop() {
 		b.StopTimer()
 		for id := range device.ID(16) {
-			if err := dev.Use(id, id%2 == 0); err != nil {
+			if err := dev.Use(0, id, id%2 == 0); err != nil {
 				b.Fatal(err)
 			}
 		}
 		b.StartTimer()
-		if err := dev.Submit(); err != nil {
+		if err := dev.Submit(0); err != nil {
 			b.Fatal(err)
 		}
 		b.StopTimer()

@@ -3,6 +3,8 @@ package device
 import (
 	"errors"
 	"fmt"
+	"sync"
+	"sync/atomic"
 
 	"bucketscope/cachemodes"
 )
@@ -18,11 +20,14 @@ func Limit(dev Device, bytes int64) Device {
 
 type limited struct {
 	Device
+	mu    sync.Mutex
 	left  int64   // of the budget; below 0 for a budget below 0
 	sizes []int64 // by ID, 0 where free
 }
 
 func (l *limited) Create(id ID, size int64, usage cachemodes.Usage) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	if size > l.left {
 		return &OutOfMemoryError{size, usage, fmt.Errorf("a budget is set, and %d bytes of it are left", max(l.left, 0))}
 	}
@@ -38,6 +43,8 @@ func (l *limited) Create(id ID, size int64, usage cachemodes.Usage) error {
 }
 
 func (l *limited) Destroy(id ID) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	if int(id) >= len(l.sizes) || l.sizes[id] == 0 {
 		panic(fmt.Sprintf("device: Destroy(%d): expected a buffer that Create made", id))
 	}
@@ -51,19 +58,20 @@ func (l *limited) Destroy(id ID) {
 // place a failure exactly. The result is a Counter if dev is one, and closing
 // it closes dev.
 func FailNth(dev Device, n int) Device {
-	return alsoCounter(&failing{Device: dev, after: n}, dev)
+	f := &failing{Device: dev}
+	f.after.Store(int64(n))
+	return alsoCounter(f, dev)
 }
 
 type failing struct {
 	Device
-	after int
+	after atomic.Int64
 }
 
 var errInjected = errors.New("a failure that the test asked for")
 
 func (f *failing) Create(id ID, size int64, usage cachemodes.Usage) error {
-	f.after--
-	if f.after == 0 {
+	if f.after.Add(-1) == 0 {
 		return &OutOfMemoryError{size, usage, errInjected}
 	}
 	return f.Device.Create(id, size, usage)

@@ -3,19 +3,31 @@ package engine
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
+	"sort"
+	"time"
 
 	"bucketscope/cachemodes"
+	"bucketscope/internal/device"
 	"bucketscope/internal/units"
 	"bucketscope/probe"
 )
 
 // Finding is something that costs, with what shows it and what helps.
 type Finding struct {
-	Rule     Rule
-	Cost     int64 // bytes: made in a run, or held for nothing
-	Evidence string
-	Remedy   string
+	Rule Rule
+	// Cost weighs findings against each other, in bytes held for nothing: a
+	// byte that is made anew in each run weighs as madeWeight of them.
+	Cost int64
+	// Made is bytes that a run makes, Held bytes that are held for nothing.
+	Made, Held int64
+	Evidence   string
+	Remedy     string
+	// Key is the bucket that it is about most, NoKey if none; Run the run that
+	// shows it, -1 if none does more than others.
+	Key cachemodes.KeyID
+	Run int64
 }
 
 // Rule names what a Finding found.
@@ -23,30 +35,64 @@ type Rule string
 
 // The rules.
 const (
-	CapTooLow   Rule = "cap too low"        // ORT #32017: a cap below what is wanted
-	SameShape   Rule = "same shape creates" // ORT #29016: a run like the last one creates again
-	MuchPadding Rule = "padding"
-	UnusedCache Rule = "unused cache"
-	RisingFloor Rule = "rising floor"
-	AboveLimit  Rule = "above the limit"
-	DriverApart Rule = "driver apart"
-	NeverLetsGo Rule = "never lets go"
+	CapTooLow    Rule = "cap too low"        // ORT #32017: a cap below what is wanted
+	SameShape    Rule = "same shape creates" // ORT #29016: a run like the last one creates again
+	MuchPadding  Rule = "padding"
+	UnusedCache  Rule = "unused cache"
+	RisingFloor  Rule = "rising floor"
+	AboveLimit   Rule = "above the limit"
+	DriverApart  Rule = "driver apart"
+	DriverDrifts Rule = "driver drifts"
+	NeverLetsGo  Rule = "never lets go"
 )
 
 // What the rules call much and long.
 const (
-	muchPadding   = 0.10 // of the most that was asked for
+	muchPadding   = 0.10 // of what was asked for at once
+	lately        = 8    // runs
 	unusedFor     = 16   // runs
 	risingOver    = 48   // runs, in three parts
 	risingBy      = 0.01
 	driverApartBy = 0.15 // of what is held, and at least driverApart
 	driverApart   = 256 << 20
+	driftOver     = 24 // slots of the graph, in three parts
+	driftBy       = 16 << 20
 	letsGoWithin  = 32 // runs
 )
 
+// madeWeight is what a byte that each run makes anew costs, in bytes that are
+// held for nothing. Both cost a run time: on an NVIDIA H100 a buffer of 16 MiB
+// took 607 us to make and 19 us to use again, its padding being cleared with
+// the rest (shared/spec/modes.md, "Yardsticks").
+const madeWeight = 607 / 19
+
+// made and held are findings of bytes that each run makes, and of bytes that
+// are held for nothing.
+func made(r Rule, bytes int64, evidence, remedy string) Finding {
+	return Finding{Rule: r, Cost: saturated(bytes), Made: bytes, Evidence: evidence, Remedy: remedy, Key: cachemodes.NoKey, Run: -1}
+}
+
+func held(r Rule, bytes int64, evidence, remedy string) Finding {
+	return Finding{Rule: r, Cost: bytes, Held: bytes, Evidence: evidence, Remedy: remedy, Key: cachemodes.NoKey, Run: -1}
+}
+
+// saturated is the weight of made bytes.
+func saturated(bytes int64) int64 {
+	if bytes > math.MaxInt64/madeWeight {
+		return math.MaxInt64
+	}
+	return bytes * madeWeight
+}
+
+// at says where a finding shows.
+func (f Finding) at(key cachemodes.KeyID, run int64) Finding {
+	f.Key, f.Run = key, run
+	return f
+}
+
 // rules are looked through in this order; equals in cost stay in it.
 var rules = []func(*State, writer) (Finding, bool){
-	capTooLow, sameShape, muchPaddingOf, unusedCache, risingFloor, aboveLimit, driverIsApart, neverLetsGo,
+	capTooLow, sameShape, muchPaddingOf, unusedCache, risingFloor, aboveLimit, driverIsApart, driverDriftsAway, neverLetsGo,
 }
 
 // writer writes sizes, in powers of 1000 or of 1024.
@@ -64,6 +110,10 @@ func Diagnose(st *State, si bool) []Finding {
 			found = append(found, f)
 		}
 	}
+	// What is due to a cap is told by the cap.
+	if i := slices.IndexFunc(found, func(f Finding) bool { return f.Rule == CapTooLow }); i >= 0 {
+		found = slices.DeleteFunc(found, func(f Finding) bool { return f.Rule == SameShape && f.Remedy == remedyOf(cachemodes.CapFull) })
+	}
 	slices.SortStableFunc(found, func(a, b Finding) int { return cmp.Compare(b.Cost, a.Cost) })
 	return found
 }
@@ -74,21 +124,91 @@ func (k *KeyRow) Over() bool {
 	return k.IsKey && k.Cap < cachemodes.Uncapped && k.Want > int64(k.Cap) && k.LastNew > 0
 }
 
-func capTooLow(st *State, w writer) (Finding, bool) {
-	var worst *KeyRow
+// lastRows are what the last runs asked of keys.
+func lastRows(st *State, runs int64) []probe.KeyRun {
+	from := st.RunCount - runs
+	return st.KeyRuns[sort.Search(len(st.KeyRuns), func(i int) bool { return st.KeyRuns[i].Run >= from }):]
+}
+
+// keyRows are the keys of st by KeyID.
+func keyRows(st *State) map[cachemodes.KeyID]*KeyRow {
+	rows := make(map[cachemodes.KeyID]*KeyRow, len(st.Keys))
 	for i := range st.Keys {
-		if k := &st.Keys[i]; k.Over() && (worst == nil || k.LastNew*k.Size > worst.LastNew*worst.Size) {
-			worst = k
+		rows[st.Keys[i].Key] = &st.Keys[i]
+	}
+	return rows
+}
+
+// capTooLow looks for keys that gave up buffers at their cap in the last runs,
+// and then made them again; it costs what all of them made, and names the one
+// that made most.
+func capTooLow(st *State, w writer) (Finding, bool) {
+	keys := keyRows(st)
+	lost := map[cachemodes.KeyID]*lostKey{}
+	rows := lastRows(st, lately)
+	runs := min(st.RunCount, lately)
+	var all int64
+	for i := range rows {
+		r := &rows[i]
+		k := keys[r.Key]
+		if k == nil || !k.IsKey || int64(k.Cap) != int64(r.Cap) || r.Cap >= cachemodes.Uncapped || r.Want <= r.Cap || r.Creates == 0 {
+			continue
+		}
+		l := lost[r.Key]
+		if l == nil {
+			l = &lostKey{row: k}
+			lost[r.Key] = l
+		}
+		l.made += int64(r.Creates)
+		l.want, l.run = max(l.want, int64(r.Want)), r.Run
+		all += int64(r.Creates) * k.Size
+	}
+	var worst *lostKey
+	for _, l := range lost {
+		if worst == nil || l.made*l.row.Size > worst.made*worst.row.Size ||
+			l.made*l.row.Size == worst.made*worst.row.Size && l.row.Key < worst.row.Key {
+			worst = l
 		}
 	}
 	if worst == nil {
 		return Finding{}, false
 	}
-	return Finding{
-		CapTooLow, worst.LastNew * worst.Size,
-		fmt.Sprintf("%s: %d wanted, cap %d → %d new in the last run", w.size(worst.Size), worst.Want, worst.Cap, worst.LastNew),
-		fmt.Sprintf("A cap of %d makes none.", worst.Want),
-	}, true
+	k := worst.row
+	text := fmt.Sprintf("%s: %d wanted, cap %d → %s made a run", w.size(k.Size), worst.want, k.Cap, units.Rate(float64(worst.made)/float64(runs)))
+	if since := overSince(st, k); st.RunCount-since >= lately {
+		text = fmt.Sprintf("%s: %d wanted, cap %d → %s made a run since run %d",
+			w.size(k.Size), worst.want, k.Cap, units.Rate(float64(worst.made)/float64(runs)), since)
+	}
+	remedy := fmt.Sprintf("A cap of %d makes none.", worst.want)
+	switch n := len(lost) - 1; {
+	case n == 1:
+		remedy += " One more key is over its cap."
+	case n > 1:
+		remedy += fmt.Sprintf(" %d more keys are over their caps.", n)
+	}
+	return made(CapTooLow, all/runs, text, remedy).at(k.Key, worst.run), true
+}
+
+// lostKey is what a key that is too often at its cap made in the last runs.
+type lostKey struct {
+	row             *KeyRow
+	made, want, run int64
+}
+
+// overSince is the first of the runs up to the last one in all of which a key
+// was over its cap and made buffers.
+func overSince(st *State, k *KeyRow) int64 {
+	since := st.RunCount
+	for i := len(st.KeyRuns) - 1; i >= 0; i-- {
+		r := &st.KeyRuns[i]
+		if r.Run < since-1 {
+			break
+		}
+		if r.Key == k.Key && r.Run == since-1 && r.Want > r.Cap && r.Cap >= 0 && r.Creates > 0 {
+			since = r.Run
+		}
+	}
+	return since
 }
 
 // sameShape looks for a run that asked for what the one before it asked for,
@@ -115,12 +235,8 @@ func sameShape(st *State, w writer) (Finding, bool) {
 			why = cachemodes.Reason(r)
 		}
 	}
-	return Finding{
-		SameShape, now.Total.CreateBytes,
-		fmt.Sprintf("run %d asked what run %d asked and still created %d, %s (%s)",
-			now.Seq, then.Seq, created, w.bytes(now.Total.CreateBytes), why),
-		remedyOf(why),
-	}, true
+	return made(SameShape, now.Total.CreateBytes, fmt.Sprintf("run %d asked what run %d asked and still created %d, %s (%s)",
+		now.Seq, then.Seq, created, w.bytes(now.Total.CreateBytes), why), remedyOf(why)).at(cachemodes.NoKey, now.Seq), true
 }
 
 // remedyOf is what helps against misses of a reason.
@@ -142,53 +258,94 @@ func remedyOf(why cachemodes.Reason) string {
 	return "Demand is at a new high; the next runs show whether it stays."
 }
 
-// muchPaddingOf looks at the most that there was: between two runs little is in
-// use. Modes with exact sizes pad by less than their rounding.
+// muchPaddingOf looks at the last runs: what their keys added at most, against
+// what they asked for at most. Modes with exact sizes pad by less than their
+// rounding.
 func muchPaddingOf(st *State, w writer) (Finding, bool) {
-	b := &st.Usage[cachemodes.Storage]
 	switch st.Config[cachemodes.Storage].Mode {
 	case cachemodes.BucketMode, cachemodes.BucketLegacy, cachemodes.Graph:
 	default:
 		return Finding{}, false
 	}
-	if b.Floor == 0 || float64(b.PeakPadding) < muchPadding*float64(b.Floor) {
-		return Finding{}, false
-	}
-	f := Finding{
-		MuchPadding, b.PeakPadding,
-		fmt.Sprintf("%s of padding at once, for %s asked at most", w.bytes(b.PeakPadding), w.bytes(b.Floor)),
-		"Add keys nearer to what is asked, or take dynamicBucket.",
-	}
-	var worst *KeyRow
-	for i := range st.Keys {
-		if k := &st.Keys[i]; k.InUse > 0 && k.Padding > 0 && (worst == nil || k.Padding > worst.Padding) {
-			worst = k
+	keys := keyRows(st)
+	padding := map[int64]int64{} // by run
+	var worst *probe.KeyRun
+	rows := lastRows(st, lately)
+	for i := range rows {
+		r := &rows[i]
+		if k := keys[r.Key]; k == nil || k.Usage != cachemodes.Storage {
+			continue
+		}
+		padding[r.Run] += r.Padding
+		if worst == nil || r.Padding > worst.Padding {
+			worst = r
 		}
 	}
-	if worst != nil {
-		f.Remedy = fmt.Sprintf("Most is now in %s: add a key near %s.", w.size(worst.Size), w.bytes(worst.Size-worst.Padding/worst.InUse))
+	var all, asked, most, run int64
+	for i := max(len(st.Runs)-lately, 0); i < len(st.Runs); i++ {
+		r := &st.Runs[i]
+		all += padding[r.Seq]
+		asked += r.PeakRequested - st.Usage[cachemodes.Weights].Requested
+		if padding[r.Seq] > most {
+			most, run = padding[r.Seq], r.Seq
+		}
+	}
+	if asked <= 0 || float64(all) < muchPadding*float64(asked) {
+		return Finding{}, false
+	}
+	n := int64(min(len(st.Runs), lately))
+	k := keys[worst.Key]
+	f := held(MuchPadding, all/n, fmt.Sprintf("keys add %s to the %s that a run asks for at most; %s of it in %s",
+		w.bytes(all/n), w.bytes(asked/n), w.bytes(worst.Padding), w.size(k.Size)),
+		"Add keys nearer to what is asked, or take dynamicBucket.").at(worst.Key, run)
+	if near := nearKey(st, k); near > 0 {
+		f.Remedy = fmt.Sprintf("Add a key at %s, or take dynamicBucket.", w.size(near))
 	}
 	return f, true
 }
 
+// nearKey is the size that most of what a key serves would fit: the end of the
+// class of sizes below it that was asked for most, in bytes; 0 where that is
+// the key itself.
+func nearKey(st *State, k *KeyRow) int64 {
+	var below int64
+	for i := range st.Keys {
+		if o := &st.Keys[i]; o.Usage == k.Usage && o.IsKey && o.Size < k.Size {
+			below = max(below, o.Size)
+		}
+	}
+	sizes := st.Sizes[k.Usage]
+	best, most := 0, int64(0)
+	for class := probe.SizeClass(below + 1); class < min(len(sizes), probe.SizeClass(k.Size)); class++ {
+		if n := sizes[class] * (k.Size - probe.SizeFrom(class+1)); n > most {
+			best, most = class, n
+		}
+	}
+	if most == 0 {
+		return 0
+	}
+	return probe.SizeFrom(best + 1)
+}
+
 func unusedCache(st *State, w writer) (Finding, bool) {
-	var bytes, oldest int64
-	buckets := 0
+	var bytes, oldest, most int64
+	buckets, worst := 0, cachemodes.NoKey
 	for i := range st.Keys {
 		if k := &st.Keys[i]; k.Free.Free > 0 && k.IdleRuns >= unusedFor {
 			bytes += int64(k.Free.Free) * k.Size
 			oldest = max(oldest, k.IdleRuns)
 			buckets++
+			if n := int64(k.Free.Free) * k.Size; n > most {
+				most, worst = n, k.Key
+			}
 		}
 	}
 	if float64(bytes) < risingBy*float64(st.Total.Held()) || bytes == 0 {
 		return Finding{}, false
 	}
-	return Finding{
-		UnusedCache, bytes,
+	return held(UnusedCache, bytes,
 		fmt.Sprintf("%s cached in %d buckets were not asked for in %d to %d runs", w.bytes(bytes), buckets, unusedFor, oldest),
-		"Lower their caps, or take dynamicBucket.",
-	}, true
+		"Lower their caps, or take dynamicBucket.").at(worst, -1), true
 }
 
 // risingFloor compares the least that was held between runs in the three parts
@@ -211,11 +368,9 @@ func risingFloor(st *State, w writer) (Finding, bool) {
 	if !rises(least[0], least[1]) || !rises(least[1], least[2]) || rises(asked[0], asked[2]) {
 		return Finding{}, false
 	}
-	return Finding{
-		RisingFloor, least[2] - least[0],
+	return held(RisingFloor, least[2]-least[0],
 		fmt.Sprintf("the least held after a run rose from %s to %s in %d runs, no more was asked", w.bytes(least[0]), w.bytes(least[2]), risingOver),
-		"Look at the leaks and the stale buffers.",
-	}, true
+		"Look at the leaks and the stale buffers.").at(cachemodes.NoKey, runs[0].Seq), true
 }
 
 func aboveLimit(st *State, w writer) (Finding, bool) {
@@ -233,27 +388,59 @@ func aboveLimit(st *State, w writer) (Finding, bool) {
 	if worst == nil {
 		return Finding{}, false
 	}
-	return Finding{
-		AboveLimit, worst.Size,
+	return made(AboveLimit, worst.Size,
 		fmt.Sprintf("storage buffers of %s: the device %s at most %s", w.bytes(worst.Size), name, w.bytes(limit)),
-		"Take a smaller key, or split the tensor.",
-	}, true
+		"Take a smaller key, or split the tensor.").at(worst.Key, -1), true
 }
 
 func driverIsApart(st *State, w writer) (Finding, bool) {
-	held := st.Total.Held()
-	d := st.Driver.Bytes - held
+	books := st.OnDevice()
+	d := st.Driver.Bytes - books
 	if st.Status == Failed { // the reading is older than what was given back
 		return Finding{}, false
 	}
-	if !st.Driver.OK || st.Weights == AccountWeights || d < driverApart || float64(d) < driverApartBy*float64(held) {
+	if !st.Driver.OK || d < driverApart || float64(d) < driverApartBy*float64(books) {
 		return Finding{}, false
 	}
-	return Finding{
-		DriverApart, d,
-		fmt.Sprintf("the driver holds %s more than the books", w.bytes(d)),
-		"If it grows, look below the cache: 'bucketscope doctor'.",
-	}, true
+	return held(DriverApart, d, fmt.Sprintf("the driver holds %s more than the books", w.bytes(d)),
+		"That is the allocator below the cache, or another one of the process: 'bucketscope doctor'."), true
+}
+
+// driverDriftsAway compares by how much, at least, the driver exceeded the books
+// in the three parts of the time that the graph has in slots wide enough: a
+// reading and the books are never of quite the same moment, but what rises in
+// the least of many is lost below the cache.
+func driverDriftsAway(st *State, w writer) (Finding, bool) {
+	if st.Status == Failed || !st.Driver.OK || st.Device.Kind == device.Host { // a host holds none of it
+		return Finding{}, false
+	}
+	for i := len(st.Slots) - 1; i >= 0; i-- {
+		var read []*probe.Point
+		for j := range st.Slots[i].Done {
+			if p := &st.Slots[i].Done[j]; p.Read && p.Run > 0 { // after the models were loaded
+				read = append(read, p)
+			}
+		}
+		if len(read) < driftOver {
+			continue
+		}
+		read = read[len(read)-driftOver:]
+		var least [3]int64
+		for j, p := range read {
+			if part := j * len(least) / len(read); j%(len(read)/len(least)) == 0 || p.Apart < least[part] {
+				least[part] = p.Apart
+			}
+		}
+		by := max(int64(risingBy*float64(st.OnDevice())), driftBy)
+		if least[1]-least[0] < by || least[2]-least[1] < by {
+			return Finding{}, false
+		}
+		over := units.Duration(time.Duration(st.NowUS-read[0].AtUS) * time.Microsecond)
+		return held(DriverDrifts, least[2]-least[0],
+			fmt.Sprintf("the driver exceeds the books by %s, and by %s more than %s ago", w.bytes(least[2]), w.bytes(least[2]-least[0]), over),
+			"Buffers that the cache gave up are not freed below it: submit or poll the device more often.").at(cachemodes.NoKey, read[0].Run), true
+	}
+	return Finding{}, false
 }
 
 // neverLetsGo looks for caches that have grown beyond what is in use and have
@@ -274,10 +461,8 @@ func neverLetsGo(st *State, w writer) (Finding, bool) {
 	if created == 0 || cached <= floor {
 		return Finding{}, false
 	}
-	return Finding{
-		NeverLetsGo, cached,
+	return held(NeverLetsGo, cached,
 		fmt.Sprintf("%s destroyed nothing in %d runs: %s cached, %s asked at most",
 			st.Config[cachemodes.Storage].Mode, letsGoWithin, w.bytes(cached), w.bytes(floor)),
-		"bucket and dynamicBucket let go.",
-	}, true
+		"bucket and dynamicBucket let go.").at(cachemodes.NoKey, runs[0].Seq), true
 }

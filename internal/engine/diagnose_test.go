@@ -1,12 +1,14 @@
 package engine
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
 
 	"bucketscope/cachemodes"
 	"bucketscope/internal/device"
+	"bucketscope/workload"
 )
 
 // played is the state after so many runs of a recording under a mode.
@@ -32,11 +34,11 @@ func TestDiagnose(t *testing.T) {
 		lacks []Rule
 		says  string // of the first wanted
 	}{
-		{"phi3-mini-4k/grow", cachemodes.BucketMode, 84, []Rule{CapTooLow}, []Rule{NeverLetsGo}, "64 wanted, cap"},
+		{"phi3-mini-4k/grow", cachemodes.BucketMode, 84, []Rule{CapTooLow}, []Rule{NeverLetsGo}, "2MiB: 128 wanted, cap 30 → 37.8 made a run since run 76"},
 		{"phi3-mini-4k/grow", cachemodes.Simple, 90, []Rule{NeverLetsGo, UnusedCache}, []Rule{CapTooLow}, "simple destroyed nothing in 32 runs"},
 		{"phi3-mini-4k/static", cachemodes.Disabled, 60, []Rule{SameShape}, []Rule{CapTooLow, NeverLetsGo, UnusedCache}, "and still created"},
 		{"phi3-mini-4k/static", cachemodes.Simple, 60, nil, []Rule{SameShape, CapTooLow}, ""},
-		{"unet/varied", cachemodes.BucketMode, 18, []Rule{MuchPadding}, []Rule{NeverLetsGo, RisingFloor}, "of padding at once"},
+		{"unet/varied", cachemodes.BucketMode, 18, []Rule{MuchPadding}, []Rule{NeverLetsGo, RisingFloor}, "keys add 10.2MiB to the 19.7MiB that a run asks for at most; 10.0MiB of it in 32MiB"},
 		{"unet/varied", cachemodes.Simple, 18, nil, []Rule{MuchPadding, CapTooLow}, ""},
 	} {
 		st := played(t, c.trace, c.mode, c.runs)
@@ -65,6 +67,187 @@ func TestDiagnose(t *testing.T) {
 	}
 }
 
+// script is a workload of one session: runs that ask for sizes all at once,
+// submit, and give everything back.
+func script(t *testing.T, runs ...[]int64) *workload.Trace {
+	t.Helper()
+	var sb strings.Builder
+	sb.WriteString(`{"format":"bucketscope-trace","version":1,"engine":"script","model":"script","pattern":"script"}` + "\n")
+	line := func(format string, args ...any) { fmt.Fprintf(&sb, format+"\n", args...) }
+	line(`{"op":"session_create","session":0,"model":"script"}`)
+	line(`{"op":"session_ready","session":0}`)
+	buf := 0
+	for run, sizes := range runs {
+		line(`{"op":"run_start","session":0,"run":%d,"label":"run %d"}`, run, run)
+		first := buf
+		for _, n := range sizes {
+			line(`{"op":"request","session":0,"run":%d,"buf":%d,"bytes":%d,"usage":"storage","phase":"run"}`, run, buf, n)
+			buf++
+		}
+		line(`{"op":"submit","session":0,"dispatches":1,"copies":0}`)
+		for i := first; i < buf; i++ {
+			line(`{"op":"release","buf":%d}`, i)
+		}
+		line(`{"op":"submit","session":0,"dispatches":1,"copies":0}`)
+		line(`{"op":"run_end","session":0,"run":%d}`, run)
+	}
+	tr, err := workload.Read(strings.NewReader(sb.String()), "script")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tr
+}
+
+// repeated are n runs of the same requests: so many of each size.
+func repeated(n int, size int64, count int) [][]int64 {
+	var runs [][]int64
+	for range n {
+		runs = append(runs, slices.Repeat([]int64{size}, count))
+	}
+	return runs
+}
+
+// TestReports: what users reported is found, named and ranked as they found it
+// out.
+func TestReports(t *testing.T) {
+	for _, c := range []struct {
+		report   string
+		trace    func(*testing.T) *workload.Trace
+		mode     cachemodes.ModeID
+		runs     int64
+		first    Rule
+		evidence string
+		remedy   string
+	}{
+		{
+			"ORT #32017: 64 equal KV tensors of 4 MiB a token against a cap of 20",
+			func(t *testing.T) *workload.Trace { return load(t, "llm:phi-4-mini,prompt=1500,tokens=32") },
+			cachemodes.BucketMode, 30, CapTooLow,
+			"4MiB: 64 wanted, cap 20 → 44 made a run since run 2", "A cap of 64 makes none.",
+		},
+		{
+			"ORT #32017: of 8 MiB against a cap of 10",
+			func(t *testing.T) *workload.Trace { return load(t, "llm:phi-4-mini,prompt=2100,tokens=32") },
+			cachemodes.BucketMode, 30, CapTooLow,
+			"8MiB: 64 wanted, cap 10 → 54 made a run since run 2", "A cap of 64 makes none.",
+		},
+		{
+			"ORT #29016: the same shape again, and the second run creates as the first did",
+			func(t *testing.T) *workload.Trace { return script(t, repeated(2, 200<<20, 15)...) },
+			cachemodes.BucketMode, 2, SameShape,
+			"run 1 asked what run 0 asked and still created 15, 2.93GiB (above_table)", "Add a key that is large enough, or take a mode with exact sizes.",
+		},
+		{
+			"ORT #29016: simple creates nothing in the second run",
+			func(t *testing.T) *workload.Trace { return script(t, repeated(2, 200<<20, 15)...) },
+			cachemodes.Simple, 2, "", "", "",
+		},
+		{
+			"padding: 9.1 MiB asked of the 12 MiB key",
+			func(t *testing.T) *workload.Trace { return script(t, repeated(4, 9_541_000, 6)...) },
+			cachemodes.BucketMode, 4, MuchPadding,
+			"keys add 17.4MiB to the 54.6MiB that a run asks for at most; 17.4MiB of it in 12MiB", "Add a key at 10MiB, or take dynamicBucket.",
+		},
+		{
+			"cached and not asked for any more",
+			func(t *testing.T) *workload.Trace {
+				return script(t, append(repeated(1, 16<<20, 8), repeated(20, 4<<10, 2)...)...)
+			},
+			cachemodes.BucketMode, 20, UnusedCache,
+			"128MiB cached in 1 buckets were not asked for in 16 to 19 runs", "Lower their caps, or take dynamicBucket.",
+		},
+		{
+			"a policy that never lets go: simple, while shapes grow",
+			func(t *testing.T) *workload.Trace {
+				var runs [][]int64
+				for i := range int64(40) {
+					runs = append(runs, []int64{(1 + i) << 20, (2 + i) << 20})
+				}
+				return script(t, runs...)
+			},
+			cachemodes.Simple, 40, NeverLetsGo,
+			"simple destroyed nothing in 32 runs: 861MiB cached, 81.0MiB asked at most", "bucket and dynamicBucket let go.",
+		},
+	} {
+		lp := &loop{live: &Live{}, dev: device.NewHost(), opt: LiveOptions{Weights: MakeWeights}, cfg: config(c.mode)}
+		lp.load(c.trace(t))
+		for lp.player.led.Runs() < c.runs {
+			lp.play(&lp.parts[lp.part].events[lp.at])
+		}
+		lp.publish()
+		found := Diagnose(lp.live.state.Load(), false)
+		if c.first == "" {
+			if len(found) > 0 {
+				t.Errorf("%s: found %+v", c.report, found[0])
+			}
+			continue
+		}
+		if len(found) == 0 || found[0].Rule != c.first || found[0].Evidence != c.evidence || found[0].Remedy != c.remedy {
+			t.Errorf("%s:\n got %+v\nwant %s: %s. %s", c.report, found, c.first, c.evidence, c.remedy)
+		}
+	}
+}
+
+// TestCapBeforePadding: what a cap that is too low makes anew in each run
+// costs more than padding of as many bytes.
+func TestCapBeforePadding(t *testing.T) {
+	var runs [][]int64
+	for range 10 {
+		runs = append(runs, append(slices.Repeat([]int64{16 << 20}, 14), slices.Repeat([]int64{33 << 20}, 12)...))
+	}
+	lp := &loop{live: &Live{}, dev: device.NewHost(), opt: LiveOptions{Weights: MakeWeights}, cfg: config(cachemodes.BucketMode)}
+	lp.load(script(t, runs...))
+	for lp.player.led.Runs() < 10 {
+		lp.play(&lp.parts[lp.part].events[lp.at])
+	}
+	lp.publish()
+	found := Diagnose(lp.live.state.Load(), false)
+	padding := slices.IndexFunc(found, func(f Finding) bool { return f.Rule == MuchPadding })
+	if len(found) < 2 || found[0].Rule != CapTooLow || padding < 0 {
+		t.Fatalf("found %+v", found)
+	}
+	t.Logf("%d made a run, %d held as padding", found[0].Made, found[padding].Held)
+}
+
+// TestDriverDrifts: a reading that leaves the books behind is found, one that
+// stands apart is not.
+func TestDriverDrifts(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		beside func(run int64) int64 // what the driver holds beside the books
+		want   string
+	}{
+		{"it leaks", func(run int64) int64 { return 100<<20 + run*run%7<<20 + run*8<<20 }, "the driver exceeds the books by "},
+		{"it stands apart", func(run int64) int64 { return 900<<20 + run*run%7<<20 }, ""},
+		{"it rose once", func(run int64) int64 { return 100<<20 + min(run, 8)<<26 }, ""},
+		{"it is below", func(run int64) int64 { return -50 << 20 }, ""},
+		{"it falls", func(run int64) int64 { return 900<<20 - run<<22 }, ""},
+	} {
+		now := int64(0)
+		lp := &loop{live: &Live{}, dev: device.NewHost(), opt: LiveOptions{Weights: MakeWeights}, cfg: config(cachemodes.Simple)}
+		lp.load(script(t, repeated(2, 8<<20, 4)...))
+		lp.player.clock = func() int64 { return now }
+		for run := int64(0); run < 60; {
+			lp.play(&lp.parts[lp.part].events[lp.at])
+			now += 40_000
+			if n := lp.player.led.Runs(); n > run {
+				run = n
+				total := lp.player.led.Total()
+				lp.reading = Reading{Bytes: total.Held() + c.beside(run), OK: true}
+				lp.player.read(lp.reading)
+			}
+		}
+		lp.publish()
+		st := *lp.live.state.Load()
+		st.Device.Kind = device.WebGPU // a host's reading is of something else
+		found := Diagnose(&st, false)
+		at := slices.IndexFunc(found, func(f Finding) bool { return f.Rule == DriverDrifts })
+		if (at >= 0) != (c.want != "") || at >= 0 && !strings.HasPrefix(found[at].Evidence, c.want) {
+			t.Errorf("%s: found %+v", c.name, found)
+		}
+	}
+}
+
 // TestDiagnoseThresholds: the rules that no recording on the host device shows,
 // from one that does not, changed by what they look for.
 func TestDiagnoseThresholds(t *testing.T) {
@@ -82,7 +265,10 @@ func TestDiagnoseThresholds(t *testing.T) {
 		{DriverApart, func(st *State) { st.Driver = Reading{Bytes: held + held/10, OK: true} }, false},
 		{DriverApart, func(st *State) { st.Driver = Reading{Bytes: 2 * held, OK: true} }, true},
 		{DriverApart, func(st *State) { st.Driver = Reading{Bytes: 2 * held} }, false},
-		{DriverApart, func(st *State) { st.Driver, st.Weights = Reading{Bytes: 2 * held, OK: true}, AccountWeights }, false},
+		{DriverApart, func(st *State) { st.Driver, st.Weights = Reading{Bytes: 2 * held, OK: true}, AccountWeights }, true},
+		{DriverApart, func(st *State) {
+			st.Driver, st.Weights = Reading{Bytes: st.OnDevice() - st.Usage[cachemodes.Weights].Held(), OK: true}, AccountWeights
+		}, false},
 		{AboveLimit, func(*State) {}, false},
 		{AboveLimit, func(st *State) { st.Device.MaxStorageBinding = 1 << 20 }, true},
 		{AboveLimit, func(st *State) { st.Device.MaxBufferSize = 1 << 20 }, true},

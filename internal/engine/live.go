@@ -22,8 +22,9 @@ const (
 	readEvery = 500 * time.Millisecond
 	// slotUS is the width of a graph's slot: finer than a screen refresh.
 	slotUS = 20_000
-	// keepSlots bounds the graph's history: 22 minutes of change, 6 MiB.
-	keepSlots = 1 << 16
+	// keepSlots bounds the graph's history at each width of slots: 2.7 minutes
+	// of change in the finest, months in the coarsest; 9 MiB in all.
+	keepSlots = 1 << 13
 	// keepRuns bounds the log of runs.
 	keepRuns = 2048
 	// keepJournal bounds, in bytes, how far back any moment can be had again:
@@ -71,7 +72,9 @@ type Mark struct {
 // slices are never written again.
 type State struct {
 	Workload Workload
-	Models   []workload.Session // by session index
+	Sessions []Session // by index
+	Sharing  cachemodes.Sharing
+	Capture  bool
 	Device   device.Info
 	Config   cachemodes.Config
 	Weights  Weights
@@ -100,20 +103,24 @@ type State struct {
 	Overhead float64
 	Driver   Reading
 
-	Total     probe.Books
-	Usage     [cachemodes.NumUsages]probe.Books
-	Keys      []KeyRow
-	Runs      []probe.Run // the last ones, oldest first
-	RunCount  int64
-	Adjusts   int64 // renewals of learned keys
-	Points    []probe.Point
-	LastPoint probe.Point
-	HasPoint  bool
-	Marks     []Mark
-	History   probe.History // every event, as far back as it reaches
-	Waiting   int           // changes of parameters that wait for the end of the run
-	PeakRun   int64         // ordinal of the run in which held bytes peaked
-	PeakAtUS  int64
+	Total    probe.Books
+	Usage    [cachemodes.NumUsages]probe.Books
+	Keys     []KeyRow
+	Runs     []probe.Run // the last ones, oldest first
+	RunCount int64
+	Adjusts  int64 // renewals of learned keys
+	// Slots are the graph's history, the finest slots first.
+	Slots [probe.SeriesLevels]probe.Slots
+	// KeyRuns are what the last runs asked of each key, oldest first.
+	KeyRuns []probe.KeyRun
+	// Sizes is how many requests there were, by probe.SizeClass of what was
+	// asked for.
+	Sizes    [cachemodes.NumCaches][]int64
+	Marks    []Mark
+	History  probe.History // every event, as far back as it reaches
+	Waiting  int           // changes of parameters that wait for the end of the run
+	PeakRun  int64         // ordinal of the run in which held bytes peaked
+	PeakAtUS int64
 }
 
 // OnDevice is what the ledger says the device holds, in bytes: everything held,
@@ -148,6 +155,7 @@ type KeyRow struct {
 	Misses                 [cachemodes.NumReasons]int64
 	MissesSince            [cachemodes.NumReasons]int64 // since a mode or its parameters changed
 	Padding, Creates, Hits int64
+	PaddingRun             int64 // the most at once of the last run, and now
 	IdleRuns               int64 // ended since it was asked for last
 }
 
@@ -273,7 +281,7 @@ func (l *Live) SetParams(u cachemodes.Usage, p cachemodes.Params, mark string) {
 func (l *Live) Note(text string) {
 	l.send(func(lp *loop) {
 		at := lp.player.journal.End()
-		lp.player.note(text)
+		lp.player.remark(text)
 		lp.mark(at, NotePrefix+text)
 	})
 }
@@ -454,7 +462,7 @@ func (lp *loop) wait(ctx context.Context, d time.Duration) bool {
 // play plays one event and notes what the screen wants to know.
 func (lp *loop) play(e *workload.Event) {
 	if e.Op == workload.RunStart {
-		lp.current = lp.player.runInfo(e)
+		lp.current = lp.player.lanes[0].runInfo(e)
 	}
 	if err := lp.player.step(e); err != nil {
 		lp.fail(err)
@@ -495,7 +503,7 @@ func (lp *loop) advance() {
 		lp.part++
 		return
 	}
-	lp.player.pass++
+	lp.player.lanes[0].pass++
 }
 
 func (lp *loop) runEnded(r *probe.Run) {
@@ -568,15 +576,15 @@ func (lp *loop) publish() {
 		lp.reading = lp.opt.Read()
 		lp.player.read(lp.reading)
 	}
-	led, track := lp.player.led, lp.player.journal.Track()
+	led, graph, demand := lp.player.led, lp.player.journal.Graph(), lp.player.journal.Demand()
 	s := &State{
-		Workload: lp.about, Models: lp.trace.Sessions, DeviceUS: int64(lp.player.deviceUS), Device: lp.dev.Info(), Config: lp.cfg, Weights: lp.opt.Weights,
-		Err: lp.err, Pace: lp.pace, Pass: lp.player.pass,
+		Workload: lp.about, Sessions: lp.player.sessions(), DeviceUS: int64(lp.player.deviceUS), Device: lp.dev.Info(), Config: lp.cfg, Weights: lp.opt.Weights,
+		Err: lp.err, Pace: lp.pace, Pass: lp.player.lanes[0].pass,
 		Play: lp.plays, Seq: lp.player.journal.End(),
 		NowUS: lp.clock.us(), Current: lp.current, InRun: lp.player.inRun > 0,
 		Events: lp.events, Overhead: lp.overhead, Driver: lp.reading,
 		Total: led.Total(), Runs: lp.runs.All(), RunCount: led.Runs(), Adjusts: led.Adjusts(), Marks: lp.marks.All(),
-		PeakRun: track.PeakRun, PeakAtUS: track.PeakUS, History: lp.player.journal.History(), Waiting: len(lp.waiting),
+		Slots: graph.Slots, PeakRun: graph.PeakRun, PeakAtUS: graph.PeakUS, History: lp.player.journal.History(), Waiting: len(lp.waiting),
 	}
 	switch {
 	case lp.err != nil:
@@ -587,24 +595,27 @@ func (lp *loop) publish() {
 	for u := range s.Usage {
 		s.Usage[u] = led.Usage(cachemodes.Usage(u))
 	}
-	s.Points, s.LastPoint, s.HasPoint = track.Points()
+	s.KeyRuns = demand.Rows()
+	for u := range s.Sizes {
+		s.Sizes[u] = demand.Sizes(cachemodes.Usage(u))
+	}
 	lp.keys = lp.keys[:0]
 	for u := range cachemodes.NumCaches {
 		lp.keys = lp.player.mgr.Keys(cachemodes.Usage(u), lp.keys)
 	}
 	s.Keys = make([]KeyRow, 0, len(lp.keys))
 	for _, f := range lp.keys {
-		s.Keys = append(s.Keys, keyRow(f, led))
+		s.Keys = append(s.Keys, keyRow(f, led, demand))
 	}
 	lp.live.state.Store(s)
 }
 
 // keyRow is how a bucket stands, with what the books say of it.
-func keyRow(f cachemodes.Free, led *probe.Ledger) KeyRow {
+func keyRow(f cachemodes.Free, led *probe.Ledger, demand *probe.Demand) KeyRow {
 	k, requests, created := led.Key(f.Key)
 	return KeyRow{
 		Free: f, Want: k.Want(), InUse: k.InUse, Pending: k.Pending, LastRequests: requests, LastNew: created,
-		Misses: k.Misses, MissesSince: k.MissesSince(), Padding: k.Padding(), Creates: k.Creates, Hits: k.Hits,
+		Misses: k.Misses, MissesSince: k.MissesSince(), Padding: k.Padding(), PaddingRun: max(k.Padding(), demand.Padding(f.Key, led)), Creates: k.Creates, Hits: k.Hits,
 		IdleRuns: k.IdleRuns(led.Runs()),
 	}
 }

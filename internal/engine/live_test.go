@@ -64,8 +64,8 @@ func config(m cachemodes.ModeID) cachemodes.Config {
 func TestLiveSession(t *testing.T) {
 	l := start(t, load(t, "bert/varied"), device.NewHost(), LiveOptions{Config: cachemodes.DefaultConfig()})
 	s := until(t, l, "the third pass", func(s *State) bool { return s.Pass >= 2 })
-	if s.Total.PeakHeld == 0 || len(s.Keys) == 0 || len(s.Runs) == 0 || len(s.Points) == 0 {
-		t.Fatalf("an empty state: %d keys, %d runs, %d points", len(s.Keys), len(s.Runs), len(s.Points))
+	if s.Total.PeakHeld == 0 || len(s.Keys) == 0 || len(s.Runs) == 0 || len(s.Slots[0].Done) == 0 {
+		t.Fatalf("an empty state: %d keys, %d runs, %d points", len(s.Keys), len(s.Runs), len(s.Slots[0].Done))
 	}
 	before := s.Total.Creates
 
@@ -147,7 +147,7 @@ func TestLiveAgrees(t *testing.T) {
 		t.Errorf("the peak is said to be in run %d, it was in %d", s.PeakRun, peakRun.Seq)
 	}
 	var drawn int64
-	for _, p := range append(s.Points, s.LastPoint) {
+	for _, p := range append(s.Slots[0].Done, s.Slots[0].Now) {
 		drawn = max(drawn, p.MaxHeld)
 	}
 	if drawn != s.Total.PeakHeld {
@@ -253,7 +253,7 @@ func TestLiveEnds(t *testing.T) {
 // broken is a device that breaks an invariant.
 type broken struct{ device.Device }
 
-func (broken) Submit() error { panic("expected a submit to work") }
+func (broken) Submit(device.Recording) error { panic("expected a submit to work") }
 
 // TestLivePanic: a broken invariant ends the profile with its stack, so that
 // the terminal can be restored before it is shown.
@@ -272,9 +272,9 @@ type submits struct {
 	told func()
 }
 
-func (d *submits) Submit() error {
+func (d *submits) Submit(r device.Recording) error {
 	d.told()
-	return d.Device.Submit()
+	return d.Device.Submit(r)
 }
 
 // TestParamsAtRunBoundary: numbers that are changed in the middle of a run are

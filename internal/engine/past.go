@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"slices"
 	"sort"
 
 	"bucketscope/cachemodes"
@@ -17,12 +18,13 @@ import (
 // runs and marks and the graph reach as far back as st's.
 func StateAt(st *State, seq int64) *State {
 	m := st.History.At(seq)
+	graph := m.Graph()
 	s := &State{
-		Workload: st.Workload, Models: st.Models, Device: st.Device, Config: m.Config, Weights: st.Weights,
+		Workload: st.Workload, Sessions: sessionsAt(st.Sessions, m), Sharing: st.Sharing, Capture: st.Capture, Device: st.Device, Config: m.Config, Weights: st.Weights,
 		Pass: m.Current.Pass, Play: st.Play, Seq: m.Seq, NowUS: m.AtUS, Current: m.Current, InRun: m.Ledger.InRun(),
 		Overhead: -1, Driver: Reading{Reason: "not recorded"},
 		Total: m.Ledger.Total(), Keys: keysAt(m), RunCount: m.Ledger.Runs(), Adjusts: m.Ledger.Adjusts(),
-		History: st.History, PeakRun: m.Track.PeakRun, PeakAtUS: m.Track.PeakUS,
+		History: st.History, Slots: graph.Slots, PeakRun: graph.PeakRun, PeakAtUS: graph.PeakUS,
 	}
 	if m.Driver.OK {
 		s.Driver = Reading{Bytes: m.Driver.Bytes, OK: true, Source: st.Driver.Source}
@@ -34,19 +36,42 @@ func StateAt(st *State, seq int64) *State {
 	if n := len(s.Marks); st.Err != nil && n > 0 && s.Marks[n-1].Text == stoppedText {
 		s.Status, s.Err = Failed, st.Err
 	}
+	for u := range s.Sizes {
+		s.Sizes[u] = m.Demand.Sizes(cachemodes.Usage(u))
+	}
 	// What st no longer has in its logs, the entries since the checkpoint tell.
 	s.Runs = st.Runs[:sort.Search(len(st.Runs), func(i int) bool { return st.Runs[i].Seq >= s.RunCount })]
-	if len(s.Runs) == 0 {
+	if len(s.Runs) < len(m.Ended) {
 		s.Runs = m.Ended
 	}
-	s.Points, s.LastPoint, s.HasPoint = m.Track.Points()
-	if s.HasPoint {
-		n := sort.Search(len(st.Points), func(i int) bool { return st.Points[i].AtUS >= s.LastPoint.AtUS })
-		if n > 0 {
-			s.Points = st.Points[:n]
+	s.KeyRuns = st.KeyRuns[:sort.Search(len(st.KeyRuns), func(i int) bool { return st.KeyRuns[i].Run >= s.RunCount })]
+	if rows := m.Demand.Rows(); len(s.KeyRuns) < len(rows) {
+		s.KeyRuns = rows
+	}
+	for i := range s.Slots {
+		if now := s.Slots[i].Now.AtUS; s.Slots[i].Any {
+			done := st.Slots[i].Done
+			done = done[:sort.Search(len(done), func(i int) bool { return done[i].AtUS >= now })]
+			if len(done) >= len(s.Slots[i].Done) {
+				s.Slots[i].Done = done
+			}
 		}
 	}
 	return s
+}
+
+// sessionsAt is how sessions stood; those that were begun later were not loaded.
+func sessionsAt(now []Session, m *probe.Moment) []Session {
+	out := slices.Clone(now)
+	for i := range out {
+		out[i].Books, out[i].Running, out[i].Run = m.Ledger.Session(int32(i)), false, probe.RunInfo{}
+	}
+	for _, r := range m.Ledger.OpenRuns() {
+		if int(r.Session) < len(out) {
+			out[r.Session].Running, out[r.Session].Run = true, r
+		}
+	}
+	return out
 }
 
 // keysAt is how every size that was ever asked for stood in the caches, in the
@@ -63,7 +88,7 @@ func keysAt(m *probe.Moment) []KeyRow {
 			}
 			f := cachemodes.Free{Key: id, Usage: k.Usage, Size: k.Size, Free: int(k.Cached)}
 			f.Cap, f.IsKey = limits.Of(k.Size, int(id) < len(m.Learnt) && m.Learnt[id])
-			rows = append(rows, keyRow(f, m.Ledger))
+			rows = append(rows, keyRow(f, m.Ledger, &m.Demand))
 		}
 	}
 	return rows

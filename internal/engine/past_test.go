@@ -13,7 +13,7 @@ import (
 // TestStateAt: a past moment rebuilt is what was published then, whatever was
 // switched when, to the end or to a failure.
 func TestStateAt(t *testing.T) {
-	for name, dev := range map[string]device.Device{"to the end": device.NewHost(), "to a failure": device.FailNth(device.NewHost(), 3_000)} {
+	for name, dev := range map[string]device.Device{"to the end": device.NewHost(), "to a failure": device.FailNth(device.NewHost(), 1_500)} {
 		t.Run(name, func(t *testing.T) {
 			const seed = 17
 			random := rand.New(rand.NewPCG(seed, seed))
@@ -28,6 +28,11 @@ func TestStateAt(t *testing.T) {
 				// What no entry tells.
 				w, g := *want, *got
 				w.Events, w.Overhead, w.Driver, w.NowUS, w.History = g.Events, g.Overhead, g.Driver, g.NowUS, g.History
+				for i := range w.Slots { // none is none
+					if len(w.Slots[i].Done)+len(g.Slots[i].Done) == 0 {
+						w.Slots[i].Done, g.Slots[i].Done = nil, nil
+					}
+				}
 				if !w.InRun { // the next pass begins with its first run
 					w.Pass = g.Pass
 				}

@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"bucketscope/cachemodes"
@@ -23,13 +24,20 @@ const (
 	AccountWeights Weights = "account"
 )
 
-// Player plays events of one trace on a manager, a device and a ledger. It is
-// used by one goroutine.
+// Player plays events on a manager, a device and a ledger.
+//
+//	lane ─┐ enter: decide, book │ leave: device calls
+//	lane ─┤        one at a time │        at the same time
+//	lane ─┘
+//
+// Each of its lanes plays one trace. They are used by one goroutine, or if the
+// player is shared each by its own: what is decided and booked is under one
+// lock then, and calls of the device are outside of it.
 type Player struct {
-	trace   *workload.Trace
 	mgr     *cachemodes.Manager
 	dev     device.Device
 	led     *probe.Ledger
+	watch   probe.Watch
 	journal *probe.Journal // nil where nobody looks back
 	weights Weights
 	timed   bool
@@ -37,36 +45,97 @@ type Player struct {
 	// asked for every event of a timed device, else at submits and around runs.
 	clock func() int64
 	at    int64
-	// slots maps Event.Buf to the manager's buffer; -1 for none.
-	slots []cachemodes.BufID
-	pass  int64
+	lanes []*lane
+	next  int32 // index of the next lane's first session
 	// onRun is told of every run that ended; the Run is the callee's.
 	onRun func(*probe.Run)
+	// hazards are the first ones that were seen.
+	hazards []probe.Hazard
 	// deviceUS is the time spent in calls of a timed device, in microseconds.
 	deviceUS float64
-	inRun    int // runs open
+	inRun    int  // runs open
+	capture  bool // runs that can be are captured as graphs
+
+	shared bool
+	mu     sync.Mutex
+	// The numbers of buffers on a shared device are its own: the manager's are
+	// free again before the device has destroyed what they named.
+	devOf   []device.ID // by BufID
+	freeIDs []device.ID
+	numIDs  device.ID
+}
+
+// lane plays one trace.
+type lane struct {
+	p     *Player
+	trace *workload.Trace
+	first int32 // index of its first session
+	pass  int64
+	// slots maps Event.Buf to the manager's buffer; none for none.
+	slots    []cachemodes.BufID
+	open     int           // runs of it
+	waits    []probe.Waits // by session, since its last run end
+	recorded []bool        // by session: it has commands that are not submitted
+	doomed   []device.ID   // to be destroyed once the lock is given back
+	graphs   *graphs       // nil where nothing is captured
+	deviceUS float64       // since it was booked
 }
 
 // none is the slot of a buffer that is not out.
 const none cachemodes.BufID = -1
 
-// newPlayer begins with nothing on the device and empty books, and a clock that
-// runs from now.
+// keepHazards is how many hazards are kept in full; the ledger counts all.
+const keepHazards = 64
+
+// setup says how a player begins.
+type setup struct {
+	config  cachemodes.Config
+	sharing cachemodes.Sharing
+	weights Weights
+	capture bool
+	shared  bool
+	onRun   func(*probe.Run)
+}
+
+// newPlayer begins with nothing on the device and empty books, with one lane,
+// and a clock that runs from now.
 func newPlayer(t *workload.Trace, cfg cachemodes.Config, dev device.Device, weights Weights, onRun func(*probe.Run)) *Player {
+	p := begin(dev, setup{config: cfg, weights: weights, onRun: onRun})
+	p.add(t)
+	return p
+}
+
+// begin makes a player without a lane.
+func begin(dev device.Device, s setup) *Player {
 	start := time.Now()
 	p := &Player{
-		trace: t, mgr: cachemodes.NewManager(cfg), dev: dev, led: &probe.Ledger{},
-		weights: weights, timed: dev.Info().Timed,
-		clock: func() int64 { return time.Since(start).Microseconds() },
-		slots: make([]cachemodes.BufID, t.Slots), onRun: onRun,
+		mgr: cachemodes.NewSharing(s.config, s.sharing), dev: dev, led: &probe.Ledger{},
+		weights: s.weights, timed: dev.Info().Timed, capture: s.capture, shared: s.shared,
+		clock: func() int64 { return time.Since(start).Microseconds() }, onRun: s.onRun,
 	}
-	for i := range p.slots {
-		p.slots[i] = none
-	}
+	p.watch.Immediate = s.sharing.Provoke == cachemodes.DestroyBeforeSubmit
 	if p.timed { // the mean over time begins now, in a replay of the journal too
 		p.led.Advance(0)
 	}
 	return p
+}
+
+// add makes a lane for a trace.
+func (p *Player) add(t *workload.Trace) *lane {
+	sessions := max(len(t.Sessions), 1) // a trace of no file may name none
+	l := &lane{
+		p: p, trace: t, first: p.next, slots: make([]cachemodes.BufID, t.Slots), waits: make([]probe.Waits, sessions),
+		recorded: make([]bool, sessions),
+	}
+	for i := range l.slots {
+		l.slots[i] = none
+	}
+	if p.capture {
+		l.graphs = newGraphs(t)
+	}
+	p.next += int32(sessions)
+	p.lanes = append(p.lanes, l)
+	return l
 }
 
 // RunError is a workload that could not go on.
@@ -82,47 +151,84 @@ func (e *RunError) Error() string {
 
 func (e *RunError) Unwrap() error { return e.Cause }
 
+// step plays one event of the first lane.
+func (p *Player) step(e *workload.Event) error { return p.lanes[0].step(e) }
+
 // step plays one event. After an error the books still balance; the player
 // can only be closed.
-func (p *Player) step(e *workload.Event) error {
+func (l *lane) step(e *workload.Event) error {
+	p := l.p
 	var err error
-	if p.timed {
-		p.tick()
-	}
 	switch e.Op {
 	case workload.Request:
-		err = p.request(e)
+		err = l.request(e)
 	case workload.Release:
-		id := p.slots[e.Buf]
-		p.slots[e.Buf] = none
-		p.book(p.mgr.Release(id))
+		l.release(e)
 	case workload.Submit:
-		err = p.submit(e.Session)
+		err = l.submit(e.Session)
 	case workload.RunStart:
-		err = p.runStart(e)
+		err = l.runStart(e)
 	case workload.RunEnd:
-		err = p.runEnd(e)
+		err = l.runEnd(e)
 	case workload.SessionCreate:
-		p.session(probe.SessionCreated, e.Session)
+		l.life(probe.SessionCreated, e.Session)
 	case workload.SessionReady:
-		p.session(probe.SessionIsReady, e.Session)
+		l.life(probe.SessionIsReady, e.Session)
 	case workload.SessionRelease:
-		p.session(probe.SessionReleased, e.Session)
-		p.book(p.mgr.SessionRelease(e.Session))
+		err = l.sessionRelease(e.Session)
 	}
-	if invariants {
+	if invariants && !p.shared {
 		p.mustBalance()
 	}
 	if err != nil {
 		where := "the workload between runs"
 		if e.Run != workload.NoRun {
-			r := &p.trace.Runs[e.Run]
+			r := &l.trace.Runs[e.Run]
 			where = fmt.Sprintf("run %d (%s)", r.ID, r.Label)
 		}
+		l.enter(e.Session)
 		total := p.led.Total()
+		l.leave()
 		return &RunError{Run: where, Held: total.Held(), Cause: err}
 	}
 	return nil
+}
+
+// enter begins what must not be done by two lanes at once, on behalf of a
+// session of the trace; how long it waited is booked with the session's run.
+func (l *lane) enter(session int32) {
+	p := l.p
+	if p.shared && !p.mu.TryLock() {
+		began := time.Now()
+		p.mu.Lock()
+		w := &l.waits[session]
+		w.Count++
+		w.US += time.Since(began).Microseconds()
+	}
+	if p.timed {
+		p.tick()
+	}
+}
+
+// leave ends it; then the device destroys what was given up.
+func (l *lane) leave() {
+	p := l.p
+	if !p.shared {
+		return
+	}
+	p.deviceUS += l.deviceUS
+	l.deviceUS = 0
+	p.mu.Unlock()
+	if len(l.doomed) == 0 {
+		return
+	}
+	for _, id := range l.doomed {
+		p.dev.Destroy(id)
+	}
+	p.mu.Lock()
+	p.freeIDs = append(p.freeIDs, l.doomed...)
+	p.mu.Unlock()
+	l.doomed = l.doomed[:0]
 }
 
 // tick asks the clock. Held bytes are weighed with the time until now.
@@ -133,45 +239,75 @@ func (p *Player) tick() {
 	}
 }
 
-func (p *Player) runInfo(e *workload.Event) probe.RunInfo {
-	r := &p.trace.Runs[e.Run]
+func (l *lane) runInfo(e *workload.Event) probe.RunInfo {
+	r := &l.trace.Runs[e.Run]
 	return probe.RunInfo{
-		Session: e.Session, ID: r.ID, Label: r.Label, Tokens: r.Tokens,
-		Prompt: r.Kind == workload.Prompt, Pass: p.pass,
+		Session: l.first + e.Session, ID: r.ID, Label: r.Label, Tokens: r.Tokens,
+		Prompt: r.Kind == workload.Prompt, Pass: l.pass,
 	}
 }
 
-func (p *Player) request(e *workload.Event) error {
+// deviceID is the device's number of a buffer that exists.
+func (p *Player) deviceID(id cachemodes.BufID) device.ID {
+	if !p.shared {
+		return device.ID(id)
+	}
+	return p.devOf[id]
+}
+
+// newDeviceID is the device's number of a new buffer.
+func (p *Player) newDeviceID(id cachemodes.BufID) device.ID {
+	if !p.shared {
+		return device.ID(id)
+	}
+	for int(id) >= len(p.devOf) {
+		p.devOf = append(p.devOf, 0)
+	}
+	if n := len(p.freeIDs); n > 0 {
+		p.devOf[id], p.freeIDs = p.freeIDs[n-1], p.freeIDs[:n-1]
+	} else {
+		p.devOf[id] = p.numIDs
+		p.numIDs++
+	}
+	return p.devOf[id]
+}
+
+func (l *lane) request(e *workload.Event) error {
+	p := l.p
 	usage := e.Usage
 	if e.Init && usage == cachemodes.Storage {
 		usage = cachemodes.Weights
 	}
-	id, events := p.mgr.Request(e.Session, usage, e.Bytes)
-	made := p.made(usage)
-	recycled := true
-	for i := range events {
-		e := &events[i]
-		switch e.Kind {
-		case cachemodes.Create: // always the last
-			recycled = false
-			if made {
-				if err := p.create(id, e); err != nil {
-					p.book(p.mgr.Fail(id))
-					return err
-				}
-			}
-		case cachemodes.Destroy:
-			if made {
-				p.dev.Destroy(device.ID(e.Buf))
-			}
-		}
-		p.apply(e)
+	if l.graphs != nil && usage.Cached() && l.graphs.replays(e.Run) {
+		return nil
 	}
-	p.slots[e.Buf] = id
+	session := l.first + e.Session
+	l.enter(e.Session)
+	id, events := p.mgr.Request(session, usage, e.Bytes)
+	made := p.made(usage)
+	last := len(events) - 1
+	l.book(events[:last])
+	fresh := events[last].Kind == cachemodes.Create
+	var dev device.ID
+	if !fresh {
+		dev = p.deviceID(id)
+		p.apply(&events[last])
+	} else if err := l.create(id, &events[last], made); err != nil {
+		l.leave()
+		return err
+	} else {
+		dev = p.deviceID(id)
+	}
+	l.slots[e.Buf] = id
+	l.leave()
 	if !made {
 		return nil
 	}
-	return p.device(func() error { return p.dev.Use(device.ID(id), recycled) })
+	if l.graphs != nil {
+		l.graphs.used(e.Run, usage, dev)
+	}
+	l.recorded[e.Session] = true
+	return l.device(func() error { return p.dev.Use(device.Recording(session), dev, !fresh) })
 }
 
 // made reports whether buffers of a usage exist on the device.
@@ -179,12 +315,43 @@ func (p *Player) made(u cachemodes.Usage) bool {
 	return u != cachemodes.Weights || p.weights == MakeWeights
 }
 
-// create makes a buffer. Where the device has no memory for it, modes that then
-// free what they keep do so, and it is asked once more.
-func (p *Player) create(id cachemodes.BufID, e *cachemodes.Event) error {
-	size, usage := e.Size, e.Usage
-	create := func() error { return p.dev.Create(device.ID(id), size, usage) }
-	err := p.device(create)
+// create makes the buffer of an event true and books it. It is called with the
+// lock and gives it back while the device works.
+func (l *lane) create(id cachemodes.BufID, e *cachemodes.Event, made bool) error {
+	p := l.p
+	dev := p.newDeviceID(id)
+	if !made {
+		p.apply(e)
+		return nil
+	}
+	if !p.shared {
+		err := l.make(id, dev, e.Size, e.Usage)
+		if err != nil {
+			l.book(p.mgr.Fail(id))
+			return err
+		}
+		p.apply(e)
+		return nil
+	}
+	event := *e
+	l.leave()
+	err := l.make(id, dev, event.Size, event.Usage)
+	l.enter(event.Session - l.first)
+	if err != nil {
+		p.freeIDs = append(p.freeIDs, dev)
+		l.book(p.mgr.Fail(id))
+		return err
+	}
+	p.apply(&event)
+	return nil
+}
+
+// make makes a buffer on the device. Where that has no memory for it, modes that
+// then free what they keep do so, and it is asked once more.
+func (l *lane) make(id cachemodes.BufID, dev device.ID, size int64, usage cachemodes.Usage) error {
+	p := l.p
+	create := func() error { return p.dev.Create(dev, size, usage) }
+	err := l.device(create)
 	if err == nil {
 		return nil
 	}
@@ -192,88 +359,186 @@ func (p *Player) create(id cachemodes.BufID, e *cachemodes.Event) error {
 	if !errors.As(err, &oom) {
 		return err
 	}
+	if p.shared {
+		p.mu.Lock()
+	}
 	freed := p.mgr.Relieve(id)
-	if len(freed) == 0 {
+	n := len(freed)
+	l.book(freed)
+	if p.shared {
+		l.leave()
+	}
+	if n == 0 {
 		return err
 	}
-	p.book(freed)
 	// The memory comes back when the commands that use it are done.
-	if err := p.device(p.dev.Submit); err != nil {
+	if err := l.flush(); err != nil {
 		return err
 	}
-	if err := p.device(p.dev.Wait); err != nil {
-		return err
+	return l.device(create)
+}
+
+// flush submits what the sessions of the trace recorded, and waits for it.
+func (l *lane) flush() error {
+	for i := range l.recorded {
+		if err := l.send(int32(i)); err != nil {
+			return err
+		}
 	}
-	return p.device(create)
+	return l.device(l.p.dev.Wait)
+}
+
+// send submits what a session of the trace recorded.
+func (l *lane) send(session int32) error {
+	l.recorded[session] = false
+	return l.device(func() error { return l.p.dev.Submit(device.Recording(l.first + session)) })
 }
 
 // device times a call of the device, where its time means something.
-func (p *Player) device(call func() error) error {
+func (l *lane) device(call func() error) error {
+	p := l.p
 	if !p.timed {
 		return call()
 	}
 	t := time.Now()
 	err := call()
-	p.deviceUS += float64(time.Since(t).Nanoseconds()) / 1000
+	us := float64(time.Since(t).Nanoseconds()) / 1000
+	if p.shared {
+		l.deviceUS += us
+	} else {
+		p.deviceUS += us
+	}
 	return err
 }
 
-func (p *Player) submit(session int32) error {
-	if err := p.device(p.dev.Submit); err != nil {
+func (l *lane) release(e *workload.Event) {
+	id := l.slots[e.Buf]
+	if id == none { // a replayed graph's own
+		return
+	}
+	l.slots[e.Buf] = none
+	l.enter(e.Session)
+	l.book(l.p.mgr.Release(id))
+	l.leave()
+}
+
+func (l *lane) submit(session int32) error {
+	p, id := l.p, l.first+session
+	if err := l.send(session); err != nil {
 		return err
 	}
+	l.enter(session)
 	p.tick()
-	p.session(probe.Submitted, session)
-	p.book(p.mgr.Refresh(session))
+	p.note(probe.Submitted, id)
+	p.watch.Submitted(id)
+	l.book(p.mgr.Refresh(id))
+	l.leave()
+	return nil
+}
+
+// life notes a step of a session's life.
+func (l *lane) life(what probe.What, session int32) {
+	l.enter(session)
+	l.p.note(what, l.first+session)
+	l.leave()
+}
+
+// sessionRelease submits what the session still recorded and lets it go.
+func (l *lane) sessionRelease(session int32) error {
+	p, id := l.p, l.first+session
+	if l.recorded[session] {
+		if err := l.send(session); err != nil {
+			return err
+		}
+	}
+	l.enter(session)
+	p.note(probe.SessionReleased, id)
+	p.watch.Submitted(id)
+	if l.graphs != nil {
+		for _, g := range l.graphs.forget(session) {
+			p.watch.Graph(g, false, true)
+		}
+	}
+	l.book(p.mgr.SessionRelease(id))
+	l.leave()
 	return nil
 }
 
 // runStart begins a run on an idle device: what was recorded before, such as
 // the first write of the weights, is no part of its latency.
-func (p *Player) runStart(e *workload.Event) error {
-	if p.inRun == 0 {
-		if err := p.device(p.dev.Submit); err != nil {
-			return err
-		}
-		if err := p.device(p.dev.Wait); err != nil {
+func (l *lane) runStart(e *workload.Event) error {
+	p, id := l.p, l.first+e.Session
+	l.enter(e.Session)
+	idle := p.inRun == 0
+	l.leave()
+	if idle {
+		if err := l.flush(); err != nil {
 			return err
 		}
 	}
-	p.book(p.mgr.RunStart(e.Session))
+	l.enter(e.Session)
+	l.book(p.mgr.RunStart(id))
 	p.inRun++
+	l.open++
 	p.tick()
-	info := p.runInfo(e)
+	info := l.runInfo(e)
+	p.watch.RunStart(id, info.ID)
 	if p.journal != nil {
 		p.journal.StartRun(p.at, info)
 	}
 	p.led.StartRun(info, p.at)
-	return nil
+	var err error
+	if l.graphs != nil {
+		err = l.graphStart(e)
+	}
+	l.leave()
+	return err
 }
 
-func (p *Player) runEnd(e *workload.Event) error {
-	if err := p.device(p.dev.Wait); err != nil {
+func (l *lane) runEnd(e *workload.Event) error {
+	p, session := l.p, l.first+e.Session
+	if err := l.device(p.dev.Wait); err != nil {
 		return err
 	}
+	l.enter(e.Session)
 	p.tick()
-	p.book(p.mgr.RunEnd(e.Session))
-	p.inRun--
-	id := p.trace.Runs[e.Run].ID
-	if p.journal != nil {
-		p.journal.EndRun(p.at, e.Session, id)
+	l.book(p.mgr.RunEnd(session))
+	if l.graphs != nil {
+		l.graphEnd(e)
 	}
-	r := p.led.EndRun(e.Session, id, p.mgr.Mode(cachemodes.Storage), p.at)
+	p.inRun--
+	l.open--
+	id := l.trace.Runs[e.Run].ID
+	if w := &l.waits[e.Session]; w.Count > 0 {
+		if p.journal != nil {
+			p.journal.Wait(p.at, session, *w)
+		}
+		p.led.Wait(session, *w)
+		*w = probe.Waits{}
+	}
+	if p.journal != nil {
+		p.journal.EndRun(p.at, session, id)
+	}
+	r := p.led.EndRun(session, id, p.mgr.Mode(cachemodes.Storage), p.at)
+	p.watch.RunEnd(session)
 	if p.onRun != nil {
 		p.onRun(&r)
 	}
+	l.leave()
 	return nil
 }
 
 // book makes destructions true and books events.
-func (p *Player) book(events []cachemodes.Event) {
+func (l *lane) book(events []cachemodes.Event) {
+	p := l.p
 	for i := range events {
 		e := &events[i]
 		if e.Kind == cachemodes.Destroy && p.made(e.Usage) {
-			p.dev.Destroy(device.ID(e.Buf))
+			if p.shared {
+				l.doomed = append(l.doomed, p.devOf[e.Buf])
+			} else {
+				p.dev.Destroy(device.ID(e.Buf))
+			}
 		}
 		p.apply(e)
 	}
@@ -281,16 +546,36 @@ func (p *Player) book(events []cachemodes.Event) {
 
 // apply books an event, in the journal first: that needs the state before it.
 func (p *Player) apply(e *cachemodes.Event) {
+	if h := p.watch.Event(e); h != nil {
+		p.found(h)
+	}
+	if e.Kind == cachemodes.Move { // whose cache a buffer is in is the manager's to say
+		return
+	}
 	if p.journal != nil {
 		p.journal.Event(p.at, e)
 	}
 	p.led.Apply(e)
 }
 
-// session notes a step of a session's life.
-func (p *Player) session(what probe.What, session int32) {
+// found books a hazard.
+func (p *Player) found(h *probe.Hazard) {
+	if p.journal != nil {
+		p.journal.Hazard(p.at, h)
+	}
+	p.led.Hazard(h)
+	if len(p.hazards) < keepHazards {
+		p.hazards = append(p.hazards, *h)
+	}
+}
+
+// note notes a step of a session's life.
+func (p *Player) note(what probe.What, session int32) {
 	if p.journal != nil {
 		p.journal.Session(p.at, what, session)
+	}
+	if what != probe.Submitted {
+		p.led.Step(what, session)
 	}
 }
 
@@ -301,24 +586,82 @@ func (p *Player) read(r Reading) {
 	}
 }
 
-// note puts a remark into the journal.
-func (p *Player) note(text string) {
+// remark puts a person's note into the journal.
+func (p *Player) remark(text string) {
 	p.at = p.clock()
 	if p.journal != nil {
 		p.journal.Note(p.at, text)
 	}
 }
 
-// set changes the mode or the parameters of a usage.
+// set changes the mode or the parameters of a usage. No lane plays meanwhile,
+// or the caller has the lock.
 func (p *Player) set(u cachemodes.Usage, s cachemodes.Setting) error {
 	p.at = p.clock()
 	events, err := p.mgr.Set(u, s)
 	if err == nil && p.journal != nil {
 		p.journal.Configure(p.at, u, s)
 	}
-	p.book(events)
-	if invariants {
+	p.bookAlone(events)
+	if invariants && !p.shared {
 		p.mustBalance()
+	}
+	return err
+}
+
+// bookAlone is book where no lane plays, or the caller has the lock.
+func (p *Player) bookAlone(events []cachemodes.Event) {
+	for i := range events {
+		e := &events[i]
+		if e.Kind == cachemodes.Destroy && p.made(e.Usage) {
+			id := p.deviceID(e.Buf)
+			p.dev.Destroy(id)
+			if p.shared {
+				p.freeIDs = append(p.freeIDs, id)
+			}
+		}
+		p.apply(e)
+	}
+}
+
+// empty gives back what a lane has out.
+func (l *lane) empty() {
+	for slot, id := range l.slots {
+		if id != none {
+			l.slots[slot] = none
+			l.p.bookAlone(l.p.mgr.Release(id))
+		}
+	}
+}
+
+// abandon ends the sessions of a lane in the middle of whatever they do: what
+// they have out is given back, what they recorded is submitted, and they are
+// released. No lane plays meanwhile, or the caller has the lock.
+func (p *Player) abandon(l *lane) error {
+	var err error
+	for i := range l.recorded {
+		if serr := l.send(int32(i)); err == nil {
+			err = serr
+		}
+	}
+	l.empty()
+	p.inRun -= l.open
+	l.open = 0
+	for i := range l.recorded {
+		id := l.first + int32(i)
+		p.watch.Submitted(id)
+		if p.led.Session(id).Life == probe.Gone {
+			continue
+		}
+		p.watch.RunEnd(id)
+		p.note(probe.SessionAbandoned, id)
+		if l.graphs != nil {
+			for _, g := range l.graphs.forget(int32(i)) {
+				p.watch.Graph(g, false, true)
+			}
+		}
+		p.note(probe.SessionReleased, id)
+		p.bookAlone(p.mgr.SessionRelease(id))
 	}
 	return err
 }
@@ -327,14 +670,17 @@ func (p *Player) set(u cachemodes.Usage, s cachemodes.Setting) error {
 // kept, so that the device is as it was found. The ledger goes on saying what
 // happened up to here, and then holds nothing.
 func (p *Player) close() error {
-	for slot, id := range p.slots {
-		if id != none {
-			p.slots[slot] = none
-			p.book(p.mgr.Release(id))
-		}
+	var err error
+	for _, l := range p.lanes {
+		l.empty()
 	}
-	err := p.dev.Submit()
-	p.book(p.mgr.Drain())
+	for s := range p.next {
+		if serr := p.dev.Submit(device.Recording(s)); err == nil {
+			err = serr
+		}
+		p.watch.Submitted(s)
+	}
+	p.bookAlone(p.mgr.Drain())
 	if p.journal != nil {
 		p.journal.AbandonRuns(p.at)
 	}
@@ -348,6 +694,13 @@ func (p *Player) close() error {
 
 // mustBalance stops the program when the books do not.
 func (p *Player) mustBalance() {
+	if err := p.balance(); err != nil {
+		panic(fmt.Sprintf("engine: the books must balance after every event: %v", err))
+	}
+}
+
+// balance holds the ledger against itself and against the manager.
+func (p *Player) balance() error {
 	audit, err := p.mgr.Audit()
 	if err == nil {
 		err = p.led.Check()
@@ -355,7 +708,5 @@ func (p *Player) mustBalance() {
 	if err == nil {
 		err = p.led.CheckAgainst(audit)
 	}
-	if err != nil {
-		panic(fmt.Sprintf("engine: the books must balance after every event: %v", err))
-	}
+	return err
 }

@@ -2,6 +2,10 @@ package engine
 
 import (
 	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
 	"time"
 
 	"bucketscope/cachemodes"
@@ -26,6 +30,16 @@ type Options struct {
 	Watch func(*Figures)
 	// Progress, if set, is told now and then how many of the events are done.
 	Progress func(done, total int64)
+	// Sharing says who shares free buffers.
+	Sharing cachemodes.Sharing
+	// Capture makes graphs of the runs that can be: see graphs.
+	Capture bool
+	// Seed says how the events of several traces take turns: the same way for
+	// the same seed. Parallel plays each in a goroutine of its own instead.
+	Seed     uint64
+	Parallel bool
+	// WholeRuns is that it is another trace's turn only between runs.
+	WholeRuns bool
 }
 
 // Figures are the books while a trace is played. They do not change.
@@ -58,61 +72,62 @@ type Result struct {
 	Driver Reading
 	// DeviceTime is the part of Elapsed spent in calls of a timed device.
 	DeviceTime time.Duration
+	// Sessions are the books of every session, by index; Remains is what the
+	// caches still held at the end.
+	Sessions []Session
+	Remains  []cachemodes.Held
+	// PeakKept is the most that was pending and cached at the end of a run, in
+	// bytes: what idle sessions cost.
+	PeakKept int64
+	// Hazards are the first that were seen, of HazardCount.
+	Hazards     []probe.Hazard
+	HazardCount int64
+}
+
+// Session is one of the sessions that were played.
+type Session struct {
+	workload.Session
+	Workload string // its trace
+	Lane     int    // which of the workloads that are played, from 0
+	Books    probe.Session
+	Running  bool          // a run of it is going on
+	Run      probe.RunInfo // that, if Running
 }
 
 // Profile plays the whole trace and leaves the device empty. It stops at once,
 // with ctx's error, when ctx is done.
 func Profile(ctx context.Context, t *workload.Trace, dev device.Device, o Options) (*Result, error) {
-	res := &Result{Config: o.Config}
-	p := newPlayer(t, o.Config, dev, o.Weights, func(r *probe.Run) { res.Runs = append(res.Runs, *r) })
+	return ProfileAll(ctx, []*workload.Trace{t}, dev, o)
+}
+
+// ProfileAll plays several traces at the same time on one device: sessions of
+// their own on shared memory. It is else as Profile.
+func ProfileAll(ctx context.Context, traces []*workload.Trace, dev device.Device, o Options) (*Result, error) {
+	f := &profile{ctx: ctx, o: o, res: &Result{Config: o.Config}}
+	p := begin(dev, setup{
+		config: o.Config, sharing: o.Sharing, weights: o.Weights, capture: o.Capture, shared: o.Parallel && len(traces) > 1,
+		onRun: func(r *probe.Run) {
+			f.res.Runs = append(f.res.Runs, *r)
+			kept := f.p.led.Total()
+			f.res.PeakKept = max(f.res.PeakKept, kept.Pending+kept.Cached)
+		},
+	})
+	f.p = p
 	if o.Record {
 		p.journal = probe.NewJournal(p.led, o.Config, probe.Unbounded, probe.NewSeries(slotUS, keepSlots))
 	}
-	var lastRead time.Time
-	read := func() {
-		if o.Read != nil && time.Since(lastRead) >= readEvery {
-			lastRead = time.Now()
-			res.Driver = o.Read()
-			p.read(res.Driver)
+	for _, t := range traces {
+		part := &playing{lane: p.add(t), parts: schedule(t, o.Repeat)}
+		f.lanes = append(f.lanes, part)
+		for _, stretch := range part.parts {
+			f.total += int64(len(stretch.events))
 		}
 	}
-	var lastWatch time.Time
-	watch := func() {
-		if o.Watch != nil && time.Since(lastWatch) >= publishEvery {
-			lastWatch = time.Now()
-			o.Watch(p.figures(o.Config, res.Driver))
-		}
-	}
-	read()
-	parts := schedule(t, o.Repeat)
-	var total int64
-	for _, part := range parts {
-		total += int64(len(part.events))
-	}
+	f.read()
 	begin := time.Now()
-	err := func() error {
-		for _, part := range parts {
-			p.pass = part.pass
-			for i := range part.events {
-				e := &part.events[i]
-				if err := p.step(e); err != nil {
-					return err
-				}
-				if e.Op == workload.Submit || e.Op == workload.RunEnd {
-					if err := ctx.Err(); err != nil {
-						return err
-					}
-					read()
-					watch()
-					if o.Progress != nil {
-						o.Progress(res.Events+int64(i), total)
-					}
-				}
-			}
-			res.Events += int64(len(part.events))
-		}
-		return nil
-	}()
+	err := f.play()
+	res := f.res
+	res.Events = f.done
 	res.Elapsed = time.Since(begin)
 	res.DeviceTime = time.Duration(p.deviceUS * float64(time.Microsecond))
 	res.Total = p.led.Total()
@@ -120,11 +135,19 @@ func Profile(ctx context.Context, t *workload.Trace, dev device.Device, o Option
 		res.Usage[u] = p.led.Usage(cachemodes.Usage(u))
 	}
 	res.Keys = p.led.Keys()
-	lastWatch = time.Time{}
-	watch()
+	res.Sessions = p.sessions()
+	res.Remains = p.mgr.Domains()
+	res.Hazards, res.HazardCount = p.hazards, p.led.Hazards()
+	f.lastWatch = time.Time{}
+	f.watch()
 	res.AvgHeldWall, res.HasWall = p.led.AvgHeldWall()
 	if o.Record {
 		res.History = p.journal.History()
+	}
+	if err == nil {
+		if berr := p.balance(); berr != nil {
+			panic(fmt.Sprintf("engine: the books must balance at the end: %v", berr))
+		}
 	}
 	if cerr := p.close(); err == nil {
 		err = cerr
@@ -133,6 +156,176 @@ func Profile(ctx context.Context, t *workload.Trace, dev device.Device, o Option
 		return nil, err
 	}
 	return res, nil
+}
+
+// sessions are all there are, by index.
+func (p *Player) sessions() []Session {
+	out := make([]Session, 0, p.next)
+	for n, l := range p.lanes {
+		for i, s := range l.trace.Sessions {
+			out = append(out, Session{Session: s, Workload: l.trace.Name, Lane: n, Books: p.led.Session(l.first + int32(i))})
+		}
+	}
+	for _, r := range p.led.OpenRuns() {
+		if int(r.Session) < len(out) {
+			out[r.Session].Running, out[r.Session].Run = true, r
+		}
+	}
+	return out
+}
+
+// profile is a Profile going on.
+type profile struct {
+	ctx   context.Context
+	o     Options
+	p     *Player
+	res   *Result
+	lanes []*playing
+
+	done, total         int64 // events
+	lastRead, lastWatch time.Time
+}
+
+// playing is where a lane stands in its trace.
+type playing struct {
+	*lane
+	parts []part
+	part  int
+	at    int  // in parts[part].events
+	ended bool // the last event ended a run
+}
+
+// one plays the next event, and answers false after the last.
+func (l *playing) one() (*workload.Event, bool, error) {
+	for l.at == len(l.parts[l.part].events) {
+		if l.part == len(l.parts)-1 {
+			return nil, false, nil
+		}
+		l.part, l.at = l.part+1, 0
+	}
+	l.pass = l.parts[l.part].pass
+	e := &l.parts[l.part].events[l.at]
+	l.at++
+	l.ended = e.Op == workload.RunEnd
+	return e, true, l.step(e)
+}
+
+// play plays every lane to its end.
+func (f *profile) play() error {
+	switch {
+	case len(f.lanes) == 1:
+		for {
+			more, err := f.one(f.lanes[0])
+			if err != nil || !more {
+				return err
+			}
+		}
+	case f.o.Parallel:
+		return f.parallel()
+	}
+	random := rand.New(rand.NewPCG(f.o.Seed, uint64(len(f.lanes))))
+	left := slices.Clone(f.lanes)
+	for len(left) > 0 {
+		i := random.IntN(len(left))
+		more, err := f.turn(left[i], 1+random.IntN(mostTurn))
+		if err != nil {
+			return err
+		}
+		if !more {
+			left = slices.Delete(left, i, i+1)
+		}
+	}
+	return nil
+}
+
+// turn plays so many events of a lane, or to the end of its run, and answers
+// whether there are more.
+func (f *profile) turn(l *playing, events int) (more bool, err error) {
+	for n := 0; n < events || f.o.WholeRuns; n++ {
+		if more, err := f.one(l); err != nil || !more {
+			return false, err
+		}
+		if f.o.WholeRuns && l.ended {
+			break
+		}
+	}
+	return true, nil
+}
+
+// mostTurn is how many events a trace plays at most before it may be another's
+// turn: a few recordings' worth.
+const mostTurn = 64
+
+// one plays the next event of a lane and tells those who want to know.
+func (f *profile) one(l *playing) (more bool, err error) {
+	e, more, err := l.one()
+	if err != nil || !more {
+		return more, err
+	}
+	f.done++
+	if e.Op == workload.Submit || e.Op == workload.RunEnd {
+		if err := f.ctx.Err(); err != nil {
+			return false, err
+		}
+		f.read()
+		f.watch()
+		if f.o.Progress != nil {
+			f.o.Progress(f.done, f.total)
+		}
+	}
+	return true, nil
+}
+
+// parallel plays each lane in a goroutine of its own. The first error stops all.
+func (f *profile) parallel() error {
+	ctx, stop := context.WithCancelCause(f.ctx)
+	defer stop(nil)
+	var all sync.WaitGroup
+	for _, l := range f.lanes {
+		all.Go(func() {
+			var done int64
+			for ctx.Err() == nil {
+				e, more, err := l.one()
+				if err != nil {
+					stop(err)
+				}
+				if err != nil || !more {
+					break
+				}
+				if done++; e.Op == workload.RunEnd {
+					l.enter(e.Session)
+					f.done += done
+					done = 0
+					f.read()
+					f.watch()
+					if f.o.Progress != nil {
+						f.o.Progress(f.done, f.total)
+					}
+					l.leave()
+				}
+			}
+			f.p.mu.Lock()
+			f.done += done
+			f.p.mu.Unlock()
+		})
+	}
+	all.Wait()
+	return context.Cause(ctx)
+}
+
+func (f *profile) read() {
+	if f.o.Read != nil && time.Since(f.lastRead) >= readEvery {
+		f.lastRead = time.Now()
+		f.res.Driver = f.o.Read()
+		f.p.read(f.res.Driver)
+	}
+}
+
+func (f *profile) watch() {
+	if f.o.Watch != nil && time.Since(f.lastWatch) >= publishEvery {
+		f.lastWatch = time.Now()
+		f.o.Watch(f.p.figures(f.o.Config, f.res.Driver))
+	}
 }
 
 // figures are the books as they stand.
@@ -184,8 +377,22 @@ func Need(ctx context.Context, t *workload.Trace, cfg cachemodes.Config, weights
 	return dev.peak, dev.largest, p.close()
 }
 
+// NeedAll is Need of several traces played at the same time, at most: what each
+// needs alone, together.
+func NeedAll(ctx context.Context, traces []*workload.Trace, cfg cachemodes.Config, weights Weights) (peak, largest int64, err error) {
+	for _, t := range traces {
+		p, l, err := Need(ctx, t, cfg, weights)
+		if err != nil {
+			return 0, 0, err
+		}
+		peak, largest = peak+p, max(largest, l)
+	}
+	return peak, largest, nil
+}
+
 // gauge is a device that measures how full it gets.
 type gauge struct {
+	mu                 sync.Mutex
 	made               map[device.ID]int64
 	now, peak, largest int64
 }
@@ -193,6 +400,8 @@ type gauge struct {
 func (g *gauge) Info() device.Info { return device.NewHost().Info() }
 
 func (g *gauge) Create(id device.ID, size int64, _ cachemodes.Usage) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	g.made[id] = size
 	g.now += size
 	g.peak, g.largest = max(g.peak, g.now), max(g.largest, size)
@@ -200,11 +409,13 @@ func (g *gauge) Create(id device.ID, size int64, _ cachemodes.Usage) error {
 }
 
 func (g *gauge) Destroy(id device.ID) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	g.now -= g.made[id]
 	delete(g.made, id)
 }
 
-func (g *gauge) Use(device.ID, bool) error { return nil }
-func (g *gauge) Submit() error             { return nil }
-func (g *gauge) Wait() error               { return nil }
-func (g *gauge) Close() error              { return nil }
+func (g *gauge) Use(device.Recording, device.ID, bool) error { return nil }
+func (g *gauge) Submit(device.Recording) error               { return nil }
+func (g *gauge) Wait() error                                 { return nil }
+func (g *gauge) Close() error                                { return nil }

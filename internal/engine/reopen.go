@@ -27,13 +27,18 @@ func Reopen(st State, look func() error) (*State, error) {
 	s := &st
 	s.Status, s.Config, s.Seq, s.NowUS, s.Current, s.InRun = Recorded, m.Config, m.Seq, m.AtUS, m.Current, m.Ledger.InRun()
 	s.Total, s.RunCount, s.Adjusts, s.Runs, s.Pass = m.Ledger.Total(), m.Ledger.Runs(), m.Ledger.Adjusts(), runs, m.Current.Pass
-	s.Overhead, s.PeakRun, s.PeakAtUS, s.Keys = -1, m.Track.PeakRun, m.Track.PeakUS, keysAt(m)
+	graph := m.Graph()
+	s.Overhead, s.Keys, s.Slots, s.PeakRun, s.PeakAtUS = -1, keysAt(m), graph.Slots, graph.PeakRun, graph.PeakUS
+	s.Sessions = sessionsAt(s.Sessions, m)
 	for u := range s.Usage {
 		s.Usage[u] = m.Ledger.Usage(cachemodes.Usage(u))
 	}
 	if m.Driver.OK {
 		s.Driver = Reading{Bytes: m.Driver.Bytes, OK: true, Source: s.Driver.Source}
 	}
-	s.Points, s.LastPoint, s.HasPoint = m.Track.Points()
+	s.KeyRuns = m.Demand.Rows()
+	for u := range s.Sizes {
+		s.Sizes[u] = m.Demand.Sizes(cachemodes.Usage(u))
+	}
 	return s, nil
 }

@@ -74,14 +74,14 @@ type spy struct {
 	calls []string
 }
 
-func (s *spy) Use(id device.ID, recycled bool) error {
+func (s *spy) Use(r device.Recording, id device.ID, recycled bool) error {
 	s.calls = append(s.calls, "use")
-	return s.Device.Use(id, recycled)
+	return s.Device.Use(r, id, recycled)
 }
 
-func (s *spy) Submit() error {
+func (s *spy) Submit(r device.Recording) error {
 	s.calls = append(s.calls, "submit")
-	return s.Device.Submit()
+	return s.Device.Submit(r)
 }
 
 func (s *spy) Wait() error {

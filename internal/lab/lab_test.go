@@ -27,7 +27,7 @@ func load(t testing.TB, name string) *workload.Trace {
 // small draws a trace of storage requests, releases and submits with few
 // sizes.
 func small(t *rapid.T) *workload.Trace {
-	tr := &workload.Trace{Name: "small"}
+	tr := &workload.Trace{Name: "small", Sessions: make([]workload.Session, 1)}
 	var out []int32
 	for range rapid.IntRange(1, 60).Draw(t, "events") {
 		switch rapid.IntRange(0, 5).Draw(t, "what") {

@@ -40,18 +40,18 @@ func TestReadingFollowsDevice(t *testing.T) {
 	const buffers, size = 4, 64 << 20
 	before := read()
 	for id := range device.ID(buffers) {
-		if err := errors.Join(dev.Create(id, size, cachemodes.Storage), dev.Use(id, false)); err != nil {
+		if err := errors.Join(dev.Create(id, size, cachemodes.Storage), dev.Use(0, id, false)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := errors.Join(dev.Submit(), dev.Wait()); err != nil {
+	if err := errors.Join(dev.Submit(0), dev.Wait()); err != nil {
 		t.Fatal(err)
 	}
 	full := read()
 	for id := range device.ID(buffers) {
 		dev.Destroy(id)
 	}
-	if err := errors.Join(dev.Submit(), dev.Wait()); err != nil {
+	if err := errors.Join(dev.Submit(0), dev.Wait()); err != nil {
 		t.Fatal(err)
 	}
 	empty := read()

@@ -270,7 +270,7 @@ func newSubject(in Input, r *snapshots.ModeResult, o Options) (Subject, error) {
 		return Subject{}, fmt.Errorf("a warm-up of %d leaves nothing of the %d runs of %s under %s", warmup, len(r.Runs), in.File, r.Mode)
 	}
 	return Subject{
-		File: in.File, Mode: r.Mode, Device: in.Doc.Device.Name, result: r, runs: r.Runs[warmup:], warmup: warmup,
+		File: in.File, Mode: r.Label(), Device: in.Doc.Device.Name, result: r, runs: r.Runs[warmup:], warmup: warmup,
 		part: warmup > 0 || o.FromRuns,
 	}, nil
 }

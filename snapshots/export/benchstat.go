@@ -30,7 +30,7 @@ func Benchstat(w io.Writer, d *snapshots.RunDocument, source string) error {
 	config("trace-sha256", d.Workload.SHA256)
 	for i := range d.Results {
 		r := &d.Results[i]
-		fmt.Fprintf(&b, "BenchmarkWorkload/trace=%s/mode=%s 1 %d peak-B %d avg-B", benchName(d.Workload.Name), benchName(r.Mode),
+		fmt.Fprintf(&b, "BenchmarkWorkload/trace=%s/mode=%s 1 %d peak-B %d avg-B", benchName(d.Workload.Name), benchName(r.Label()),
 			r.Totals.PeakHeldBytes, r.Totals.AvgHeldBytes)
 		if n := len(r.Runs); n > 0 {
 			var creates, duration int64

@@ -41,7 +41,7 @@ func recorded(t *testing.T, name string, mode cachemodes.ModeID) *snapshots.Snap
 		History: res.History,
 	}
 	for _, x := range tr.Sessions {
-		s.Sessions = append(s.Sessions, snapshots.SessionName(x))
+		s.Sessions = append(s.Sessions, snapshots.SessionName{ID: x.ID, Model: x.Model})
 	}
 	return s
 }

@@ -124,11 +124,11 @@ func plotHeld(d *snapshots.RunDocument) (*plot.Plot, error) {
 	p.Y.Tick.Marker = byteTicks{}
 	for i := range d.Results {
 		r := &d.Results[i]
-		err := line(p, r, i, "peak "+r.Mode, func(e *snapshots.RunEntry) int64 { return e.PeakHeldBytes }, func(*draw.LineStyle) {})
+		err := line(p, r, i, "peak "+r.Label(), func(e *snapshots.RunEntry) int64 { return e.PeakHeldBytes }, func(*draw.LineStyle) {})
 		if err != nil {
 			return nil, err
 		}
-		err = line(p, r, i, "average "+r.Mode, func(e *snapshots.RunEntry) int64 { return e.AvgHeldBytes }, func(s *draw.LineStyle) {
+		err = line(p, r, i, "average "+r.Label(), func(e *snapshots.RunEntry) int64 { return e.AvgHeldBytes }, func(s *draw.LineStyle) {
 			s.Dashes = []vg.Length{vg.Points(4), vg.Points(3)}
 		})
 		if err != nil {
@@ -151,7 +151,7 @@ func plotCreates(d *snapshots.RunDocument) (*plot.Plot, error) {
 	p := newPlot("", "run", "buffers created")
 	for i := range d.Results {
 		r := &d.Results[i]
-		if err := line(p, r, i, r.Mode, func(e *snapshots.RunEntry) int64 { return e.Creates }, func(*draw.LineStyle) {}); err != nil {
+		if err := line(p, r, i, r.Label(), func(e *snapshots.RunEntry) int64 { return e.Creates }, func(*draw.LineStyle) {}); err != nil {
 			return nil, err
 		}
 	}
@@ -200,7 +200,7 @@ func plotByKey(d *snapshots.RunDocument) (*plot.Plot, error) {
 		bars.Color, bars.LineStyle.Width = plotColours[i%len(plotColours)], 0
 		bars.Offset = width * vg.Length(2*i+1-len(d.Results)) / 2
 		p.Add(bars)
-		p.Legend.Add(r.Mode, bars)
+		p.Legend.Add(r.Label(), bars)
 	}
 	p.NominalX(names...)
 	return p, nil

@@ -194,7 +194,7 @@ func recorded(t *testing.T, name string) (*workload.Trace, *snapshots.Snapshot) 
 	}
 	s := &snapshots.Snapshot{About: snapshots.About{Workload: snapshots.RunWorkload{Name: tr.Name}}, History: res.History}
 	for _, x := range tr.Sessions {
-		s.Sessions = append(s.Sessions, snapshots.SessionName(x))
+		s.Sessions = append(s.Sessions, snapshots.SessionName{ID: x.ID, Model: x.Model})
 	}
 	return tr, s
 }

@@ -75,7 +75,7 @@ func (s *suite) create(id device.ID, size int64, usage cachemodes.Usage) {
 
 func (s *suite) use(id device.ID, recycled bool) {
 	s.Helper()
-	s.ok(fmt.Sprintf("Use(%d, %t)", id, recycled), s.dev.Use(id, recycled))
+	s.ok(fmt.Sprintf("Use(%d, %t)", id, recycled), s.dev.Use(0, id, recycled))
 }
 
 func (s *suite) destroy(id device.ID) {
@@ -85,7 +85,7 @@ func (s *suite) destroy(id device.ID) {
 
 func (s *suite) submit() {
 	s.Helper()
-	s.ok("Submit", s.dev.Submit())
+	s.ok("Submit", s.dev.Submit(0))
 }
 
 // wait waits and checks that the device holds the buffers that it should.
