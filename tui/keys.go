@@ -176,7 +176,7 @@ var keymap = Keymap{
 	{sortTurn, onScreens, []string{"O", "shift+o"}, "O", "", "turn the order around", groupLists},
 	{presetNext, onScreens, []string{"v"}, "v", "", "Buffers: all, leaks, temporary, stale; Buckets, Tune: the next usage; Compare: by run, by time; Live: the graph in lines, braille or blocks", groupLists},
 	{copyRow, onScreens, []string{"y"}, "y", "", "copy the marked row to the clipboard of the terminal", groupLists},
-	{useMouse, onScreens, []string{"M", "shift+m"}, "M", "", "mouse on or off: a click marks, the wheel scrolls", groupDisplay},
+	{useMouse, onScreens, []string{"M", "shift+m"}, "M", "", "mouse on or off: a click marks or points, the wheel scrolls", groupDisplay},
 	{nextPane, onScreens, []string{"tab"}, "tab", "pane", "next pane; on a screen with one, the next screen", groupMove},
 	{prevPane, onScreens, []string{"shift+tab"}, "shift+tab", "", "previous pane, or screen", groupMove},
 	{moveUp, onScreens | inHelp, []string{"up", "k"}, "↑ k", "", "up", groupMove},

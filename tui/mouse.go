@@ -135,6 +135,18 @@ func (s *tuneScreen) click(x, y int, f *frame, kind layoutKind, w, h int) wish {
 
 func (l *live) click(x, y int, f *frame, kind layoutKind, w, h int) wish {
 	lay := liveLayoutOf(kind, w, h, l.focus)
+	if g := lay.graph; g.has(x, y) {
+		n := plotWidth(g.w - 2*lay.edge())
+		column := x - g.x - lay.edge() - graphLabels
+		if n <= 0 || column < 0 || column >= n {
+			return wish{}
+		}
+		if win := l.look.reduce(f.st, n); win.columns[column].known {
+			l.focus, l.look.pointed, l.look.cursor = paneGraph, true, win.start(column)
+			return wish{tell: f.say("pointed at: {accept} goes back to that moment, {back} drops it")}
+		}
+		return wish{}
+	}
 	b, r := &l.buckets, &l.runs
 	if row, ok := tableRow(lay.buckets, lay.framed, b.first(len(b.rows), tablePage(lay.buckets, lay.framed)), len(b.rows), x, y); ok {
 		l.focus = paneBuckets

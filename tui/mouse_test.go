@@ -63,7 +63,15 @@ func TestMouse(t *testing.T) {
 	if live.focus != paneRuns || !live.runs.any || live.runs.rows[live.runs.cursor].run.Seq != 27 {
 		t.Errorf("a click on a run marks row %d", live.runs.cursor)
 	}
-	r.keys("M")
+	r.Update(tea.MouseClickMsg{X: 21, Y: 8, Button: tea.MouseLeft})
+	if live.focus != paneGraph || !live.look.pointed {
+		t.Error("a click on the graph does not point at it")
+	}
+	r.keys("enter")
+	if r.past == nil {
+		t.Error("the point of the graph is no moment to go back to")
+	}
+	r.keys("end", "M")
 	if r.View().MouseMode != tea.MouseModeNone {
 		t.Error("the mouse stays on")
 	}
