@@ -28,7 +28,7 @@ func tuneLayoutOf(kind layoutKind, w, h int) tuneLayout {
 	case l.framed:
 		l.table, l.preview = rect{0, 0, w, h - rows - 1}, rect{0, h - rows - 1, w, rows + 1}
 	default:
-		l.table, l.preview = rect{0, 0, w, h - 3}, rect{0, h - 3, w, 3}
+		l.table, l.preview = rect{0, 0, w, h - 4}, rect{0, h - 4, w, 4}
 	}
 	return l
 }
