@@ -6,7 +6,7 @@ LINT    := $(TOOLS)/golangci-lint
 LINTVER := v2.15.0
 STATIC  := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: build test race invariants lint check bench fuzz generate picture host-only clean
+.PHONY: build test race invariants lint check bench fuzz generate picture results host-only clean
 
 build: ## the program, as ./bucketscope
 	$(GO) build -trimpath -o bucketscope .
@@ -35,7 +35,7 @@ $(LINT):
 check: lint test race invariants host-only ## what CI does
 
 bench: ## speed of the replay; compare two with benchstat
-	$(GO) test ./internal/engine ./tui ./snapshots -run '^$$' -bench . -count 10
+	$(GO) test ./internal/engine ./internal/lab ./tui ./snapshots -run '^$$' -bench . -count 10
 
 fuzz: ## every fuzz target for a while
 	@for pkg in $$($(GO) list ./...); do for f in $$($(GO) test $$pkg -list '^Fuzz' | grep ^Fuzz); do \
@@ -47,6 +47,9 @@ generate: picture ## goldens, tables in the docs, pictures; read the diff
 
 picture: ## the pictures in the docs, from the running program
 	$(GO) test . -run TestPicture -pictures docs
+
+results: ## docs/results.md: every mode on every recording, with the times in docs/results
+	$(GO) run . results docs/results/*.json --output docs/results.md
 
 clean:
 	rm -rf bucketscope $(TOOLS)

@@ -3,6 +3,7 @@
 package main_test
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -50,6 +51,8 @@ var watched = []string{"--device", "host", "--workload", "phi3-mini-4k/grow", "-
 var (
 	runNumber = regexp.MustCompile(`\brun +(\d+) `)
 	behind    = regexp.MustCompile(`FROZEN \((\d+) runs? behind\)`)
+	mapTo     = regexp.MustCompile(`\bruns \d+ to (\d+) `)
+	cellRun   = regexp.MustCompile(`storage, run (\d+), `)
 	heldText  = regexp.MustCompile(`\bheld +(\S+)`)
 	pastEvent = regexp.MustCompile(`◀ @event (\d+) run \d+, [\d.]+ s ago`)
 	pastAgo   = regexp.MustCompile(`◀ @event \d+ run \d+, (\d+)\.\d s ago`)
@@ -143,6 +146,7 @@ func session(t *testing.T, bin string) {
 	p.Press("space")
 	p.See("● LIVE")
 
+	buckets(t, p)
 	history(t, p)
 
 	p.Press("p")
@@ -173,6 +177,36 @@ func session(t *testing.T, bin string) {
 	if err := p.Restored(); err != nil {
 		t.Error(err)
 	}
+}
+
+// buckets looks at the map of keys: at a key, at a run of it, back at that run's
+// end, and at what the diagnosis found.
+func buckets(t *testing.T, p *ptytest.Terminal) {
+	t.Helper()
+	p.Press("2")
+	checkFrames(t, p.Until("births and deaths of keys", func(s ptytest.Screen) bool {
+		return s.Has("Keys of storage: dynamicBucket", "Sizes asked for, storage", "~ ~", "+") && number(s, mapTo) > 5
+	}))
+	p.Press("down")
+	p.See("storage, ", "wanted of cap")
+	p.Press("left", "left", "left")
+	s := p.Until("the figures of a run", func(s ptytest.Screen) bool { return number(s, cellRun) > 0 })
+	run := number(s, cellRun)
+	p.Press("enter")
+	s = p.Until("the end of that run", func(s ptytest.Screen) bool { return number(s, pastEvent) > 0 })
+	if !s.Has(fmt.Sprintf("run %d, ", run)) || number(s, mapTo) != run {
+		t.Errorf("after the end of run %d the map reaches run %d:\n%s", run, number(s, mapTo), s)
+	}
+	p.Press("end")
+	p.See("● LIVE")
+	p.Press("f")
+	p.See("Findings, ")
+	p.Press("q")
+	p.Until("the findings to close", func(s ptytest.Screen) bool { return !s.Has("Findings, ") })
+	p.Press("1", "a")
+	p.See("held bytes by run")
+	p.Press("a")
+	p.See("held bytes, last 60 s")
 }
 
 // history goes back to a large miss, looks at it from other screens, and comes

@@ -23,6 +23,9 @@ var pictures = flag.String("pictures", "", "folder to write the pictures of the 
 // previewed is the last line of Tune's preview.
 var previewed = regexp.MustCompile(`change +[+-][\d.]+%`)
 
+// allFound is the title of the events once a filter has looked at all of them.
+var allFound = regexp.MustCompile(`Events, \S+ of \S+: type:miss size>=1MiB`)
+
 // TestPicture takes the pictures of the documents from the running program:
 //
 //	go test . -run TestPicture -pictures docs
@@ -31,7 +34,7 @@ func TestPicture(t *testing.T) {
 	if out, err := exec.Command("go", "build", "-o", bin, ".").CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
-	p := ptytest.Start(t, command(t, bin, []string{"COLORTERM=truecolor"}, "--device", "host", "--workload", "phi3-mini-4k/grow", "--pace", "30"), 110, 32)
+	p := ptytest.Start(t, command(t, bin, []string{"COLORTERM=truecolor"}, "--device", "host", "--workload", "phi3-mini-4k/grow", "--pace", "30"), 120, 34)
 	p.Until("a conversation", func(s ptytest.Screen) bool { return number(s, runNumber) >= 60 })
 	p.Press("m")
 	p.See("Cache mode")
@@ -40,9 +43,18 @@ func TestPicture(t *testing.T) {
 	p.Press("+", "+")
 	p.See("last 15 s")
 	svg := p.SVG()
+	p.Resize(120, 48)
+	p.Press("2", "o")
+	p.Until("births and deaths of keys", func(s ptytest.Screen) bool {
+		return s.Has("Keys of storage: dynamicBucket, by size", "~ ~ ~ ~ ~", "×") && number(s, runNumber) >= 125
+	})
+	p.Press("left", "left", "left")
+	p.See("asked,", "destroyed, peak")
+	buckets := p.SVG()
+	p.Resize(120, 34)
 	p.Press("3", "/", "type:miss", " ", "size>=1MiB", "enter")
-	p.Until("misses alone", func(s ptytest.Screen) bool {
-		return s.Has(": type:miss size>=1MiB", "! miss") && !s.Has("keep", "refresh") && !s.Has("filter events")
+	p.Until("all misses to be found", func(s ptytest.Screen) bool {
+		return s.Has("! miss") && allFound.MatchString(s.String())
 	})
 	p.Press("k")
 	p.Until("a moment of the past", func(s ptytest.Screen) bool { return number(s, pastEvent) > 0 && s.Has("miss of ") })
@@ -67,7 +79,7 @@ func TestPicture(t *testing.T) {
 			t.Errorf("the picture lacks %q", want)
 		}
 	}
-	for name, picture := range map[string][]byte{"live.svg": svg, "events.svg": events, "buffers.svg": buffers, "compare.svg": compared, "tune.svg": tuned} {
+	for name, picture := range map[string][]byte{"live.svg": svg, "buckets.svg": buckets, "events.svg": events, "buffers.svg": buffers, "compare.svg": compared, "tune.svg": tuned} {
 		for d := xml.NewDecoder(bytes.NewReader(picture)); ; {
 			if _, err := d.Token(); errors.Is(err, io.EOF) {
 				break

@@ -440,6 +440,9 @@ func (m *Manager) inUse(id BufID, call string) *buffer {
 	return &m.bufs[id]
 }
 
+// NumBuffers is one more than the highest BufID that there was.
+func (m *Manager) NumBuffers() int { return len(m.bufs) }
+
 // Free says how a bucket stands: see Keys.
 type Free struct {
 	Key   KeyID

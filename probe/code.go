@@ -260,6 +260,11 @@ func (l *Ledger) code(c *coder) {
 	if c.since(2) {
 		l.nobody.code(c)
 		number(c, &l.hazards)
+		list(c, &l.loans, func(p *Loan) {
+			number(c, &p.From)
+			number(c, &p.To)
+			numbers(c, &p.Count, &p.Bytes)
+		})
 	} else { // whose it was is not known
 		l.nobody.Pending, l.nobody.Cached = l.cachedUsages()
 	}

@@ -17,6 +17,7 @@ type Ledger struct {
 	keys     []Key
 	touched  []cachemodes.KeyID // keys asked for since the last run end
 	sessions []Session
+	loans    []Loan
 	nobody   Session // of what is cached or pending and whose it was is not known
 	hazards  int64
 	open     []openRun
@@ -325,6 +326,7 @@ func (l *Ledger) applyLast(e *cachemodes.Event) {
 			b := l.session(e.Session)
 			b.Borrowed++
 			b.BorrowedBytes += e.Size
+			l.loan(e.Last, e.Session, e.Size)
 		}
 	case cachemodes.Destroy:
 		switch e.From {
@@ -334,6 +336,27 @@ func (l *Ledger) applyLast(e *cachemodes.Event) {
 			s.Cached -= e.Size
 		}
 	}
+}
+
+// Loan is what one session got of what another had.
+type Loan struct {
+	From, To     int32
+	Count, Bytes int64
+}
+
+// Loans are all pairs of sessions between which buffers went, by From, then To.
+func (l *Ledger) Loans() []Loan { return slices.Clone(l.loans) }
+
+// loan books a buffer that changed session.
+func (l *Ledger) loan(from, to int32, size int64) {
+	at, found := slices.BinarySearchFunc(l.loans, Loan{From: from, To: to}, func(a, b Loan) int {
+		return cmp.Or(cmp.Compare(a.From, b.From), cmp.Compare(a.To, b.To))
+	})
+	if !found {
+		l.loans = slices.Insert(l.loans, at, Loan{From: from, To: to})
+	}
+	l.loans[at].Count++
+	l.loans[at].Bytes += size
 }
 
 // session are a session's books to write in.
@@ -682,6 +705,7 @@ func (l *Ledger) clone() *Ledger {
 	c.keys = slices.Clone(l.keys)
 	c.touched = slices.Clone(l.touched)
 	c.sessions = slices.Clone(l.sessions)
+	c.loans = slices.Clone(l.loans)
 	c.open = slices.Clone(l.open)
 	return &c
 }

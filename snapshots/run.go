@@ -99,6 +99,8 @@ type ModeResult struct {
 	Usage           map[string]Sums `json:"usage"`
 	// Latency is absent on a device without timing.
 	Latency *Latency `json:"latency,omitempty"`
+	// Predicted is what a calibration says of the runs; absent without one.
+	Predicted *Predicted `json:"predicted,omitempty"`
 	// Keys are the buckets that were served, by usage and size.
 	Keys []KeyEntry `json:"keys,omitempty"`
 	// Sessions are the books of every session, by its number in runs.
@@ -214,6 +216,14 @@ type Latency struct {
 	TokensPerSecond *float64 `json:"tokens_per_second,omitempty"`
 	// DeviceShare is the part of the time spent in device calls, 0 to 1.
 	DeviceShare float64 `json:"device_share"`
+}
+
+// Predicted is the latency of runs as predicted from a calibration.
+type Predicted struct {
+	Adapter    string  `json:"adapter"`    // that was calibrated
+	Calibrated string  `json:"calibrated"` // when, as RFC 3339
+	MeanUS     float64 `json:"mean_us"`
+	MedianUS   float64 `json:"median_us"`
 }
 
 // RunEntry is what happened between a run's start and its end.

@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"io"
 	"slices"
 	"testing"
 	"time"
@@ -8,8 +9,10 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"bucketscope/cachemodes"
+	"bucketscope/internal/device"
 	"bucketscope/internal/engine"
 	"bucketscope/probe"
+	"bucketscope/workload"
 )
 
 // longFixture is a profile that has run for long: as much history as an engine
@@ -152,5 +155,75 @@ func BenchmarkHistory(b *testing.B) {
 			b.ReportMetric(float64(times[len(times)*99/100].Microseconds()), "p99-µs")
 			b.ReportMetric(float64(times[len(times)/2].Microseconds()), "p50-µs")
 		})
+	}
+}
+
+// BenchmarkThroughput is how fast a workload is played flat out with the screen
+// on and without it, on the same machine in turns: an operation is a stretch of
+// each. on/off is the median of their ratios; 0.95 and more is wanted.
+func BenchmarkThroughput(b *testing.B) {
+	for _, c := range []struct {
+		name string
+		keys []string
+	}{
+		{"live", nil}, {"buckets", []string{"2"}}, {"events", []string{"3", "/", "type:miss", "enter"}},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			tr, err := workload.Load("phi3-mini-4k/grow")
+			if err != nil {
+				b.Fatal(err)
+			}
+			live := engine.StartLive(b.Context(), tr, device.NewHost(), engine.LiveOptions{Config: cachemodes.DefaultConfig(), Weights: engine.MakeWeights})
+			defer live.Close()
+			speed := func() float64 {
+				const stretch = 500 * time.Millisecond
+				from := live.State()
+				time.Sleep(stretch)
+				to := live.State()
+				return float64(to.Events-from.Events) / float64(to.NowUS-from.NowUS)
+			}
+			speed()
+			var ratios []float64
+			for b.Loop() {
+				off := speed()
+				stop := watch(b, live, c.keys)
+				on := speed()
+				stop()
+				ratios = append(ratios, on/off)
+			}
+			slices.Sort(ratios)
+			b.ReportMetric(ratios[len(ratios)/2], "on/off")
+		})
+	}
+}
+
+// watch shows a live profile at 200x60, until it is told to stop.
+func watch(b *testing.B, live *engine.Live, keys []string) (stop func()) {
+	b.Helper()
+	in, keyboard := io.Pipe()
+	o := Options{Engine: live}
+	p := tea.NewProgram(newModel(b.Context(), &o), tea.WithInput(in), tea.WithOutput(io.Discard), tea.WithoutSignalHandler(),
+		tea.WithEnvironment([]string{"TERM=xterm-256color", "COLORTERM=truecolor"}), tea.WithFPS(rendererFPS))
+	done := make(chan error, 1)
+	go func() {
+		_, err := p.Run()
+		done <- err
+	}()
+	p.Send(tea.WindowSizeMsg{Width: 200, Height: 60})
+	for _, k := range keys {
+		if len(k) > 1 && k != "enter" { // text for the line that is open
+			for _, r := range k {
+				p.Send(keyPress(string(r)))
+			}
+			continue
+		}
+		p.Send(keyPress(k))
+	}
+	return func() {
+		p.Quit()
+		keyboard.Close()
+		if err := <-done; err != nil {
+			b.Error(err)
+		}
 	}
 }

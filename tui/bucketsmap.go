@@ -6,6 +6,7 @@ import (
 	"math/bits"
 	"slices"
 	"sort"
+	"strings"
 
 	"bucketscope/cachemodes"
 	"bucketscope/internal/engine"
@@ -102,7 +103,7 @@ func (m *keyMap) of(st *engine.State, u cachemodes.Usage, n int, per, first int6
 		}
 		m.created = max(m.created, int64(c.Creates)*r.Size)
 	}
-	m.rows = slices.DeleteFunc(m.rows, func(r mapRow) bool { return r.last < 0 && heldOf(r.KeyRow) == 0 })
+	m.rows = slices.DeleteFunc(m.rows, func(r mapRow) bool { return r.last < 0 && (heldOf(r.KeyRow) == 0 || until < m.end) })
 	for range n {
 		m.marks = append(m.marks, mapMark{})
 	}
@@ -299,5 +300,5 @@ var keyLanguage = language[mapRow]{
 			return r.Over()
 		}},
 	},
-	has: func(r *mapRow, word string) bool { return false },
+	has: func(r *mapRow, word string) bool { return strings.Contains(mainReason(&r.MissesSince), word) },
 }

@@ -222,7 +222,7 @@ func (s *bucketsScreen) press(a action, f *frame, kind layoutKind, w, h int) (bo
 }
 
 // setFilter puts a filter in force.
-func (s *bucketsScreen) setFilter(f *frame, text string) error {
+func (s *bucketsScreen) setFilter(_ *frame, text string) error {
 	parsed, err := keyLanguage.parse(text)
 	if err == nil {
 		s.filter = parsed
@@ -249,8 +249,8 @@ func (s *bucketsScreen) sweep(a action, f *frame, lay *bucketsLayout) {
 		return
 	}
 	oldest := f.st.KeyRuns[0].Run
-	if !s.pointed {
-		s.run, s.pointed = m.end-1, true
+	if !s.pointed { // from now on the map stands still
+		s.run, s.pointed, s.first = m.end-1, true, m.from
 		return
 	}
 	if a == moveLeft {
@@ -259,8 +259,7 @@ func (s *bucketsScreen) sweep(a action, f *frame, lay *bucketsLayout) {
 		s.run += m.per
 	}
 	s.run = min(max(s.run, oldest), m.end-1)
-	// The map stands still while a run is pointed at, and moves along at its
-	// edges.
+	// At its edges the map moves along.
 	switch x := m.column(s.run); {
 	case s.run < m.from:
 		s.first = s.run / m.per * m.per
@@ -268,9 +267,6 @@ func (s *bucketsScreen) sweep(a action, f *frame, lay *bucketsLayout) {
 		s.first = m.from + int64(x-m.n+1)*m.per
 	default:
 		s.first = m.from
-	}
-	if s.run == m.end-1 {
-		s.first = -1
 	}
 }
 

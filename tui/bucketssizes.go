@@ -246,7 +246,7 @@ func drawPadders(v view, f *frame, keys []keySize) {
 	}
 	title.set(0, 0, f.g.horizontal, border)
 	if len(rows) == 0 {
-		v.put(1, 1, "nothing: every request got what it asked for", faint)
+		v.put(1, 1, "none: keys are what is asked for", faint)
 		return
 	}
 	cols := fitColumns(padderColumns, v.w)

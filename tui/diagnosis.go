@@ -2,6 +2,7 @@ package tui
 
 import (
 	"fmt"
+	"strings"
 
 	tea "charm.land/bubbletea/v2"
 
@@ -35,14 +36,23 @@ func (d *diagnosis) follow(f *frame) {
 	d.seen, d.past = st, f.past()
 }
 
-// line is the diagnosis in w columns: how many more findings there are stays to
-// be seen.
+// line is the diagnosis in w columns, with how many more findings there are
+// where that has room.
 func (d *diagnosis) line(w int) string {
-	if d.more == 0 || d.text == "" {
-		return d.text
+	if all := fmt.Sprintf("%s [f: %d more]", d.text, d.more); d.more > 0 && textWidth(all) <= w {
+		return all
 	}
-	rest := fmt.Sprintf(" [f: %d more]", d.more)
-	return cut(d.text, w-textWidth(rest)) + rest
+	// A sentence that would be cut is left out, unless little would remain.
+	for text := d.text; textWidth(text) > w; {
+		i := strings.LastIndex(strings.TrimSuffix(text, "."), ". ")
+		if i < w/2 {
+			break
+		}
+		if text = text[:i+1]; textWidth(text) <= w {
+			return text
+		}
+	}
+	return d.text
 }
 
 func findingText(d *engine.Finding) string { return "! " + d.Evidence + ". " + d.Remedy }

@@ -52,6 +52,10 @@ func (r *eventRow) fill(m *probe.Moment, e *probe.Entry) {
 		r.run, r.phase, r.text = run.Seq, phase(&run.RunInfo), run.Label
 	case probe.Configured:
 		r.mode = e.Setting.Mode
+	case probe.HazardSeen:
+		r.size, r.text = e.Hazard.Size, e.Hazard.String()
+	case probe.Waited:
+		r.text = units.Count(e.Waits.Count) + " times, " + duration(float64(e.Waits.US)) + " in all, for the lock of the caches"
 	}
 }
 
@@ -86,12 +90,14 @@ const (
 var kindTypes = [cachemodes.NumKinds]string{
 	cachemodes.Hit: "hit", cachemodes.Create: "create", cachemodes.Keep: "keep", cachemodes.Pend: "pend", cachemodes.Settle: "settle",
 	cachemodes.Destroy: "destroy", cachemodes.Fail: "fail", cachemodes.KeyBorn: "born", cachemodes.KeyDropped: "dropped",
-	cachemodes.Adjust: "adjust", cachemodes.Switch: "switch", cachemodes.Refresh: "refresh",
+	cachemodes.Adjust: "adjust", cachemodes.Switch: "switch", cachemodes.Refresh: "refresh", cachemodes.Move: "move",
 }
 
 var whatTypes = map[probe.What]string{
 	probe.RunStarted: "start", probe.RunEnded: "end", probe.SessionCreated: "load", probe.SessionIsReady: "ready",
 	probe.SessionReleased: "unload", probe.Submitted: "submit", probe.Configured: "set", probe.Noted: "note", probe.Abandoned: "abandon",
+	probe.HazardSeen: "hazard", probe.Waited: "wait", probe.GraphCaptured: "capture", probe.GraphReplayed: "replay", probe.GraphReleased: "retire",
+	probe.SessionAbandoned: "drop",
 }
 
 // typeWord is what happened, in a word.
@@ -125,7 +131,9 @@ func (r *eventRow) isType(word string) bool {
 }
 
 // sized reports whether a buffer or a key is meant.
-func (r *eventRow) sized() bool { return r.what == probe.Happened && r.size > 0 }
+func (r *eventRow) sized() bool {
+	return (r.what == probe.Happened || r.what == probe.HazardSeen) && r.size > 0
+}
 
 // hasMode reports whether a cache's mode had part in it.
 func (r *eventRow) hasMode() bool {
@@ -143,8 +151,10 @@ func (r *eventRow) hasReason() bool { return r.what == probe.Happened && r.why !
 func typeWords() []string {
 	words := []string{typeMiss, typeRelease, typeRun, typeSession, "oom"}
 	words = append(words, kindTypes[:]...)
-	for w := probe.RunStarted; w <= probe.Abandoned; w++ {
-		words = append(words, whatTypes[w])
+	for w := probe.RunStarted; w <= probe.SessionAbandoned; w++ {
+		if word, ok := whatTypes[w]; ok {
+			words = append(words, word)
+		}
 	}
 	return words
 }
@@ -219,6 +229,18 @@ func (r *eventRow) story(f *frame) (string, style) {
 		return "the workload stopped; open runs are given up", warning
 	case probe.Submitted:
 		return "", plain
+	case probe.HazardSeen:
+		return r.text, failure
+	case probe.Waited:
+		return r.text, plain
+	case probe.GraphCaptured:
+		return "the run is a graph now, with buffers of its own", switchMark
+	case probe.GraphReplayed:
+		return "the run replays a graph and asks for nothing", plain
+	case probe.GraphReleased:
+		return "a captured graph is no more", switchMark
+	case probe.SessionAbandoned:
+		return "its open runs are given up", warning
 	}
 	switch r.kind {
 	case cachemodes.Create, cachemodes.Pend, cachemodes.Destroy:
@@ -279,7 +301,7 @@ func (r *eventRow) typeStyle() style {
 		return switchMark
 	case r.what == probe.Happened && r.kind == cachemodes.Create && r.usage.Cached():
 		return warning
-	case r.what == probe.Happened && r.kind == cachemodes.Fail:
+	case r.what == probe.Happened && r.kind == cachemodes.Fail, r.what == probe.HazardSeen:
 		return failure
 	}
 	return plain

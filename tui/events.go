@@ -130,7 +130,7 @@ func (s *eventsScreen) press(a action, f *frame, kind layoutKind, w, h int) (boo
 // move marks another event: every pane goes there.
 func (s *eventsScreen) move(a action, f *frame, page int) wish {
 	if len(s.rows) == 0 {
-		return wish{}
+		return wish{tell: s.emptyText(f)}
 	}
 	if a == toTop {
 		rows, _ := s.log.after(&f.now.History, f.now.History.First()-1, 1, searchBlocks)

@@ -24,7 +24,8 @@ type frame struct {
 	g      *glyphs
 	si     bool
 	recent recent
-	keys   Keymap // nil: keymap
+	keys   Keymap  // nil: keymap
+	whatIf *WhatIf // nil: there is none
 }
 
 // keymap is the bindings in force.
@@ -149,6 +150,8 @@ var reasonWords = [cachemodes.NumReasons]string{
 	cachemodes.Switched:     "switched",
 	cachemodes.Bypass:       "bypass",
 	cachemodes.Evicted:      "evicted",
+	cachemodes.Unsubmitted:  "unsubmitted",
+	cachemodes.OwnerGone:    "owner gone",
 }
 
 // mainReason is the most frequent reason, the first of equals; none if there

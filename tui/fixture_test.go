@@ -299,3 +299,7 @@ func (e *fake) Pause(p bool)           { e.note("pause %t", p) }
 func (e *fake) Step()                  { e.note("step") }
 func (e *fake) SetPace(pace float64)   { e.note("pace %v", pace) }
 func (e *fake) Load(t *workload.Trace) { e.note("load %s", t.Name) }
+
+func (e *fake) StartSession(t *workload.Trace)     { e.note("start %s", t.Name) }
+func (e *fake) StopSession(lane int, stopped bool) { e.note("stop %d %t", lane, stopped) }
+func (e *fake) ReleaseSession(lane int)            { e.note("release %d", lane) }

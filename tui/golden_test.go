@@ -156,12 +156,25 @@ func TestGoldens(t *testing.T) {
 		{name: "events-none-80x24", st: historyFixture(), w: 80, h: 24, keys: []string{"3", "/", "type:oom", "enter"}},
 		{name: "buffers-leaks-120x32", st: historyFixture(), w: 120, h: 32, keys: []string{"4", "v"}},
 		{name: "buffers-stale-80x24", st: historyFixture(), w: 80, h: 24, keys: []string{"4", "v", "v", "v"}},
+		{name: "sessions-empty-80x24", st: emptyFixture(), w: 80, h: 24, keys: []string{"5"}},
+		{name: "sessions-ascii-80x24", st: sessionsFixture(), w: 80, h: 24, keys: []string{"5"}, o: Options{ASCII: true}},
+		{name: "sessions-mono-80x24", st: sessionsFixture(), w: 80, h: 24, keys: []string{"5"}, o: Options{Theme: "mono"}},
+		{name: "sessions-start-80x24", st: sessionsFixture(), w: 80, h: 24, keys: []string{"5", "W"}},
+		{name: "sessions-hazard-120x32", st: sessionsFixture(), w: 120, h: 32, keys: []string{"3", "/", "type:hazard", "enter"}},
 		{name: "loading-80x24", w: 80, h: 24, keys: []string{"w", "down", "enter"}},
 		{name: "load-failed-80x24", o: failing, w: 80, h: 24, act: func(r *rig) {
 			r.Update(r.keys("w", "b", "e", "r", "t", "enter")())
 		}},
 	}
 	for _, size := range [][2]int{{48, 12}, {80, 24}, {120, 32}, {200, 60}} {
+		for _, c := range []struct {
+			name string
+			keys []string
+		}{{"sessions", []string{"5", "j"}}, {"sessions-past", []string{"{", "{", "{", "5"}}} {
+			cases = append(cases, goldenCase{
+				name: fmt.Sprintf("%s-%dx%d", c.name, size[0], size[1]), st: sessionsFixture(), w: size[0], h: size[1], keys: c.keys,
+			})
+		}
 		for _, c := range []struct {
 			name string
 			keys []string

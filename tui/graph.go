@@ -494,7 +494,14 @@ func (p *plotter) peakAt() int64 {
 	return p.f.st.PeakAtUS
 }
 
+// besideAny writes the label of the peak at (x, y): in its row, else in one of
+// the next above, else below, and over thin lines only where it must.
 func (p *plotter) besideAny(x, y int, right, left string) bool {
+	for up := range min(y+1, tightRows) {
+		if p.rowBeside(x, y-up, near, right, left, peakMark, false) {
+			return true
+		}
+	}
 	return p.beside(x, y, near, right, left, peakMark, false) || p.beside(x, y, near, right, left, peakMark, true)
 }
 
@@ -524,17 +531,25 @@ const (
 // beside writes a label for the cell at (x, y): to its right or left in its
 // row, at most reach columns away, else in the next row in which there is room.
 func (p *plotter) beside(x, y, reach int, right, left string, s style, must bool) bool {
-	w := textWidth(right)
 	for ; y < p.h; y++ {
-		for d := 1; d <= reach; d++ {
-			if at := x + d; p.free(at, y, w, must) {
-				p.put(at, y, right, s)
-				return true
-			}
-			if at := x - d - w + 1; p.free(at, y, w, must) {
-				p.put(at, y, left, s)
-				return true
-			}
+		if p.rowBeside(x, y, reach, right, left, s, must) {
+			return true
+		}
+	}
+	return false
+}
+
+// rowBeside is beside in one row.
+func (p *plotter) rowBeside(x, y, reach int, right, left string, s style, must bool) bool {
+	w := textWidth(right)
+	for d := 1; d <= reach; d++ {
+		if at := x + d; p.free(at, y, w, must) {
+			p.put(at, y, right, s)
+			return true
+		}
+		if at := x - d - w + 1; p.free(at, y, w, must) {
+			p.put(at, y, left, s)
+			return true
 		}
 	}
 	return false

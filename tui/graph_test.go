@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -232,5 +233,33 @@ func TestGap(t *testing.T) {
 		if want := []float64{8, 1, 1, 1, 1, 6, 3, 3, 3, 3}[x]; c.inUse != want*mib {
 			t.Errorf("column %d has %v MiB in use, want %v", x, c.inUse/mib, want)
 		}
+	}
+}
+
+// TestPoint is a person who points at the graph, over time and by run, and goes
+// back to what is there.
+func TestPoint(t *testing.T) {
+	st := historyFixture()
+	r := newRig(st, Options{Theme: "mono"})
+	r.picture(120, 32)
+	r.keys("enter")
+	r.sees(t, "no bucket is marked")
+	r.keys("tab", "tab", "enter")
+	r.sees(t, "nothing is pointed at")
+	r.keys("a", "+", "left", "left", "left", "left")
+	last := st.Runs[len(st.Runs)-4]
+	r.picture(120, 32)
+	r.sees(t, fmt.Sprintf("run %d: held %s (%d), in use %s", last.Seq, r.frame().bytes(last.PeakHeld), last.PeakHeld, r.frame().bytes(last.PeakInUse)))
+	r.keys("enter")
+	if got := r.shown(); got.RunCount != last.Seq+1 || got.InRun || got.Total.Held() != last.Total.EndHeld {
+		t.Errorf("the end of run %d shows %d runs ended, %d bytes held, want %d", last.Seq, got.RunCount, got.Total.Held(), last.Total.EndHeld)
+	}
+	r.keys("end", "a", "=", "left", "pgup")
+	r.picture(120, 32)
+	at := r.screens[screenLive].(*live).look.cursor
+	r.sees(t, fmt.Sprintf("%.3f s, run ", float64(at)/1e6))
+	r.keys("enter")
+	if got := r.shown(); got == st || got.NowUS > at || got.NowUS < at-5*sec {
+		t.Errorf("the moment at %d us is %d us", at, got.NowUS)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"bucketscope/cachemodes"
 	"bucketscope/internal/engine"
 	"bucketscope/probe"
+	"bucketscope/workload"
 )
 
 // player books requests as an engine does, at times of the test's.
@@ -95,6 +96,73 @@ func (p *player) state() *engine.State {
 		Workload: st.Workload, Device: st.Device, Weights: engine.MakeWeights, History: p.jrn.History(),
 		Marks: p.marks,
 	}, seq)
+}
+
+// step notes a step of a session's life.
+func (p *player) step(what probe.What, session int32) {
+	p.jrn.Session(p.at, what, session)
+	p.led.Step(what, session)
+}
+
+// sessionsFixture is four sessions on one device: a language model that is in a
+// run, one that is held, one that was released, and one that is loading. They
+// lent each other buffers, waited for the lock, and one hazard was seen.
+func sessionsFixture() *engine.State {
+	p := newPlayer()
+	models := []engine.Session{
+		{Session: workload.Session{ID: 0, Model: "phi3-mini-4k"}, Workload: "phi3-mini-4k/grow", Lane: 0},
+		{Session: workload.Session{ID: 0, Model: "bert"}, Workload: "bert/varied", Lane: 1},
+		{Session: workload.Session{ID: 0, Model: "unet"}, Workload: "unet/varied", Lane: 2},
+		{Session: workload.Session{ID: 0, Model: "llama-3.2-1b"}, Workload: "llama-3.2-1b/static", Lane: 3},
+	}
+	var weights [3]cachemodes.BufID
+	for s := range int32(3) {
+		p.at += 210_007
+		p.step(probe.SessionCreated, s)
+		weights[s] = p.request(s, cachemodes.Weights, (301+int64(s)*113)*mib)
+		p.submit(s)
+		p.step(probe.SessionIsReady, s)
+	}
+	var runs []probe.Run
+	for i := range int64(40) {
+		s := int32(i) % 3
+		if s == 2 && i > 20 {
+			s = 0
+		}
+		p.at += 571_331 + 97_919*(i%4)
+		info := probe.RunInfo{Session: s, ID: i, Label: fmt.Sprintf("step%d", i), Pass: 0}
+		if s == 0 {
+			info.Tokens, info.Prompt = 1, i%10 == 0
+		}
+		w := probe.Waits{Count: 1 + i%3, US: 17 + 13*i}
+		p.jrn.Wait(p.at, s, w)
+		p.led.Wait(s, w)
+		p.run(info, 190_210+31_130*i, 4*mib-4_096*i, 61_440+128*i, (3+i%2)*mib, 190*kib, 7*mib)
+		runs = append(runs, probe.Run{RunInfo: info, Seq: i, StartUS: p.at - 190_210 - 31_130*i, EndUS: p.at})
+	}
+	h := probe.Hazard{
+		Kind: cachemodes.CrossSession, Usage: cachemodes.Storage, Serial: 4, Size: 4 * mib,
+		First: probe.Use{Session: 1, Run: 31, Requested: 4*mib - 4_096}, Second: probe.Use{Session: 0, Run: 32, Requested: 3 * mib},
+	}
+	p.jrn.Hazard(p.at, &h)
+	p.led.Hazard(&h)
+	p.book(p.mgr.Release(weights[2]))
+	p.step(probe.SessionReleased, 2)
+	p.book(p.mgr.SessionRelease(2))
+	p.at += 300_000
+	p.step(probe.SessionCreated, 3)
+	p.request(3, cachemodes.Weights, 97*mib)
+	info := probe.RunInfo{Session: 0, ID: 41, Label: "step41", Tokens: 1}
+	p.jrn.StartRun(p.at, info)
+	p.led.StartRun(info, p.at)
+	p.at += 91_013
+	p.request(0, cachemodes.Storage, 9*mib)
+	st := fixture()
+	now := engine.StateAt(&engine.State{
+		Workload: st.Workload, Device: st.Device, Weights: engine.MakeWeights, History: p.jrn.History(), Sessions: models, Runs: runs,
+	}, p.jrn.End())
+	now.Sessions[1].Stopped = true // what no entry tells
+	return now
 }
 
 // historyFixture is a profile of a few runs with its history: weights, growing

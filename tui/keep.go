@@ -19,8 +19,10 @@ func (m *model) refuses(a action) string {
 		return "nothing has a pace: " + m.o.Recorded + " is a recording, and nothing plays it"
 	case chooseMode, undoTuning:
 		return "no mode can be changed in " + m.o.Recorded + ", which is a recording: bucketscope --workload plays one anew"
-	case chooseWorkload:
+	case chooseWorkload, startSession:
 		return "no other workload is played beside " + m.o.Recorded + ", which is a recording: bucketscope --workload plays one"
+	case holdSession, releaseSession:
+		return "no session can be commanded: " + m.o.Recorded + " is a recording, and nothing plays it"
 	case addNote:
 		return "no note can be written into " + m.o.Recorded + ": a recording stays as it was"
 	case saveSnapshot:
@@ -33,14 +35,15 @@ func (m *model) refuses(a action) string {
 // played.
 func commandsEngine(a action) bool {
 	switch a {
-	case pause, step, slower, faster, chooseMode, chooseWorkload, addNote, saveSnapshot, undoTuning:
+	case pause, step, slower, faster, chooseMode, chooseWorkload, startSession, holdSession, releaseSession, addNote, saveSnapshot, undoTuning:
 		return true
 	}
 	return false
 }
 
-// beginLoad reads a workload beside the screen.
-func (m *model) beginLoad(name string) tea.Cmd {
+// beginLoad reads a workload beside the screen, to be played in place of what is
+// played, or in sessions of its own beside it.
+func (m *model) beginLoad(name string, beside bool) tea.Cmd {
 	load := m.o.LoadWorkload
 	return m.begin(loadTask, "loading "+name, "cannot play "+name, func(ctx context.Context, _ *progress) (func(*model) tea.Cmd, error) {
 		t, err := load(ctx, name)
@@ -48,6 +51,11 @@ func (m *model) beginLoad(name string) tea.Cmd {
 			return nil, err
 		}
 		return func(m *model) tea.Cmd {
+			if beside {
+				m.engine.StartSession(t)
+				m.tell("playing %s beside", name)
+				return m.commanded()
+			}
 			m.engine.Load(t)
 			m.held, m.past = nil, nil // what they show is no longer played
 			m.tell("playing %s", name)

@@ -42,6 +42,7 @@ const (
 	toLive
 	toEvents
 	toBuffers
+	toSessions
 	prevEvent
 	nextEvent
 	prevRun
@@ -72,8 +73,11 @@ const (
 	expand
 	toBuckets
 	findings
+	startSession
+	holdSession
+	releaseSession
 
-	numActions = int(findings) + 1
+	numActions = int(releaseSession) + 1
 )
 
 // actionNames are what a config file calls the actions, by action.
@@ -88,7 +92,8 @@ var actionNames = [numActions]string{
 	toCompare: "compare", toTune: "tune", saveSnapshot: "snapshot", exportAs: "export", addNote: "note", setBaseline: "baseline",
 	showDifference: "difference", undoTuning: "undo", editValue: "edit", addBucket: "add-bucket", dropBucket: "drop-bucket",
 	suggestTable: "suggest", showTable: "show-table", useMouse: "mouse",
-	align: "align", expand: "expand", toBuckets: "buckets", findings: "findings",
+	align: "align", expand: "expand", toBuckets: "buckets", findings: "findings", toSessions: "sessions",
+	startSession: "start-session", holdSession: "hold-session", releaseSession: "release-session",
 }
 
 // scope is where a binding holds.
@@ -152,6 +157,7 @@ var keymap = Keymap{
 	{toBuckets, onScreens, []string{"2"}, "2", "", "Buckets: what each run asked of each key, births and deaths of keys, the sizes asked for", groupScreens},
 	{toEvents, onScreens, []string{"3"}, "3", "", "Events: everything that happened, filtered; a marked event takes every pane back to it", groupScreens},
 	{toBuffers, onScreens, []string{"4"}, "4", "", "Buffers: every buffer that exists, who has it, how long nobody used it", groupScreens},
+	{toSessions, onScreens, []string{"5"}, "5", "", "Sessions: a lane for each session with its runs, what it holds, who gets what it had", groupScreens},
 	{toCompare, onScreens, []string{"6"}, "6", "", "Compare: two recordings, stretches of one, or the baseline, side by side", groupScreens},
 	{toTune, onScreens, []string{"7", "t"}, "7 t", "", "Tune: keys, caps and the other numbers of the mode, changed while it runs", groupScreens},
 	{prevEvent, onScreens, []string{"["}, "[", "", "back by one event, of those that the filter of Events lets through; every pane goes along", groupHistory},
@@ -176,6 +182,9 @@ var keymap = Keymap{
 	{sortTurn, onScreens, []string{"O", "shift+o"}, "O", "", "turn the order around", groupLists},
 	{presetNext, onScreens, []string{"v"}, "v", "", "Buffers: all, leaks, temporary, stale; Buckets, Tune: the next usage; Compare: by run, by time; Live: the graph in lines, braille or blocks", groupLists},
 	{copyRow, onScreens, []string{"y"}, "y", "", "copy the marked row to the clipboard of the terminal", groupLists},
+	{startSession, onScreens, []string{"W", "shift+w"}, "W", "", "Sessions: play another recording beside, in sessions of its own", groupLists},
+	{holdSession, onScreens, []string{"P", "shift+p"}, "P", "", "Sessions: hold the marked session at the end of its run, or let it go on", groupLists},
+	{releaseSession, onScreens, []string{"R", "shift+r"}, "R", "", "Sessions: release the marked session, in the middle of whatever it does", groupLists},
 	{useMouse, onScreens, []string{"M", "shift+m"}, "M", "", "mouse on or off: a click marks or points, the wheel scrolls", groupDisplay},
 	{nextPane, onScreens, []string{"tab"}, "tab", "pane", "next pane; on a screen with one, the next screen", groupMove},
 	{prevPane, onScreens, []string{"shift+tab"}, "shift+tab", "", "previous pane, or screen", groupMove},
@@ -191,7 +200,7 @@ var keymap = Keymap{
 	{moveDown, inMenus, []string{"down", "ctrl+n"}, "↓", "", "down", groupMenus},
 	{prevTab, inTabs, []string{"left", "shift+tab"}, "← shift+tab", "", "previous usage, or side", groupMenus},
 	{nextTab, inTabs, []string{"right", "tab"}, "→ tab", "next", "next usage, or side", groupMenus},
-	{accept, onScreens, []string{"enter"}, "enter", "", "go to what is marked: a bucket's runs, a run's or a point's moment; Tune: apply at the end of the run", groupMove},
+	{accept, onScreens, []string{"enter"}, "enter", "", "go to what is marked: a bucket's runs, a run's or a point's moment; a mode of What if becomes the real one; Tune: apply at the end of the run", groupMove},
 	{accept, inMenus, []string{"enter"}, "enter", "choose", "choose the marked row", groupMenus},
 	{accept, inList, []string{"enter"}, "enter", "go there", "go where the finding shows", groupMenus},
 	{accept, inLine, []string{"enter"}, "enter", "apply", "apply the filter", groupMenus},

@@ -94,8 +94,8 @@ func overlayOf(w, h int, s *shell) rect {
 // liveLayout is how the Live screen divides its body. A pane without room has
 // no rows.
 type liveLayout struct {
-	graph, buckets, runs rect
-	framed               bool // panes have borders, not a title row alone
+	graph, buckets, runs, whatIf rect
+	framed                       bool // panes have borders, not a title row alone
 }
 
 // edge is how many columns a pane's border takes on each side.
@@ -105,6 +105,10 @@ func (l *liveLayout) edge() int {
 	}
 	return 0
 }
+
+// whatIfRows is the least that is worth showing beside another table: a frame,
+// titles and some modes.
+const whatIfRows = 7
 
 // liveLayoutOf divides a body of w by h. Where only one table has room it is
 // the focused one.
@@ -128,6 +132,8 @@ func liveLayoutOf(kind layoutKind, w, h int, focus paneID) liveLayout {
 			runs.y, runs.h = graph+buckets.h, rest-buckets.h
 		case focus == paneRuns:
 			buckets = rect{}
+		case focus == paneWhatIf:
+			l.whatIf, buckets, runs = buckets, rect{}, rect{}
 		default:
 			runs = rect{}
 		}
@@ -142,6 +148,16 @@ func liveLayoutOf(kind layoutKind, w, h int, focus paneID) liveLayout {
 		l.graph = rect{0, 0, w, graph}
 		l.buckets = rect{0, graph, left, h - graph}
 		l.runs = rect{left, graph, w - left, h - graph}
+		// Where one table has room beside the buckets it is what the others would
+		// do, unless the log of runs has the keys.
+		switch right := l.runs; {
+		case right.h >= 2*whatIfRows:
+			l.whatIf, l.runs = right, right
+			l.whatIf.h = right.h / 2
+			l.runs.y, l.runs.h = right.y+l.whatIf.h, right.h-l.whatIf.h
+		case focus != paneRuns:
+			l.whatIf, l.runs = right, rect{}
+		}
 	}
 	return l
 }

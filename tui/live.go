@@ -13,6 +13,7 @@ type paneID uint8
 
 const (
 	paneBuckets paneID = iota
+	paneWhatIf
 	paneRuns
 	paneGraph
 	numPanes = iota
@@ -25,11 +26,13 @@ type live struct {
 	focus   paneID
 	buckets bucketsPane
 	runs    runsPane
+	whatIf  whatIfPane
 	seen    *engine.State
 }
 
 func newLive() *live {
-	l := &live{zoom: defaultZoom, buckets: bucketsPane{scroll: scroll{cursor: -1}}, runs: runsPane{scroll: scroll{cursor: -1}}}
+	none := scroll{cursor: -1}
+	l := &live{zoom: defaultZoom, buckets: bucketsPane{scroll: none}, runs: runsPane{scroll: none}, whatIf: whatIfPane{scroll: none}}
 	l.look.window, l.look.runs = zooms[l.zoom], runZooms[l.zoom]
 	return l
 }
@@ -41,12 +44,16 @@ func (l *live) follow(f *frame) {
 	l.seen = f.st
 	l.buckets.follow(f)
 	l.runs.follow(f)
+	l.whatIf.follow(f)
+	if l.focus == paneWhatIf && !l.whatIf.there {
+		l.focus = paneRuns
+	}
 }
 
 func (l *live) work(*frame) (changed, more bool) { return false, false }
 
 func (l *live) press(a action, f *frame, kind layoutKind, w, h int) (bool, wish) {
-	lay := liveLayoutOf(kind, w, h, l.focus)
+	lay := l.layout(kind, w, h)
 	switch a {
 	case zoomIn:
 		l.zoomTo(max(l.zoom-1, 0))
@@ -67,9 +74,9 @@ func (l *live) press(a action, f *frame, kind layoutKind, w, h int) (bool, wish)
 		}
 		return true, wish{tell: "the graph is drawn with " + tierNames[l.look.tier]}
 	case nextPane:
-		l.focus = (l.focus + 1) % numPanes
+		l.focus = l.beside(1)
 	case prevPane:
-		l.focus = (l.focus + numPanes - 1) % numPanes
+		l.focus = l.beside(numPanes - 1)
 	case accept:
 		return true, l.accept(f)
 	case moveLeft, moveRight, moveUp, moveDown, pageUp, pageDown, toTop, toBottom:
@@ -78,10 +85,14 @@ func (l *live) press(a action, f *frame, kind layoutKind, w, h int) (bool, wish)
 			l.point(a, f, plotWidth(lay.graph.w-2*lay.edge()))
 		case a == moveLeft:
 			l.focus = paneBuckets
+		case a == moveRight && l.focus == paneBuckets && l.whatIf.there:
+			l.focus = paneWhatIf
 		case a == moveRight:
 			l.focus = paneRuns
 		case l.focus == paneBuckets:
 			l.buckets.press(a, tablePage(lay.buckets, lay.framed))
+		case l.focus == paneWhatIf:
+			l.whatIf.press(a, tablePage(lay.whatIf, lay.framed))
 		default:
 			l.runs.press(a, tablePage(lay.runs, lay.framed))
 		}
@@ -90,7 +101,7 @@ func (l *live) press(a action, f *frame, kind layoutKind, w, h int) (bool, wish)
 	case copyRow:
 		return true, l.copy(f)
 	case back:
-		if l.look.pointed {
+		if had := l.whatIf.drop(); had || l.look.pointed {
 			l.look.pointed = false
 			l.buckets.drop()
 			l.runs.drop()
@@ -101,6 +112,25 @@ func (l *live) press(a action, f *frame, kind layoutKind, w, h int) (bool, wish)
 		return false, wish{}
 	}
 	return true, wish{}
+}
+
+// beside is the pane that many further; What if is one only where it is.
+func (l *live) beside(n paneID) paneID {
+	to := (l.focus + n) % numPanes
+	if to == paneWhatIf && !l.whatIf.there {
+		to = (to + n) % numPanes
+	}
+	return to
+}
+
+// layout divides the body. Without What if the log of runs has its room.
+func (l *live) layout(kind layoutKind, w, h int) liveLayout {
+	lay := liveLayoutOf(kind, w, h, l.focus)
+	if !l.whatIf.there && lay.whatIf.h > 0 {
+		lay.whatIf.h += lay.runs.h
+		lay.runs, lay.whatIf = lay.whatIf, rect{}
+	}
+	return lay
 }
 
 func (l *live) zoomTo(zoom int) {
@@ -158,6 +188,8 @@ func (l *live) accept(f *frame) wish {
 			return wish{tell: f.say("no bucket is marked: {down} marks one, {accept} shows its runs")}
 		}
 		return wish{place: &place{screen: screenBuckets, key: l.buckets.at, run: -1}}
+	case paneWhatIf:
+		return l.whatIf.accept(f)
 	case paneRuns:
 		if i := l.runs.cursor; l.runs.any && i >= 0 && i < len(l.runs.rows) {
 			if m := l.runs.rows[i].mark; m != nil {
@@ -201,11 +233,11 @@ func (l *live) draw(v view, f *frame, kind layoutKind) {
 		drawFigures(v, f)
 		return
 	}
-	lay := liveLayoutOf(kind, v.w, v.h, l.focus)
+	lay := l.layout(kind, v.w, v.h)
 	if g := v.rect(lay.graph); !g.empty() {
 		right := ""
 		if g.w >= standardW {
-			right = "+ - = zoom"
+			right = reach(f) + "+ - = zoom"
 		}
 		title := l.look.title(g.w)
 		detail := l.detail(f, plotWidth(g.w-2*lay.edge()))
@@ -226,6 +258,7 @@ func (l *live) draw(v view, f *frame, kind layoutKind) {
 	// from.
 	l.buckets.draw(v.rect(lay.buckets), f, lay.framed, l.focus == paneBuckets)
 	l.runs.draw(v.rect(lay.runs), f, lay.framed, l.focus == paneRuns)
+	l.whatIf.draw(v.rect(lay.whatIf), f, lay.framed, l.focus == paneWhatIf)
 }
 
 // detail is what the graph shows at its cursor, exactly.
@@ -252,6 +285,15 @@ func (l *live) detail(f *frame, n int) string {
 		text += ", driver " + f.bytes(int64(c.driver))
 	}
 	return text
+}
+
+// reach says how far back a moment can be gone to.
+func reach(f *frame) string {
+	h := &f.now.History
+	if h.End() == h.First() || h.First() == 0 {
+		return ""
+	}
+	return "{ } reach back " + agoText(f, h.FirstUS()) + ", "
 }
 
 func hasPoints(st *engine.State) bool { return st.Slots[0].Any }

@@ -14,12 +14,14 @@ import (
 // overlay that is open or to the screen, states to the screen, commands to the
 // engine.
 type model struct {
-	ctx      context.Context
-	engine   Controller
-	o        *Options
-	keys     Keymap
-	interval time.Duration // between two states
-	now      func() time.Time
+	ctx       context.Context
+	engine    Controller
+	o         *Options
+	keys      Keymap
+	askWhatIf func() *WhatIf
+	whatIf    *WhatIf       // the latest that is shown
+	interval  time.Duration // between two states
+	now       func() time.Time
 
 	glyphs *glyphs
 	si     bool
@@ -87,7 +89,7 @@ type tickMsg int
 
 func newModel(ctx context.Context, o *Options) *model {
 	m := &model{
-		ctx: ctx, engine: o.Engine, o: o, keys: o.Keys, mouse: o.Mouse, now: time.Now, glyphs: &unicodeGlyphs, si: o.SI, theme: darkTheme,
+		ctx: ctx, engine: o.Engine, o: o, keys: o.Keys, askWhatIf: o.WhatIf, mouse: o.Mouse, now: time.Now, glyphs: &unicodeGlyphs, si: o.SI, theme: darkTheme,
 		events: newEventsScreen(), buckets: newBucketsScreen(), compare: newCompareScreen(o), tune: newTuneScreen(), stale: true,
 	}
 	if m.keys == nil {
@@ -99,7 +101,8 @@ func newModel(ctx context.Context, o *Options) *model {
 	}
 	m.screens = [numScreens]screen{
 		screenLive: first, screenBuckets: m.buckets, screenEvents: m.events, screenBuffers: newBuffersScreen(),
-		screenCompare: m.compare, screenTune: m.tune,
+		screenSessions: newSessionsScreen(),
+		screenCompare:  m.compare, screenTune: m.tune,
 	}
 	if o.ASCII {
 		m.glyphs = &asciiGlyphs
@@ -187,6 +190,7 @@ func (m *model) frame() *frame {
 	st := m.shown()
 	return &frame{
 		st: st, now: m.present(), latest: m.latest, frozen: m.held != nil, g: m.glyphs, si: m.si, recent: recentOf(st.Runs), keys: m.keys,
+		whatIf: m.whatIf,
 	}
 }
 
@@ -248,7 +252,12 @@ func (m *model) ticked() tea.Cmd {
 
 // look loads the latest state and says when to do so again.
 func (m *model) look() tea.Cmd {
-	if !m.see(m.engine.State()) && m.more {
+	news := m.seeWhatIf()
+	switch seen := m.see(m.engine.State()); {
+	case seen:
+	case news && m.held == nil:
+		m.follow()
+	case m.more:
 		m.work(m.frame())
 	}
 	if m.notice.text != "" && !m.notice.bad && !m.now().Before(m.notice.until) {
@@ -399,14 +408,24 @@ func (m *model) grant(w wish) tea.Cmd {
 		m.past = nil
 	case w.edit != nil:
 		m.over = newFilterLine(w.edit)
+	case w.do != nil:
+		return w.do(m)
 	case w.place != nil:
 		return m.show(w.place)
 	case w.over != nil:
 		m.over = w.over
-	case w.do != nil:
-		return w.do(m)
 	case w.copy != "":
 		return tea.SetClipboard(w.copy)
+	case w.beside:
+		menu := newWorkloadMenu(m.o.Workloads, m.latest.Workload.Name)
+		menu.beside = true
+		m.over = menu
+	case w.hold != nil:
+		m.engine.StopSession(w.hold.lane, w.hold.hold)
+		return m.commanded()
+	case w.release != nil:
+		m.engine.ReleaseSession(*w.release)
+		return m.commanded()
 	}
 	return nil
 }
@@ -429,7 +448,7 @@ func (m *model) heed(o outcome) tea.Cmd {
 		m.engine.SetMode(o.setMode.usage, o.setMode.mode)
 		return m.commanded()
 	case o.load != "":
-		return m.beginLoad(o.load)
+		return m.beginLoad(o.load, o.beside)
 	case o.do != nil:
 		return o.do(m)
 	case o.act != noAction:

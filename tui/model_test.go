@@ -90,11 +90,18 @@ func TestCommands(t *testing.T) {
 		{fixture, []string{"w", "z", "backspace", "b", "e", "r", "t", "-", "ctrl+u", "v", "a", "r", "enter"}, []string{"load bert/varied"}},
 		{fixture, []string{"w", "down", "down", "up", "enter"}, []string{"load phi3-mini-4k/static"}},
 		{fixture, []string{"w", "esc"}, nil},
+		{sessionsFixture, []string{"5", "W", "b", "e", "r", "t", "enter"}, []string{"start bert/varied"}},
+		{sessionsFixture, []string{"5", "P"}, nil}, // none is marked
+		{sessionsFixture, []string{"5", "j", "P"}, []string{"stop 0 true"}},
+		{sessionsFixture, []string{"5", "j", "j", "P"}, []string{"stop 1 false"}},
+		{sessionsFixture, []string{"5", "j", "j", "R"}, []string{"release 1"}},
+		{sessionsFixture, []string{"5", "j", "j", "j", "R"}, nil}, // released already
+		{sessionsFixture, []string{"{", "5", "G", "R"}, []string{"release 3"}},
 		{fixture, []string{"space", "space", "+", "-", "=", "tab", "j", "k", "h", "l", "g", "G", "?", "j", "G", "q", "esc"}, nil},
 		{fixture, []string{"1", "t", "s", "b", "x", "y", "[", "]", ":", "M", "z"}, nil}, // not yet
 	} {
 		r := at80(c.st())
-		if cmd := r.keys(c.keys...); cmd != nil && c.want != nil && strings.HasPrefix(c.want[0], "load") {
+		if cmd := r.keys(c.keys...); cmd != nil && c.want != nil && (strings.HasPrefix(c.want[0], "load") || strings.HasPrefix(c.want[0], "start")) {
 			r.Update(cmd())
 		}
 		if !slices.Equal(r.engine.calls, c.want) {
@@ -456,7 +463,7 @@ func TestHelpScrolls(t *testing.T) {
 		if r.text() != end {
 			t.Errorf("%v: down is not the way back", size)
 		}
-		for range 100 {
+		for range 400 {
 			r.keys("pgup")
 		}
 		if r.text() != first {

@@ -23,6 +23,8 @@ type outcome struct {
 	setMode *modeChoice
 	// load is the workload to play, if not empty.
 	load string
+	// beside is that it is to be played beside what is.
+	beside bool
 	// act is what to do as if its key had been pressed.
 	act action
 	// do is what else is to be done.

@@ -39,12 +39,13 @@ func checkFits(t tb, picture string, w, h int) {
 var circumstances = map[string]func() *engine.State{
 	"fixture": fixture, "paused": pausedFixture, "failed": failedFixture, "empty": emptyFixture, "host": hostFixture,
 	"hostile": hostileFixture, "huge": hugeFixture, "history": historyFixture,
+	"sessions": sessionsFixture,
 }
 
 var overlays = [][]string{nil, {"m"}, {"m", "tab", "s"}, {"w"}, {"w", "l"}, {"w", "z"}, {"?"}, {"?", "G"}, {"space"}, {"tab", "k", "k"}, {"j", "G"}, {"3"}, {"3", "k", "k"},
 	{"3", "/", "type:miss size>=4MiB"}, {"3", "/", "模型 type:oops"}, {"3", "/", "run=3", "enter", "["}, {"{", "{"}, {"home"}, {"space", "["}, {"4"}, {"4", "j", "o", "v"},
 	{"4", "/", "state:cached", "enter"}, {"2"}, {"2", "j", "h", "h"}, {"2", "v", "e", "o", "O"}, {"2", "tab", "-", "-"}, {"2", "/", "new>2", "enter"}, {"{", "2"}, {"f"}, {"f", "f", "enter"},
-	{"v", "tab", "tab", "h", "h"}, {"a"}, {"a", "v", "v", "tab", "tab", "h", "-"}, {"home", "4"}, {":"}, {":", "run"}}
+	{"v", "tab", "tab", "h", "h"}, {"a"}, {"a", "v", "v", "tab", "tab", "h", "-"}, {"5"}, {"5", "j", "j", "-", "P"}, {"5", "W"}, {"{", "5"}, {"home", "4"}, {":"}, {":", "run"}}
 
 // TestEverySize: no terminal is too small to draw on, and nothing ever sticks
 // out of it.
@@ -67,7 +68,7 @@ func TestEverySize(t *testing.T) {
 
 // TestAnything: the same for any state, overlay, theme and size.
 func TestAnything(t *testing.T) {
-	names := []string{"fixture", "paused", "failed", "empty", "host", "hostile", "huge", "history"}
+	names := []string{"fixture", "paused", "failed", "empty", "host", "hostile", "huge", "history", "sessions"}
 	rapid.Check(t, func(t *rapid.T) {
 		name := rapid.SampledFrom(names).Draw(t, "state")
 		o := Options{

@@ -14,6 +14,7 @@ const (
 	screenBuckets
 	screenEvents
 	screenBuffers
+	screenSessions
 	screenCompare
 	screenTune
 
@@ -28,12 +29,13 @@ type tab struct {
 
 // tabs are the screens, by screenID.
 var tabs = [numScreens]tab{
-	screenLive:    {"1", "Live", toLive},
-	screenBuckets: {"2", "Buckets", toBuckets},
-	screenEvents:  {"3", "Events", toEvents},
-	screenBuffers: {"4", "Buffers", toBuffers},
-	screenCompare: {"6", "Compare", toCompare},
-	screenTune:    {"7", "Tune", toTune},
+	screenLive:     {"1", "Live", toLive},
+	screenBuckets:  {"2", "Buckets", toBuckets},
+	screenEvents:   {"3", "Events", toEvents},
+	screenBuffers:  {"4", "Buffers", toBuffers},
+	screenSessions: {"5", "Sessions", toSessions},
+	screenCompare:  {"6", "Compare", toCompare},
+	screenTune:     {"7", "Tune", toTune},
 }
 
 // tabsWidth is the room for the tabs beside the hints.
@@ -123,7 +125,18 @@ type wish struct {
 	edit   *filterEdit
 	over   overlay              // to open
 	do     func(*model) tea.Cmd // what else is to be done
-	place  *place
+	// beside asks for a menu of workloads to play in a session of its own; hold
+	// and release are about one that there is.
+	beside  bool
+	hold    *sessionHold
+	release *int // lane
+	place   *place
+}
+
+// sessionHold holds the sessions of a lane, or lets them go on.
+type sessionHold struct {
+	lane int
+	hold bool
 }
 
 // place is something on a screen that another one leads to: a key, or a run, or

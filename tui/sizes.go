@@ -26,7 +26,7 @@ const (
 	adviseEvery = 2 * time.Second
 	// workEvery is when a screen goes on with work that it has left, while the
 	// workload does not run.
-	workEvery = 30 * time.Millisecond
+	workEvery = 100 * time.Millisecond
 	// suspendWithin bounds the wait for the end of a run before ctrl+z stops
 	// the program.
 	suspendWithin = time.Second
@@ -86,7 +86,7 @@ const (
 	// entriesPerTick is how many entries are looked at per tick, and
 	// entriesIdle while the workload is paused: a screen that nobody touches
 	// takes no more than a few hundredths of a core.
-	entriesPerTick, entriesIdle = 20_000, 5_000
+	entriesPerTick, entriesIdle = 20_000, 9_000
 	// blockEntries is how many events are counted together: those of two chunks
 	// of the journal, which can be read without reading others.
 	blockEntries = 1 << 16

@@ -28,6 +28,11 @@ type Controller interface {
 	Step()
 	SetPace(runsPerSecond float64)
 	Load(*workload.Trace)
+	// StartSession plays a workload beside, StopSession holds one of those that
+	// are played, ReleaseSession ends it; by engine.Session.Lane.
+	StartSession(*workload.Trace)
+	StopSession(lane int, stopped bool)
+	ReleaseSession(lane int)
 }
 
 // WorkloadItem is a workload that can be chosen.
@@ -65,6 +70,9 @@ type Options struct {
 	// LoadWorkload reads a workload. It is called beside the screen and given
 	// up when its context ends.
 	LoadWorkload func(ctx context.Context, name string) (*workload.Trace, error)
+	// WhatIf is what other modes would do with what is played, the same pointer
+	// as long as nothing changed; nil where nobody simulates them.
+	WhatIf func() *WhatIf
 
 	// Recorded is the file that the engine's state was read from, if nothing is
 	// played: then nothing can be commanded.

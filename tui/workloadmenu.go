@@ -14,6 +14,7 @@ type workloadMenu struct {
 	items  []WorkloadItem
 	filter string
 	cursor int // among those that the filter leaves
+	beside bool
 }
 
 func newWorkloadMenu(items []WorkloadItem, now string) *workloadMenu {
@@ -59,7 +60,7 @@ func (m *workloadMenu) press(a action, key tea.KeyPressMsg, _ *frame, _, h int) 
 		return outcome{close: true}
 	case accept:
 		if m.cursor < len(shown) {
-			return outcome{close: true, load: shown[m.cursor].Name}
+			return outcome{close: true, load: shown[m.cursor].Name, beside: m.beside}
 		}
 	case moveUp, moveDown, pageUp, pageDown:
 		s := scroll{cursor: m.cursor}
@@ -98,7 +99,11 @@ type workloadRow struct {
 
 func (m *workloadMenu) draw(v view, f *frame) {
 	shown := m.shown()
-	in, _ := dialog(v, f, "Workload", f.say("{menu-accept} plays it, {back} leaves"), 112, len(m.items)+2)
+	title := "Workload"
+	if m.beside {
+		title = "Workload to play beside"
+	}
+	in, _ := dialog(v, f, title, f.say("{menu-accept} plays it, {back} leaves"), 112, len(m.items)+2)
 	in.put(in.put(0, 0, "filter ", label), 0, m.filter+"_", keycap)
 	if len(shown) == 0 {
 		drawEmpty(in.sub(0, 1, in.w, in.h-1), "nothing, because no recording has \""+m.filter+"\" in its name or description")

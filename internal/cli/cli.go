@@ -15,7 +15,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"bucketscope/internal/cost"
 	"bucketscope/internal/device"
+	"bucketscope/internal/lab"
 	"bucketscope/internal/quiet"
 	"bucketscope/snapshots"
 	"bucketscope/workload"
@@ -113,7 +115,7 @@ func exitCode(err error) int {
 	case errors.As(err, &sig):
 		return 128 + int(sig.sig)
 	case errors.As(err, new(usageError)), errors.As(err, new(*workload.FormatError)), errors.As(err, new(*snapshots.FormatError)),
-		errors.As(err, new(*importer.FormatError)):
+		errors.As(err, new(*importer.FormatError)), errors.As(err, new(*cost.FormatError)), errors.As(err, new(*lab.FileError)):
 		return exitUsage
 	case errors.Is(err, device.ErrNoAdapter):
 		return exitNoDevice
@@ -147,7 +149,7 @@ terminal interface; m picks another mode while it runs, ? lists the keys.`,
 	f.add(root)
 	s.add(root)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(a.runCommand(), a.openCommand(), a.tuneCommand(), a.compareCommand(), a.exportCommand(), a.importCommand(), a.recordCommand(), a.workloadsCommand(), a.configCommand(), a.doctorCommand(), a.versionCommand())
+	root.AddCommand(a.runCommand(), a.openCommand(), a.tuneCommand(), a.calibrateCommand(), a.resultsCommand(), a.compareCommand(), a.exportCommand(), a.importCommand(), a.recordCommand(), a.workloadsCommand(), a.configCommand(), a.doctorCommand(), a.versionCommand())
 	root.CompletionOptions.HiddenDefaultCmd = false
 	return root
 }

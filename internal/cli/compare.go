@@ -13,6 +13,7 @@ import (
 	"bucketscope/snapshots"
 	"bucketscope/snapshots/compare"
 	"bucketscope/snapshots/export"
+	"bucketscope/workload"
 )
 
 // compareFormats are what --format of compare takes.
@@ -121,6 +122,17 @@ func (a *app) compare(files []string, o compare.Options, format, out string) err
 	if write == nil {
 		return usagef("--format %q: want %s", format, strings.Join(compareFormats, ", "))
 	}
+	if format == "table" || format == "markdown" {
+		beside := a.yardsticksOf(inputs[0].Doc, format == "markdown")
+		figures := write
+		write = func(w io.Writer) error {
+			if err := figures(w); err != nil {
+				return err
+			}
+			_, err := io.WriteString(w, beside)
+			return err
+		}
+	}
 	if err := a.writeOut(out, write); err != nil {
 		return err
 	}
@@ -128,6 +140,20 @@ func (a *app) compare(files []string, o compare.Options, format, out string) err
 		return &brokenError{broken}
 	}
 	return nil
+}
+
+// yardsticksOf are the yardsticks of what a document was made from, where the
+// program has it.
+func (a *app) yardsticksOf(d *snapshots.RunDocument, markdown bool) string {
+	t, err := workload.Load(d.Workload.Name)
+	if err != nil || t.SHA256 != d.Workload.SHA256 {
+		return "\nNo yardsticks: " + d.Workload.Name + " is no workload that is built in.\n"
+	}
+	text := yardsticks(t, false)
+	if markdown {
+		text = "```\n" + text + "```\n"
+	}
+	return "\n" + text
 }
 
 // writeOut writes a file, or to standard output.

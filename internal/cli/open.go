@@ -196,4 +196,8 @@ func (recording) Step()                                                 {}
 func (recording) SetPace(float64)                                       {}
 func (recording) Load(*workload.Trace)                                  {}
 
+func (recording) StartSession(*workload.Trace) {}
+func (recording) StopSession(int, bool)        {}
+func (recording) ReleaseSession(int)           {}
+
 var _ tui.Controller = recording{}

@@ -34,6 +34,7 @@ type playFlags struct {
 	refresh         int
 	cacheLimit      int64
 	fitRatio        int
+	calibration     string      // file; empty is the device's own
 	named           *pflag.Flag // --workload, to tell whether it was given
 	sessions        sessionFlags
 }
@@ -161,6 +162,7 @@ func (f *playFlags) add(cmd *cobra.Command) {
 	p.IntVar(&f.refresh, "refresh-every", params.RefreshEvery, "look at pending storage buffers every so many `submits`")
 	p.Int64Var(&f.cacheLimit, "cache-limit", params.CacheLimit, "mlx: most free `bytes` kept, 0 for no limit")
 	p.IntVar(&f.fitRatio, "fit-ratio", params.FitRatio, "ncnnRatio: how much of a larger buffer a request must fill, in 1/256ths; 0 is `any`")
+	p.StringVar(&f.calibration, "calibration", "", "`file` from calibrate that predicts run latency (default the device's own, where there is one)")
 	var modes []string
 	for _, m := range cachemodes.Modes() {
 		modes = append(modes, m.Name)

@@ -97,6 +97,10 @@ func (a *app) run(ctx context.Context, f *playFlags, o runOutput, repeat int) (e
 			return err
 		}
 	}
+	prices, unpriced, err := loadCalibration(f.calibration, dev.Info())
+	if err != nil {
+		return err
+	}
 	doc := document(traces, dev.Info(), weights, repeat)
 	if len(traces) > 1 {
 		doc.Concurrency = concurrency(traces, &f.sessions)
@@ -137,6 +141,15 @@ func (a *app) run(ctx context.Context, f *playFlags, o runOutput, repeat int) (e
 			return fmt.Errorf("%s under %s: %w", doc.Workload.Name, cfg[cachemodes.Storage].Mode, err)
 		}
 		doc.Results = append(doc.Results, result(dev.Info(), res, sharing, f.sessions.capture))
+		if prices != nil && f.sessions.turns != turnsParallel {
+			if err := predict(ctx, traces, engine.Options{
+				Config: cfg, Weights: weights, Repeat: repeat, Sharing: sharing, Capture: f.sessions.capture, Seed: f.sessions.seed,
+				WholeRuns: f.sessions.turns == turnsRuns,
+			}, prices, &doc.Results[i]); err != nil {
+				bar.clear()
+				return err
+			}
+		}
 		if o.snapshot == "" {
 			continue
 		}
@@ -161,7 +174,30 @@ func (a *app) run(ctx context.Context, f *playFlags, o runOutput, repeat int) (e
 			return err
 		}
 	}
-	return a.printRun(doc, o.si)
+	if err := a.printRun(doc, o.si); err != nil {
+		return err
+	}
+	var more []string
+	if text := predictions(doc); text != "" {
+		if note := calibrationNote(prices, dev.Info()); note != "" {
+			text += "! " + note + "\n"
+		}
+		more = append(more, text)
+	} else if dev.Info().Timed {
+		if prices != nil {
+			unpriced = "which of several threads comes first cannot be predicted"
+		}
+		more = append(more, "No latency was predicted: "+unpriced+".\n")
+	}
+	if len(configs) > 1 && len(traces) == 1 {
+		more = append(more, yardsticks(traces[0], o.si))
+	}
+	for _, text := range more {
+		if _, err := fmt.Fprintf(a.out, "\n%s", text); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // document is the head of a result.

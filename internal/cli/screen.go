@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"os"
+	"runtime/debug"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -21,6 +22,10 @@ import (
 // defaultPace is watchable: a run every quarter of a second.
 const defaultPace = 4
 
+// garbage is how much of the heap may be garbage, in percent of what is in use:
+// the history is large, but there are few pointers in it to follow.
+const garbage = 50
+
 // screenFlags are the terminal interface's own.
 type screenFlags struct {
 	pace   float64
@@ -36,12 +41,15 @@ type screenFlags struct {
 	mouse  bool
 	// metrics is the address to serve them on; empty for none.
 	metrics string
+	// whatIf tells to play other modes in memory meanwhile.
+	whatIf bool
 }
 
 func (s *screenFlags) add(cmd *cobra.Command) {
 	p := cmd.Flags()
 	p.Float64VarP(&s.pace, "pace", "p", defaultPace, "`runs` per second, 0 for flat out")
 	p.BoolVar(&s.paused, "paused", false, "begin paused; p goes on, n steps one run")
+	p.BoolVar(&s.whatIf, "what-if", true, "play every other mode in memory meanwhile, on spare cores")
 	addMetricsFlag(cmd, &s.metrics)
 	addSnapshotFlag(cmd, &s.snapshot)
 	s.addLook(cmd)
@@ -101,7 +109,14 @@ func (a *app) screen(cmd *cobra.Command, f *playFlags, s *screenFlags) (err erro
 	if err := a.terminal(); err != nil {
 		return err
 	}
-	t, err := f.load()
+	sharings, err := f.sessions.sharings()
+	if err != nil {
+		return err
+	}
+	if len(sharings) > 1 {
+		return usagef("--scope %s: the screen plays under one scope; 'bucketscope run' compares several", f.sessions.scope)
+	}
+	traces, err := f.loadAll()
 	if err != nil {
 		return err
 	}
@@ -109,17 +124,30 @@ func (a *app) screen(cmd *cobra.Command, f *playFlags, s *screenFlags) (err erro
 	if err != nil {
 		return err
 	}
-	if err := fits(ctx, t, cfg, dev, weights); err != nil {
+	if err := allFit(ctx, traces, cfg, dev, weights); err != nil {
 		_ = dev.Close()
 		return err
 	}
 	a.capture()
+	debug.SetGCPercent(garbage)
 	reader := driver.Open(dev.Info())
 	defer reader.Close()
-	live := engine.StartLive(ctx, t, dev, engine.LiveOptions{
+	options := engine.LiveOptions{
 		Config: cfg, Weights: weights, Pace: s.pace, Paused: s.paused,
+		Sharing: sharings[0], Capture: f.sessions.capture, Others: traces[1:],
 		Read: func() engine.Reading { return reading(reader) },
-	})
+	}
+	var others func() *tui.WhatIf
+	if s.whatIf {
+		w, show, err := whatIf(f.calibration, dev.Info())
+		if err != nil {
+			_ = dev.Close() // what is wrong with the calibration explains
+			return err
+		}
+		defer w.Close() // after the workload's end
+		options.Follow, others = w, show
+	}
+	live := engine.StartLive(ctx, traces[0], dev, options)
 	limit := limitOf(dev.Info())
 	url, stopMetrics, err := serveMetrics(s.metrics, func() *metrics.Sample { return liveSample(live.State(), limit) })
 	if err != nil {
@@ -145,9 +173,9 @@ func (a *app) screen(cmd *cobra.Command, f *playFlags, s *screenFlags) (err erro
 		items = append(items, tui.WorkloadItem{Name: w.Name, Description: w.Description, Runs: w.Runs, Events: w.Events, Sessions: w.Sessions})
 	}
 	k := newKeeper(s.folder)
-	k.played(t)
+	k.played(traces[0])
 	o := tui.Options{
-		Engine: live, Workloads: items,
+		Engine: live, Workloads: items, WhatIf: others,
 		LoadWorkload: func(ctx context.Context, name string) (*workload.Trace, error) {
 			t, err := loadNamed(name)
 			if err == nil {

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"testing"
+	"time"
 
 	"bucketscope/cachemodes"
 	"bucketscope/internal/device"
@@ -39,5 +40,24 @@ func BenchmarkReplay(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// BenchmarkLive is the speed of a live profile on the host device: the replay
+// with its journal, its graph, the map of keys and the states that it
+// publishes. An operation is one event.
+func BenchmarkLive(b *testing.B) {
+	lp := &loop{live: &Live{}, dev: device.NewHost(), opt: LiveOptions{Weights: MakeWeights}, cfg: cachemodes.DefaultConfig()}
+	lp.load(load(b, "phi3-mini-4k/grow"))
+	for range len(lp.trace.Events) {
+		lp.play(&lp.parts[lp.part].events[lp.at])
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		e := &lp.parts[lp.part].events[lp.at]
+		lp.play(e)
+		if e.Op == workload.RunEnd && time.Since(lp.lastPublish) >= publishEvery {
+			lp.publish()
+		}
 	}
 }

@@ -179,7 +179,7 @@ func capTooLow(st *State, w writer) (Finding, bool) {
 		text = fmt.Sprintf("%s: %d wanted, cap %d → %s made a run since run %d",
 			w.size(k.Size), worst.want, k.Cap, units.Rate(float64(worst.made)/float64(runs)), since)
 	}
-	remedy := fmt.Sprintf("A cap of %d makes none.", worst.want)
+	remedy := fmt.Sprintf("Raise it to %d.", worst.want)
 	switch n := len(lost) - 1; {
 	case n == 1:
 		remedy += " One more key is over its cap."

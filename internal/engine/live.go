@@ -34,6 +34,12 @@ const (
 	keepMarks = 512
 )
 
+// MemoryBound is the most heap, in bytes, that a live profile takes however
+// long it runs, beside the workload and the device: the journal's keepJournal
+// and the chunk that it writes to, 9 MiB of graph, 6 MiB of runs, 3 MiB of keys
+// of runs, the books, and two States.
+const MemoryBound = 104 << 20
+
 // Reading is what a driver says is held, in bytes; OK is false where it cannot
 // say, and Reason then tells why.
 type Reading struct {
@@ -75,6 +81,8 @@ type State struct {
 	Sessions []Session // by index
 	Sharing  cachemodes.Sharing
 	Capture  bool
+	Hazards  int64 // seen; the history has each
+	Loans    []probe.Loan
 	Device   device.Info
 	Config   cachemodes.Config
 	Weights  Weights
@@ -167,9 +175,10 @@ type Live struct {
 	done   chan struct{}
 	err    error // of closing the device; read after done
 
-	mu   sync.Mutex
-	cmds []func(*loop)
-	wake chan struct{} // holds a token while cmds may not be empty
+	mu     sync.Mutex
+	broken *PanicError // of a session's goroutine
+	cmds   []func(*loop)
+	wake   chan struct{} // holds a token while cmds may not be empty
 }
 
 // LiveOptions say how to begin.
@@ -180,6 +189,14 @@ type LiveOptions struct {
 	Paused  bool
 	// Read asks the driver; nil where there is none to ask.
 	Read func() Reading
+	// Follow, if set, is told everything that is played.
+	Follow Follower
+	// Sharing says who shares free buffers; Capture makes graphs of the runs that
+	// can be.
+	Sharing cachemodes.Sharing
+	Capture bool
+	// Others are played beside the workload from its beginning.
+	Others []*workload.Trace
 }
 
 // StartLive begins to play t on dev, which Live closes when it ends: when ctx
@@ -187,8 +204,9 @@ type LiveOptions struct {
 func StartLive(ctx context.Context, t *workload.Trace, dev device.Device, o LiveOptions) *Live {
 	ctx, cancel := context.WithCancel(ctx)
 	l := &Live{wake: make(chan struct{}, 1), done: make(chan struct{}), cancel: cancel}
-	lp := &loop{live: l, dev: dev, opt: o, cfg: o.Config, pace: o.Pace, paused: o.Paused}
+	lp := &loop{live: l, dev: dev, opt: o, cfg: o.Config, pace: o.Pace, paused: o.Paused, tap: tap{to: o.Follow}}
 	lp.load(t)
+	lp.joinOthers()
 	lp.publish()
 	go func() {
 		defer close(l.done)
@@ -198,6 +216,13 @@ func StartLive(ctx context.Context, t *workload.Trace, dev device.Device, o Live
 			}
 		}()
 		lp.run(ctx)
+		l.mu.Lock()
+		broken := l.broken
+		l.mu.Unlock()
+		if broken != nil {
+			l.err = broken
+			return
+		}
 		l.err = lp.end()
 	}()
 	return l
@@ -269,7 +294,8 @@ func (l *Live) SetMode(u cachemodes.Usage, m cachemodes.ModeID) {
 
 // SetParams changes the numbers of a usage's mode, which must be valid, at the
 // end of the run going on, or at once between two runs: every run is played
-// under one set of numbers. Until then State.Waiting counts the change.
+// under one set of numbers; of several workloads at once, every run of the first.
+// Until then State.Waiting counts the change.
 func (l *Live) SetParams(u cachemodes.Usage, p cachemodes.Params, mark string) {
 	l.send(func(lp *loop) {
 		lp.waiting = append(lp.waiting, change{u, p, mark})
@@ -280,6 +306,8 @@ func (l *Live) SetParams(u cachemodes.Usage, p cachemodes.Params, mark string) {
 // Note puts a remark of a person's into the history, as a mark.
 func (l *Live) Note(text string) {
 	l.send(func(lp *loop) {
+		lp.lock()
+		defer lp.unlock()
 		at := lp.player.journal.End()
 		lp.player.remark(text)
 		lp.mark(at, NotePrefix+text)
@@ -295,16 +323,25 @@ func (l *Live) Pause(paused bool) { l.send(func(lp *loop) { lp.pause(paused) }) 
 func (l *Live) Step() {
 	l.send(func(lp *loop) {
 		lp.pause(false)
+		lp.lock()
+		defer lp.unlock()
 		lp.stepping = true
 	})
 }
 
 // SetPace changes the pace, in runs per second; 0 is flat out.
-func (l *Live) SetPace(pace float64) { l.send(func(lp *loop) { lp.pace = pace }) }
+func (l *Live) SetPace(pace float64) {
+	l.send(func(lp *loop) {
+		lp.lock()
+		defer lp.unlock()
+		lp.pace = pace
+	})
+}
 
 // Load plays another workload from its beginning, with empty books.
 func (l *Live) Load(t *workload.Trace) {
 	l.send(func(lp *loop) {
+		lp.dismiss()
 		err := lp.player.close()
 		lp.load(t)
 		lp.settle()
@@ -330,16 +367,20 @@ type loop struct {
 	trace  *workload.Trace
 	about  Workload
 	player *Player
+	tap    tap
 	parts  []part // prologue, loop; the last one repeats
 	part   int
 	at     int // in parts[part].events
 
-	waiting          []change // for the end of a run
-	paused, stepping bool
-	between          bool // the last event ended a run, or was outside of any
-	err              error
-	clock            stopwatch
-	nextRun          time.Time
+	waiting           []change // for the end of a run
+	crew              crew
+	counted           atomic.Int64 // events of the crew
+	stopped, released bool         // the first workload is held, or its sessions are no more
+	paused, stepping  bool
+	between           bool // the last event ended a run, or was outside of any
+	err               error
+	clock             stopwatch
+	nextRun           time.Time
 
 	runs     probe.Tail[probe.Run]
 	marks    probe.Tail[Mark]
@@ -358,10 +399,9 @@ type loop struct {
 // load begins a trace with empty books.
 func (lp *loop) load(t *workload.Trace) {
 	lp.trace = t
-	lp.parts = []part{{events: t.Events}}
-	if l := t.Loop(); l != nil {
-		lp.parts = []part{{events: t.Prologue()}, {events: l}}
-	}
+	lp.parts = partsOf(t)
+	lp.stopped, lp.released = false, false
+	lp.counted.Store(0)
 	lp.part, lp.at, lp.err, lp.stepping, lp.between = 0, 0, nil, false, true
 	lp.about = Workload{
 		Name: t.Name, Model: t.Header.Model, Pattern: t.Header.Pattern, Runs: len(t.Runs), Sessions: len(t.Sessions),
@@ -380,18 +420,26 @@ func (lp *loop) load(t *workload.Trace) {
 	lp.current, lp.events, lp.overhead = probe.RunInfo{}, 0, -1
 	lp.clock.reset()
 	lp.nextRun = time.Now()
-	lp.player = newPlayer(t, lp.cfg, lp.dev, lp.opt.Weights, lp.runEnded)
+	lp.player = begin(lp.dev, setup{
+		config: lp.cfg, sharing: lp.opt.Sharing, weights: lp.opt.Weights, capture: lp.opt.Capture, onRun: lp.runEnded,
+	})
+	lp.player.add(t)
 	lp.player.clock = lp.clock.us
 	lp.player.journal = probe.NewJournal(lp.player.led, lp.cfg, keepJournal, probe.NewSeries(slotUS, keepSlots))
+	lp.tap.begin(t, lp.cfg)
 }
 
 // run plays until ctx is done.
 func (lp *loop) run(ctx context.Context) {
 	for ctx.Err() == nil {
-		if lp.err != nil || lp.paused && lp.between {
-			lp.clock.pause(true)
+		if lp.held() {
 			lp.publish()
 			lp.wait(ctx, readEvery)
+			continue
+		}
+		if lp.released || lp.stopped && lp.between { // others may play
+			lp.publish()
+			lp.wait(ctx, publishEvery)
 			continue
 		}
 		if len(lp.parts[lp.part].events) == 0 {
@@ -399,7 +447,7 @@ func (lp *loop) run(ctx context.Context) {
 			continue
 		}
 		e := &lp.parts[lp.part].events[lp.at]
-		if e.Op == workload.RunStart && lp.player.inRun == 0 && lp.pace > 0 && !lp.stepping {
+		if e.Op == workload.RunStart && lp.player.lanes[0].open == 0 && lp.pace > 0 && !lp.steps() {
 			if d := time.Until(lp.nextRun); d > 0 {
 				lp.publish()
 				if lp.wait(ctx, min(d, publishEvery)) {
@@ -469,10 +517,13 @@ func (lp *loop) play(e *workload.Event) {
 		return
 	}
 	lp.events++
+	lp.tap.event(e)
 	if e.Op == workload.RunStart {
+		lp.lock()
 		lp.runDevUS = lp.player.deviceUS
+		lp.unlock()
 	}
-	lp.between = lp.player.inRun == 0 || e.Op == workload.RunEnd
+	lp.between = lp.player.lanes[0].open == 0 || e.Op == workload.RunEnd
 	lp.settle()
 	lp.advance()
 }
@@ -501,9 +552,12 @@ func (lp *loop) advance() {
 	lp.at = 0
 	if lp.part < len(lp.parts)-1 {
 		lp.part++
-		return
+	} else {
+		lp.player.lanes[0].pass++
 	}
-	lp.player.lanes[0].pass++
+	if lp.part == len(lp.parts)-1 {
+		lp.tap.pass(lp.player.lanes[0].pass, lp.cfg)
+	}
 }
 
 func (lp *loop) runEnded(r *probe.Run) {
@@ -513,14 +567,39 @@ func (lp *loop) runEnded(r *probe.Run) {
 	}
 	if lp.stepping {
 		lp.stepping = false
-		lp.pause(true)
+		lp.paused = true
 	}
+}
+
+// steps reports whether a single run was asked for.
+func (lp *loop) steps() bool {
+	lp.lock()
+	defer lp.unlock()
+	return lp.stepping
+}
+
+// held reports whether nothing is to be played: it was paused, or it failed. The
+// profile's clock stands meanwhile.
+func (lp *loop) held() bool {
+	lp.lock()
+	defer lp.unlock()
+	if lp.err == nil && !(lp.paused && lp.between) {
+		return false
+	}
+	lp.clock.pause(true)
+	return true
 }
 
 func (lp *loop) pause(paused bool) {
 	if lp.err != nil && !paused {
 		lp.load(lp.trace)
+		lp.joinOthers()
 		lp.settle()
+	}
+	lp.lock()
+	defer lp.unlock()
+	if lp.crew.moved != nil {
+		lp.crew.moved.Broadcast()
 	}
 	lp.paused = paused
 	if !paused {
@@ -531,13 +610,16 @@ func (lp *loop) pause(paused bool) {
 
 // set changes a setting now, and for the workloads to come.
 func (lp *loop) set(u cachemodes.Usage, s cachemodes.Setting, mark string) {
+	lp.lock()
 	at := lp.player.journal.End()
-	if err := lp.player.set(u, s); err != nil {
-		lp.fail(err)
-		return
+	err := lp.player.set(u, s)
+	if err == nil {
+		lp.cfg[u] = s
+		lp.tap.set(u, s)
+		lp.mark(at, mark)
 	}
-	lp.cfg[u] = s
-	lp.mark(at, mark)
+	lp.unlock()
+	lp.fail(err)
 }
 
 // mark notes what a person changed, or that the workload stopped, under the
@@ -551,6 +633,7 @@ func (lp *loop) fail(err error) {
 	if err == nil {
 		return
 	}
+	lp.dismiss()
 	if lp.err == nil {
 		lp.err = err
 	}
@@ -561,6 +644,7 @@ func (lp *loop) fail(err error) {
 
 // end leaves the device empty and closes it.
 func (lp *loop) end() error {
+	lp.dismiss()
 	err := lp.player.close()
 	if cerr := lp.dev.Close(); err == nil {
 		err = cerr
@@ -570,7 +654,10 @@ func (lp *loop) end() error {
 
 // publish replaces the State.
 func (lp *loop) publish() {
+	lp.lock()
+	defer lp.unlock()
 	lp.lastPublish = time.Now()
+	lp.tap.flush()
 	if lp.opt.Read != nil && time.Since(lp.lastRead) >= readEvery {
 		lp.lastRead = lp.lastPublish
 		lp.reading = lp.opt.Read()
@@ -578,11 +665,11 @@ func (lp *loop) publish() {
 	}
 	led, graph, demand := lp.player.led, lp.player.journal.Graph(), lp.player.journal.Demand()
 	s := &State{
-		Workload: lp.about, Sessions: lp.player.sessions(), DeviceUS: int64(lp.player.deviceUS), Device: lp.dev.Info(), Config: lp.cfg, Weights: lp.opt.Weights,
+		Workload: lp.about, Sessions: lp.sessions(), Sharing: lp.opt.Sharing, Capture: lp.opt.Capture, Hazards: led.Hazards(), Loans: led.Loans(), DeviceUS: int64(lp.player.deviceUS), Device: lp.dev.Info(), Config: lp.cfg, Weights: lp.opt.Weights,
 		Err: lp.err, Pace: lp.pace, Pass: lp.player.lanes[0].pass,
 		Play: lp.plays, Seq: lp.player.journal.End(),
 		NowUS: lp.clock.us(), Current: lp.current, InRun: lp.player.inRun > 0,
-		Events: lp.events, Overhead: lp.overhead, Driver: lp.reading,
+		Events: lp.events + lp.counted.Load(), Overhead: lp.overhead, Driver: lp.reading,
 		Total: led.Total(), Runs: lp.runs.All(), RunCount: led.Runs(), Adjusts: led.Adjusts(), Marks: lp.marks.All(),
 		Slots: graph.Slots, PeakRun: graph.PeakRun, PeakAtUS: graph.PeakUS, History: lp.player.journal.History(), Waiting: len(lp.waiting),
 	}

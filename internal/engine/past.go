@@ -14,13 +14,14 @@ import (
 //
 // What no entry tells is unknown: the overhead, the pace
 // and the count of the workload's events. A workload was running, or it had
-// failed; whether it was held between two runs is not told either. The logs of
+// failed; whether it, or one of its sessions, was held between two runs is not
+// told either. The logs of
 // runs and marks and the graph reach as far back as st's.
 func StateAt(st *State, seq int64) *State {
 	m := st.History.At(seq)
 	graph := m.Graph()
 	s := &State{
-		Workload: st.Workload, Sessions: sessionsAt(st.Sessions, m), Sharing: st.Sharing, Capture: st.Capture, Device: st.Device, Config: m.Config, Weights: st.Weights,
+		Workload: st.Workload, Sessions: sessionsAt(st.Sessions, m), Sharing: st.Sharing, Capture: st.Capture, Hazards: m.Ledger.Hazards(), Loans: m.Ledger.Loans(), Device: st.Device, Config: m.Config, Weights: st.Weights,
 		Pass: m.Current.Pass, Play: st.Play, Seq: m.Seq, NowUS: m.AtUS, Current: m.Current, InRun: m.Ledger.InRun(),
 		Overhead: -1, Driver: Reading{Reason: "not recorded"},
 		Total: m.Ledger.Total(), Keys: keysAt(m), RunCount: m.Ledger.Runs(), Adjusts: m.Ledger.Adjusts(),
@@ -64,7 +65,7 @@ func StateAt(st *State, seq int64) *State {
 func sessionsAt(now []Session, m *probe.Moment) []Session {
 	out := slices.Clone(now)
 	for i := range out {
-		out[i].Books, out[i].Running, out[i].Run = m.Ledger.Session(int32(i)), false, probe.RunInfo{}
+		out[i].Books, out[i].Running, out[i].Run, out[i].Stopped = m.Ledger.Session(int32(i)), false, probe.RunInfo{}, false
 	}
 	for _, r := range m.Ledger.OpenRuns() {
 		if int(r.Session) < len(out) {

@@ -76,6 +76,7 @@ type lane struct {
 	open     int           // runs of it
 	waits    []probe.Waits // by session, since its last run end
 	recorded []bool        // by session: it has commands that are not submitted
+	inside   bool          // it has the lock
 	doomed   []device.ID   // to be destroyed once the lock is given back
 	graphs   *graphs       // nil where nothing is captured
 	deviceUS float64       // since it was booked
@@ -205,6 +206,7 @@ func (l *lane) enter(session int32) {
 		w.Count++
 		w.US += time.Since(began).Microseconds()
 	}
+	l.inside = true
 	if p.timed {
 		p.tick()
 	}
@@ -218,6 +220,7 @@ func (l *lane) leave() {
 	}
 	p.deviceUS += l.deviceUS
 	l.deviceUS = 0
+	l.inside = false
 	p.mu.Unlock()
 	if len(l.doomed) == 0 {
 		return
@@ -253,6 +256,18 @@ func (p *Player) deviceID(id cachemodes.BufID) device.ID {
 		return device.ID(id)
 	}
 	return p.devOf[id]
+}
+
+// share makes the player one for several goroutines from now on.
+func (p *Player) share() {
+	if p.shared {
+		return
+	}
+	p.shared = true
+	for id := range p.mgr.NumBuffers() {
+		p.devOf = append(p.devOf, device.ID(id))
+	}
+	p.numIDs = device.ID(len(p.devOf))
 }
 
 // newDeviceID is the device's number of a new buffer.
@@ -359,15 +374,11 @@ func (l *lane) make(id cachemodes.BufID, dev device.ID, size int64, usage cachem
 	if !errors.As(err, &oom) {
 		return err
 	}
-	if p.shared {
-		p.mu.Lock()
-	}
+	l.enter(0)
 	freed := p.mgr.Relieve(id)
 	n := len(freed)
 	l.book(freed)
-	if p.shared {
-		l.leave()
-	}
+	l.leave()
 	if n == 0 {
 		return err
 	}

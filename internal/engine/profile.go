@@ -30,6 +30,9 @@ type Options struct {
 	Watch func(*Figures)
 	// Progress, if set, is told now and then how many of the events are done.
 	Progress func(done, total int64)
+	// Clock, if set, is the time that runs are measured with, in microseconds:
+	// that of a device which only counts what a real one would take.
+	Clock func() int64
 	// Sharing says who shares free buffers.
 	Sharing cachemodes.Sharing
 	// Capture makes graphs of the runs that can be: see graphs.
@@ -92,6 +95,7 @@ type Session struct {
 	Books    probe.Session
 	Running  bool          // a run of it is going on
 	Run      probe.RunInfo // that, if Running
+	Stopped  bool          // held by a person
 }
 
 // Profile plays the whole trace and leaves the device empty. It stops at once,
@@ -113,6 +117,9 @@ func ProfileAll(ctx context.Context, traces []*workload.Trace, dev device.Device
 		},
 	})
 	f.p = p
+	if o.Clock != nil {
+		p.clock = o.Clock
+	}
 	if o.Record {
 		p.journal = probe.NewJournal(p.led, o.Config, probe.Unbounded, probe.NewSeries(slotUS, keepSlots))
 	}

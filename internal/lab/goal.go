@@ -64,7 +64,16 @@ func ParseLimit(s string) (Limit, error) {
 	return Limit{m, n * unit}, nil
 }
 
-// Cost says what a table costs in time, beyond what every table does.
+// Prices say what storage buffers cost in time, in microseconds, by size:
+// *cost.Calibration does for an adapter.
+type Prices interface {
+	// Miss is what one costs that is created, and given up some time; Hit one
+	// that is served again.
+	Miss(size int64) float64
+	Hit(size int64) float64
+}
+
+// Cost is prices on a line.
 type Cost struct {
 	CreateUS       float64 // of each buffer created, microseconds
 	CreateUSPerMiB float64 // of its size, its first write included
@@ -76,11 +85,11 @@ type Cost struct {
 // 16, 16 MiB 607 and 19, 64 MiB 2230 and 76; 64 KiB cost the same both ways.
 func DefaultCost() Cost { return Cost{CreateUS: 0, CreateUSPerMiB: 35, ClearUSPerMiB: 1.2} }
 
-// US is the estimate for a whole trace, in microseconds.
-func (c Cost) US(f *Figures) float64 {
-	const mib = 1 << 20
-	return c.CreateUS*float64(f.Creates) + c.CreateUSPerMiB*float64(f.CreateBytes)/mib + c.ClearUSPerMiB*float64(f.HitBytes)/mib
-}
+// Miss is the price of a create.
+func (c Cost) Miss(size int64) float64 { return c.CreateUS + c.CreateUSPerMiB*float64(size)/(1<<20) }
+
+// Hit is the price of a clear.
+func (c Cost) Hit(size int64) float64 { return c.ClearUSPerMiB * float64(size) / (1 << 20) }
 
 // Goal is what a table is to reach.
 type Goal struct {
@@ -88,7 +97,8 @@ type Goal struct {
 	Keys     int
 	Minimise Measure
 	Limits   []Limit
-	Cost     Cost
+	// Cost predicts latency; nil is DefaultCost.
+	Cost Prices
 	// Seed makes the search another one; the same seed finds the same table.
 	Seed uint64
 	// Replays bounds the search; 0 is as many as take some seconds.
@@ -115,8 +125,16 @@ func (g *Goal) value(m Measure, f *Figures) float64 {
 	case Creates:
 		return float64(f.Creates)
 	default:
-		return g.Cost.US(f)
+		return f.US
 	}
+}
+
+// prices are those of the goal, or else the default.
+func (g *Goal) prices() Prices {
+	if g.Cost == nil {
+		return DefaultCost()
+	}
+	return g.Cost
 }
 
 // Met reports whether figures keep every limit.
@@ -147,15 +165,25 @@ func (g *Goal) excess(f *Figures) float64 {
 	return sum
 }
 
+// mean is that of a measure of figures over several workloads.
+func mean(all []Figures, of func(f *Figures) float64) float64 {
+	sum := 0.0
+	for i := range all {
+		sum += of(&all[i])
+	}
+	return sum / float64(len(all))
+}
+
 // better compares by the limits, then by score, then by what is worth having
-// for nothing.
-func (g *Goal) better(a, b *Figures) bool {
-	if x, y := g.excess(a), g.excess(b); x != y {
+// for nothing. Limits and score are means over workloads.
+func (g *Goal) better(p, q *Point) bool {
+	if x, y := mean(p.each(), g.excess), mean(q.each(), g.excess); x != y {
 		return x < y
 	}
-	if x, y := g.score(a), g.score(b); x != y {
+	if x, y := mean(p.each(), g.score), mean(q.each(), g.score); x != y {
 		return x < y
 	}
+	a, b := &p.Figures, &q.Figures
 	if a.Peak != b.Peak {
 		return a.Peak < b.Peak
 	}

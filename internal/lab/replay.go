@@ -16,6 +16,19 @@ type Figures struct {
 	// HitBytes are the sizes of the buffers served from the cache, together:
 	// the engine clears each whole.
 	HitBytes int64 `json:"hit_bytes"`
+	// US is the time predicted for creates and clears, in microseconds; 0
+	// without prices.
+	US float64 `json:"predicted_us"`
+}
+
+// add adds figures up, of plays one after the other on a device each.
+func (f *Figures) add(g *Figures) {
+	f.Peak += g.Peak
+	f.Average += g.Average
+	f.Creates += g.Creates
+	f.CreateBytes += g.CreateBytes
+	f.HitBytes += g.HitBytes
+	f.US += g.US
 }
 
 // Replayer replays a Stream under one table after the other. It is used by one
@@ -27,11 +40,20 @@ type Replayer struct {
 	most   []int32 // largest free list of each bucket
 	keys   []int64
 	caps   []int32
+	// Creates of each bucket, and of each size above the table.
+	made, above []int64
+	prices      Prices // nil for none
 }
 
 // NewReplayer prepares to replay s.
 func NewReplayer(s *Stream) *Replayer {
-	return &Replayer{s: s, bucket: make([]int32, len(s.Sizes))}
+	return &Replayer{s: s, bucket: make([]int32, len(s.Sizes)), above: make([]int64, len(s.Sizes))}
+}
+
+// Price lets Replay predict latency.
+func (r *Replayer) Price(p Prices) *Replayer {
+	r.prices = p
+	return r
 }
 
 // Replay answers what engine.Profile would, repeat 1, with the bucket mode and
@@ -54,6 +76,7 @@ func (r *Replayer) Replay(t cachemodes.Table) Figures {
 			case b == above:
 				f.Creates++
 				f.CreateBytes += s.Sizes[size]
+				r.above[size]++
 				held += s.Sizes[size]
 				peak = max(peak, held+o.other)
 			case r.free[b] > 0:
@@ -62,6 +85,7 @@ func (r *Replayer) Replay(t cachemodes.Table) Figures {
 			default:
 				f.Creates++
 				f.CreateBytes += r.keys[b]
+				r.made[b]++
 				held += r.keys[b]
 				peak = max(peak, held+o.other)
 			}
@@ -88,16 +112,37 @@ func (r *Replayer) Replay(t cachemodes.Table) Figures {
 	if s.samples > 0 {
 		f.Average = (sum + s.others) / s.samples
 	}
+	if r.prices != nil {
+		f.US = r.us()
+	}
 	return f
+}
+
+// us prices what was replayed.
+func (r *Replayer) us() float64 {
+	us, asked := 0.0, make([]int64, len(r.keys)+1)
+	for i, b := range r.bucket {
+		asked[b] += r.s.Requests[i]
+		if n := r.above[i]; n > 0 {
+			us += float64(n) * r.prices.Miss(r.s.Sizes[i])
+		}
+	}
+	for b, key := range r.keys {
+		if asked[b] > 0 {
+			us += float64(r.made[b])*r.prices.Miss(key) + float64(asked[b]-r.made[b])*r.prices.Hit(key)
+		}
+	}
+	return us
 }
 
 // set makes a table the one in force.
 func (r *Replayer) set(t cachemodes.Table) {
-	r.keys, r.caps, r.free, r.most = r.keys[:0], r.caps[:0], r.free[:0], r.most[:0]
+	r.keys, r.caps, r.free, r.most, r.made = r.keys[:0], r.caps[:0], r.free[:0], r.most[:0], r.made[:0]
+	clear(r.above)
 	at := 0
 	for i, b := range t {
 		r.keys, r.caps = append(r.keys, b.Key), append(r.caps, int32(b.Cap))
-		r.free, r.most = append(r.free, 0), append(r.most, 0)
+		r.free, r.most, r.made = append(r.free, 0), append(r.most, 0), append(r.made, 0)
 		for ; at < len(r.bucket) && r.s.Sizes[at] <= b.Key; at++ {
 			r.bucket[at] = int32(i)
 		}

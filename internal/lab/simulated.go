@@ -24,24 +24,28 @@ type Simulated struct {
 	Creates, CreateBytes int64
 }
 
+// The simulated allocators, without figures.
+var (
+	pytorch = Simulated{
+		Name: "pytorch", Engine: "PyTorch", Source: "c10/cuda/CUDACachingAllocator.cpp",
+		Rule: "round 512; segments of 2 MiB, 20 MiB or more; best fit, split, merge; never given up",
+	}
+	tensorflow = Simulated{
+		Name: "tensorflowBFC", Engine: "TensorFlow", Source: "tensorflow/core/framework/bfc_allocator.cc (xla/tsl), allow_growth",
+		Rule: "round 256; regions from 2 MiB, doubling; best fit, split at 2x or 128 MiB, coalesce; never given up",
+	}
+	tflite = Simulated{
+		Name: "tfliteGreedy", Engine: "TensorFlow Lite", Source: "tensorflow/lite/arena_planner.cc, simple_memory_arena.cc",
+		Rule: "offline: the whole trace known; largest first, each in the smallest gap that fits",
+	}
+)
+
 // Simulate plays a trace on every simulated allocator.
 func Simulate(t *workload.Trace) []Simulated {
-	plan := NewPlan(t)
-	return []Simulated{
-		play(t, newPyTorch(), Simulated{
-			Name: "pytorch", Engine: "PyTorch", Source: "c10/cuda/CUDACachingAllocator.cpp",
-			Rule: "round 512; segments of 2 MiB, 20 MiB or more; best fit, split, merge; never given up",
-		}),
-		play(t, newBFC(), Simulated{
-			Name: "tensorflowBFC", Engine: "TensorFlow", Source: "tensorflow/core/framework/bfc_allocator.cc (xla/tsl), allow_growth",
-			Rule: "round 256; regions from 2 MiB, doubling; best fit, split at 2x or 128 MiB, coalesce; never given up",
-		}),
-		{
-			Name: "tfliteGreedy", Engine: "TensorFlow Lite", Source: "tensorflow/lite/arena_planner.cc, simple_memory_arena.cc",
-			Rule: "offline: the whole trace known; largest first, each in the smallest gap that fits",
-			Peak: plan.Size, Average: plan.Size, Creates: 1, CreateBytes: plan.Size,
-		},
-	}
+	offline := tflite
+	offline.CreateBytes, offline.Creates = NewPlan(t).Size, 1
+	offline.Peak, offline.Average = offline.CreateBytes, offline.CreateBytes
+	return []Simulated{play(t, newPyTorch(), pytorch), play(t, newBFC(), tensorflow), offline}
 }
 
 // allocator is what splits.
@@ -52,29 +56,44 @@ type allocator interface {
 	reserved() (bytes, pieces int64)
 }
 
+// splitting is an allocator that plays events, and its books.
+type splitting struct {
+	a            allocator
+	out          []*block // by slot
+	sum, samples int64
+}
+
+func (p *splitting) play(e *workload.Event) {
+	switch {
+	case e.Op == workload.Request && e.Usage.Held():
+		p.out[e.Buf] = p.a.alloc(e.Bytes)
+	case e.Op == workload.Release && p.out[e.Buf] != nil:
+		p.a.free(p.out[e.Buf])
+		p.out[e.Buf] = nil
+	default:
+		return
+	}
+	held, _ := p.a.reserved()
+	p.sum += held
+	p.samples++
+}
+
+// average is of bytes reserved, over what was played.
+func (p *splitting) average() int64 {
+	if p.samples == 0 {
+		return 0
+	}
+	return p.sum / p.samples
+}
+
 func play(t *workload.Trace, a allocator, s Simulated) Simulated {
-	out := make([]*block, t.Slots)
-	var sum, samples int64
+	p := splitting{a: a, out: make([]*block, t.Slots)}
 	for i := range t.Events {
-		e := &t.Events[i]
-		switch {
-		case e.Op == workload.Request && e.Usage.Held():
-			out[e.Buf] = a.alloc(e.Bytes)
-		case e.Op == workload.Release && out[e.Buf] != nil:
-			a.free(out[e.Buf])
-			out[e.Buf] = nil
-		default:
-			continue
-		}
-		held, _ := a.reserved()
-		sum += held
-		samples++
+		p.play(&t.Events[i])
 	}
 	s.CreateBytes, s.Creates = a.reserved()
 	s.Peak = s.CreateBytes // nothing is given back
-	if samples > 0 {
-		s.Average = sum / samples
-	}
+	s.Average = p.average()
 	return s
 }
 

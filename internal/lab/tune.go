@@ -30,14 +30,25 @@ const (
 
 // Point is a table and what it does.
 type Point struct {
-	Table   cachemodes.Table `json:"table"`
-	Figures Figures          `json:"figures"`
+	Table cachemodes.Table `json:"table"`
+	// Figures are of the workload, or the sums over several.
+	Figures Figures `json:"figures"`
+	// Each are those of each of several workloads; nil for one.
+	Each []Figures `json:"each,omitempty"`
+}
+
+// each are the figures of every workload.
+func (p *Point) each() []Figures {
+	if p.Each == nil {
+		return []Figures{p.Figures}
+	}
+	return p.Each
 }
 
 // Tuned is what Tune found.
 type Tuned struct {
 	Best Point
-	// Met reports whether Best keeps every limit of the goal.
+	// Met reports whether Best keeps every limit of the goal on every workload.
 	Met bool
 	// Before is ORT's table.
 	Before Point
@@ -47,7 +58,7 @@ type Tuned struct {
 	Front []Point
 	Knee  int
 	// Reserved is what the best Goal.Keys keys reserve, exactly; see
-	// Stream.Keys.
+	// Stream.Keys. Of several workloads it is the sum of what each one's best do.
 	Reserved int64
 	Replays  int
 }
@@ -59,77 +70,167 @@ type Tuned struct {
 // front. progress, if set, is called by one goroutine at a time. Tune stops
 // with ctx's error.
 func Tune(ctx context.Context, s *Stream, g Goal, progress func(done, total int)) (*Tuned, error) {
+	return TuneAll(ctx, []*Stream{s}, g, progress)
+}
+
+// TuneAll is Tune for several workloads at once, each played by itself. A share
+// less of one's measure is worth as much as the same share of another's; limits
+// hold for each.
+func TuneAll(ctx context.Context, all []*Stream, g Goal, progress func(done, total int)) (*Tuned, error) {
 	if err := g.Validate(); err != nil {
 		return nil, err
 	}
+	ops := 0
+	for _, s := range all {
+		ops += len(s.ops)
+	}
 	total := g.Replays
 	if total == 0 {
-		total = min(max(searchSteps/max(len(s.ops), 1), minReplays), maxReplays)
+		total = min(max(searchSteps/max(ops, 1), minReplays), maxReplays)
 	}
-	r := NewReplayer(s)
-	result := &Tuned{Before: Point{Table: cachemodes.DefaultTable()}, Replays: total}
-	result.Before.Figures = r.Replay(result.Before.Table)
-	if len(s.Sizes) == 0 {
-		result.Best, result.Front, result.Met = result.Before, []Point{result.Before}, g.Met(&result.Before.Figures)
+	j := newJoint(all, &g)
+	result := &Tuned{Before: j.play(cachemodes.DefaultTable()), Replays: total}
+	if len(j.sizes) == 0 {
+		result.Best, result.Front, result.Met = result.Before, []Point{result.Before}, j.met(&result.Before)
 		return result, nil
 	}
 	var starts []cachemodes.Table
-	starts, result.Reserved = s.starts(r, g.Keys)
+	starts, result.Reserved = j.starts(g.Keys)
 
-	all := make([]*chain, chains)
-	for i := range all {
-		all[i] = &chain{
-			stream: s, goal: &g, keys: g.Keys, replays: total/chains + 1,
+	walks := make([]*chain, chains)
+	for i := range walks {
+		walks[i] = &chain{
+			joint: newJoint(all, &g), keys: g.Keys, replays: total/chains + 1,
 			rand: rand.New(rand.NewPCG(g.Seed, uint64(i))),
 		}
 		if i%2 == 1 {
 			// From nearly nothing but the peak to nearly as much for creates.
-			all[i].creates = 0.01 * math.Pow(4, float64(i/2))
+			walks[i].creates = 0.01 * math.Pow(4, float64(i/2))
 		}
-		all[i].start = starts[i/2%len(starts)]
+		walks[i].start = starts[i/2%len(starts)]
 		if i == chains-2 {
-			all[i].start = starts[len(starts)-1] // ORT's
+			walks[i].start = starts[len(starts)-1] // ORT's
 		}
 	}
-	if err := walk(ctx, all, progress); err != nil {
+	if err := walk(ctx, walks, progress); err != nil {
 		return nil, err
 	}
 
 	var f front
 	first := true
-	for _, c := range all {
+	for _, c := range walks {
 		for _, p := range append(c.found, c.best) {
 			f.add(p)
-			if first || g.better(&p.Figures, &result.Best.Figures) {
+			if first || g.better(&p, &result.Best) {
 				result.Best, first = p, false
 			}
 		}
 	}
-	result.Best.Table = r.Tidy(result.Best.Table)
-	result.Met = g.Met(&result.Best.Figures)
+	result.Best.Table = j.tidy(result.Best.Table)
+	result.Met = j.met(&result.Best)
 	for i := range f {
-		f[i].Table = r.Tidy(f[i].Table)
+		f[i].Table = j.tidy(f[i].Table)
 	}
 	result.Front, result.Knee = f, f.knee()
 	return result, nil
 }
 
-// starts are tables of at most k keys to begin with, and what the best of them
-// reserves.
-func (s *Stream) starts(r *Replayer, k int) ([]cachemodes.Table, int64) {
-	ort := r.Tidy(cachemodes.DefaultTable())
+// joint plays tables on several streams. It is used by one goroutine.
+type joint struct {
+	goal      *Goal
+	replayers []*Replayer
+	sizes     []int64 // of all, ascending
+}
+
+func newJoint(all []*Stream, g *Goal) *joint {
+	j := &joint{goal: g}
+	for _, s := range all {
+		j.replayers = append(j.replayers, NewReplayer(s).Price(g.prices()))
+		j.sizes = append(j.sizes, s.Sizes...)
+	}
+	slices.Sort(j.sizes)
+	j.sizes = slices.Compact(j.sizes)
+	return j
+}
+
+func (j *joint) play(t cachemodes.Table) Point {
+	p := Point{Table: t}
+	for _, r := range j.replayers {
+		f := r.Replay(t)
+		p.Figures.add(&f)
+		if len(j.replayers) > 1 {
+			p.Each = append(p.Each, f)
+		}
+	}
+	return p
+}
+
+func (j *joint) met(p *Point) bool {
+	return !slices.ContainsFunc(p.each(), func(f Figures) bool { return !j.goal.Met(&f) })
+}
+
+// tidy is a table that does what t does, in fewer words; see Replayer.Tidy.
+func (j *joint) tidy(t cachemodes.Table) cachemodes.Table {
+	return j.merge(func(r *Replayer) cachemodes.Table { return r.Tidy(t) })
+}
+
+// caps are the least with which no create of any stream is a cap's fault.
+func (j *joint) caps(keys []int64) cachemodes.Table {
+	return j.merge(func(r *Replayer) cachemodes.Table { return r.Caps(keys) })
+}
+
+// merge is every stream's table, each key with its largest cap.
+func (j *joint) merge(of func(*Replayer) cachemodes.Table) cachemodes.Table {
+	var out cachemodes.Table
+	for _, r := range j.replayers {
+		for _, b := range of(r) {
+			if !insert(&out, b) {
+				i := slices.IndexFunc(out, func(o cachemodes.Bucket) bool { return o.Key == b.Key })
+				out[i].Cap = max(out[i].Cap, b.Cap)
+			}
+		}
+	}
+	return out
+}
+
+// starts are tables of at most k keys to begin with, and what the best keys
+// reserve.
+func (j *joint) starts(k int) ([]cachemodes.Table, int64) {
+	ort := j.tidy(cachemodes.DefaultTable())
 	if len(ort) > k {
 		ort = ort[len(ort)-k:]
 	}
-	best, reserved := s.Keys(k)
-	least, _ := s.Waste(k)
-	half, _ := s.Keys((k + 1) / 2)
+	// What all streams ask for, as one: its waste is theirs together, exactly.
+	one := &Stream{Sizes: j.sizes, Requests: make([]int64, len(j.sizes))}
+	var best, half []int64
+	reserved := int64(0)
+	for _, r := range j.replayers {
+		for i, size := range r.s.Sizes {
+			at, _ := slices.BinarySearch(j.sizes, size)
+			one.Requests[at] += r.s.Requests[i]
+		}
+		share := max(k/len(j.replayers), 1)
+		own, n := r.s.Keys(k)
+		reserved += n
+		if len(j.replayers) > 1 {
+			own, _ = r.s.Keys(share)
+		}
+		best = append(best, own...)
+		less, _ := r.s.Keys((share + 1) / 2)
+		half = append(half, less...)
+	}
+	least, _ := one.Waste(k)
+	cut := func(keys []int64) []int64 { // the largest k of them
+		slices.Sort(keys)
+		keys = slices.Compact(keys)
+		return keys[max(len(keys)-k, 0):]
+	}
 	// Without caps for nothing in between: the peak of this one is the least.
-	bare := r.Caps(least)
+	bare := j.caps(least)
 	for i := range bare {
 		bare[i].Cap = 0
 	}
-	tables := []cachemodes.Table{r.Caps(best), bare, r.Caps(least), r.Caps(half)}
+	tables := []cachemodes.Table{j.caps(cut(best)), bare, j.caps(least), j.caps(cut(half))}
 	if len(ort) > 0 {
 		tables = append(tables, ort)
 	}
@@ -173,8 +274,7 @@ func walk(ctx context.Context, all []*chain, progress func(done, total int)) err
 
 // chain is one walk.
 type chain struct {
-	stream  *Stream
-	goal    *Goal
+	*joint
 	creates float64 // weight of creates beside the peak; 0 follows the goal
 	keys    int
 	replays int
@@ -184,19 +284,21 @@ type chain struct {
 	found   front
 }
 
-func (c *chain) score(f *Figures) float64 {
-	if c.creates == 0 {
-		return c.goal.score(f)
+func (c *chain) score(p *Point) float64 {
+	of := c.goal.score
+	if c.creates > 0 {
+		of = func(f *Figures) float64 {
+			return math.Log1p(float64(f.Peak)) + c.creates*math.Log1p(float64(f.Creates))
+		}
 	}
-	return math.Log1p(float64(f.Peak)) + c.creates*math.Log1p(float64(f.Creates))
+	return mean(p.each(), of)
 }
 
 func (c *chain) run(ctx context.Context, report func(n int)) {
-	r := NewReplayer(c.stream)
 	now := slices.Clone(c.start)
-	figures := r.Replay(now)
-	at := c.score(&figures)
-	c.best = Point{slices.Clone(now), figures}
+	here := c.play(now)
+	at := c.score(&here)
+	c.best = Point{slices.Clone(now), here.Figures, here.Each}
 	c.found.add(c.best)
 	var next cachemodes.Table
 	for i := 1; i <= c.replays; i++ {
@@ -210,16 +312,18 @@ func (c *chain) run(ctx context.Context, report func(n int)) {
 		if !c.step(&next) {
 			continue
 		}
-		f := r.Replay(next)
-		score := c.score(&f)
+		p := c.play(next)
+		score := c.score(&p)
 		heat := hot * math.Pow(cold/hot, float64(i)/float64(c.replays))
 		if score > at && c.rand.Float64() >= math.Exp((at-score)/heat) {
 			continue
 		}
-		now, next, figures, at = next, now, f, score
-		c.found.add(Point{now, figures})
-		if c.goal.better(&figures, &c.best.Figures) {
-			c.best = Point{slices.Clone(now), figures}
+		now, next, at = next, now, score
+		p.Table = now
+		c.found.add(p)
+		if c.goal.better(&p, &c.best) {
+			c.best = p
+			c.best.Table = slices.Clone(now)
 		}
 	}
 	report(c.replays % reportEvery)
@@ -227,7 +331,7 @@ func (c *chain) run(ctx context.Context, report func(n int)) {
 
 // step changes a table a little, and answers whether it did.
 func (c *chain) step(t *cachemodes.Table) bool {
-	sizes, n := c.stream.Sizes, len(*t)
+	sizes, n := c.sizes, len(*t)
 	i := c.rand.IntN(n)
 	b := &(*t)[i]
 	switch what := c.rand.IntN(10); {

@@ -1,0 +1,145 @@
+package cost
+
+import (
+	"fmt"
+
+	"bucketscope/cachemodes"
+	"bucketscope/internal/device"
+)
+
+// Clock is a device that does nothing and tells how long the device of a
+// calibration would have taken for it. It is used by one goroutine.
+type Clock struct {
+	c *Calibration
+	// program is the program's time; device is when the device will have done
+	// what was submitted.
+	program, device float64
+	recordings      []recording // by device.Recording
+	// warm is the bytes given up of late, which the driver still has.
+	warm    int64
+	buffers []slot // by device.ID
+	known   [cachemodes.NumUsages]map[int64]*priced
+}
+
+// recording is what was recorded since it was submitted last.
+type recording struct {
+	us     float64 // that the device will take for it
+	any    bool
+	inPass bool
+}
+
+// at is a recording, whether or not there was one of that number before.
+func (k *Clock) at(r device.Recording) *recording {
+	for int(r) >= len(k.recordings) {
+		k.recordings = append(k.recordings, recording{})
+	}
+	return &k.recordings[r]
+}
+
+// priced is what buffers of a usage and size cost.
+type priced struct {
+	Price
+	shader bool
+}
+
+// slot is a buffer; its price is nil where there is none.
+type slot struct {
+	*priced
+	warm bool // its memory was given up just before it was made
+}
+
+// NewClock begins at 0.
+func NewClock(c *Calibration) *Clock {
+	k := &Clock{c: c}
+	for u := range k.known {
+		k.known[u] = map[int64]*priced{}
+	}
+	return k
+}
+
+// NowUS is the program's time.
+func (k *Clock) NowUS() int64 { return int64(k.program) }
+
+// Info is the host device's: no GPU works.
+func (k *Clock) Info() device.Info { return device.NewHost().Info() }
+
+// Create counts making a buffer.
+func (k *Clock) Create(id device.ID, size int64, u cachemodes.Usage) error {
+	for int(id) >= len(k.buffers) {
+		k.buffers = append(k.buffers, slot{})
+	}
+	p := k.known[u][size]
+	if p == nil {
+		p = &priced{k.c.Price(u, size), shaderWrites(u)}
+		k.known[u][size] = p
+	}
+	s := slot{p, k.warm >= size}
+	if s.warm {
+		k.warm -= size
+		k.program += p.WarmCreateUS
+	} else {
+		k.program += p.CreateUS
+	}
+	k.buffers[id] = s
+	return nil
+}
+
+// Use counts recording a write.
+func (k *Clock) Use(r device.Recording, id device.ID, recycled bool) error {
+	p := k.buffers[id]
+	if p.priced == nil {
+		panic(fmt.Sprintf("cost: Use(%d): expected a buffer that Create made", id))
+	}
+	w := &p.Clear
+	switch {
+	case !recycled && p.warm:
+		w = &p.WarmWrite
+	case !recycled:
+		w = &p.Write
+	}
+	rec := k.at(r)
+	if dispatch := p.shader && !recycled; dispatch && !rec.inPass {
+		rec.inPass = true
+		k.program += k.c.PassUS
+	} else if !dispatch {
+		rec.inPass = false
+	}
+	k.program += w.ProgramUS
+	rec.us += w.DeviceUS
+	rec.any = true
+	return nil
+}
+
+// Destroy counts giving a buffer up.
+func (k *Clock) Destroy(id device.ID) {
+	p := k.buffers[id]
+	if p.priced == nil {
+		panic(fmt.Sprintf("cost: Destroy(%d): expected a buffer that Create made", id))
+	}
+	k.program += p.DestroyUS
+	k.warm = min(k.warm+p.Bytes, max(warmBytes, p.Bytes))
+	k.buffers[id] = slot{}
+}
+
+// Submit counts a submission of what was recorded.
+func (k *Clock) Submit(r device.Recording) error {
+	rec := k.at(r)
+	if rec.any {
+		k.program += k.c.SubmitUS
+		k.device = max(k.device, k.program) + rec.us
+	}
+	*rec = recording{}
+	return nil
+}
+
+// Wait counts until the device is done.
+func (k *Clock) Wait() error {
+	if k.device > 0 {
+		k.program = max(k.program, k.device) + k.c.WaitUS
+		k.device = 0
+	}
+	return nil
+}
+
+// Close does nothing.
+func (k *Clock) Close() error { return nil }

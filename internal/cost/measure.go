@@ -1,0 +1,453 @@
+package cost
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"bucketscope/cachemodes"
+	"bucketscope/internal/device"
+)
+
+// What a measurement does, in one place.
+const (
+	minSize = 256
+	// uniformMost bounds the sizes of buffers that no shader writes: the
+	// recordings have none above.
+	uniformMost = 64 << 10
+	// A sample is of at most so many buffers, of so many bytes together, and of
+	// at least minBatch whatever the bytes.
+	maxBatch, minBatch = 64, 2
+	batchBytes         = 256 << 20
+	// warmBytes is how much is given up and made again to see what a driver
+	// keeps in between.
+	warmBytes = 32 << 20
+	// submits are timed one by one, and as many commands together.
+	submits = 32
+	// roundingBytes is how much is made of a size to see what it costs, in at
+	// most roundingMost buffers, and from which size on.
+	roundingBytes = 128 << 20
+	roundingMost  = 512
+	roundingFrom  = 64 << 10
+	roundingTo    = 64 << 20
+	// recorded is the one recording that there is.
+	recorded device.Recording = 0
+)
+
+// Reading is what a driver says is held, in bytes; OK is false where it cannot
+// say, and Reason then tells why.
+type Reading struct {
+	Bytes          int64
+	OK             bool
+	Source, Reason string
+}
+
+// Options say how to measure.
+type Options struct {
+	// Rounds is how often everything is measured, one after the other, so that
+	// a device that gets slower does so for all sizes; at least 1.
+	Rounds int
+	// MaxSize is the largest buffer made; at least 1 KiB.
+	MaxSize int64
+	// MaxBytes bounds what is held at once; 0 is no limit.
+	MaxBytes int64
+	// Driver is the driver's name and version, where the device does not tell.
+	Driver string
+	// Read asks the driver; nil where there is none to ask.
+	Read func() Reading
+	// Progress, if set, is told how much is done.
+	Progress func(done, total int, what string)
+	// Now is the time that Made says.
+	Now time.Time
+}
+
+// Measure measures an empty device and leaves it empty. It stops between two
+// samples, with ctx's error, when ctx is done.
+func Measure(ctx context.Context, dev device.Device, o Options) (*Calibration, error) {
+	info := dev.Info()
+	if !info.Timed {
+		return nil, fmt.Errorf("%s has no time to measure: choose an adapter with --device webgpu", info)
+	}
+	if o.Rounds < 1 || o.MaxSize < 1<<10 {
+		return nil, fmt.Errorf("%d rounds up to %d bytes: want at least 1, and 1024", o.Rounds, o.MaxSize)
+	}
+	m := &measurer{ctx: ctx, dev: dev, o: o}
+	m.most = o.MaxSize
+	for _, limit := range []int64{info.MaxBufferSize, info.MaxStorageBinding, o.MaxBytes / minBatch} {
+		if limit > 0 {
+			m.most = min(m.most, limit)
+		}
+	}
+	c, err := m.all()
+	if err != nil {
+		if cerr := m.sweep(); cerr != nil {
+			err = errors.Join(err, cerr)
+		}
+		return nil, err
+	}
+	c.Adapter = AdapterOf(info, o.Driver)
+	c.Made = o.Now.UTC().Format(time.RFC3339)
+	return c, nil
+}
+
+// measurer is a measurement going on.
+type measurer struct {
+	ctx         context.Context
+	dev         device.Device
+	o           Options
+	most        int64
+	live        int // buffers 0 to live-1 exist
+	done, total int
+}
+
+func (m *measurer) tick(format string, args ...any) error {
+	m.done++
+	if m.o.Progress != nil {
+		m.o.Progress(m.done, m.total, fmt.Sprintf(format, args...))
+	}
+	return m.ctx.Err()
+}
+
+// sizes are powers of two, and half way between them, up to a limit.
+func sizes(from, to int64) []int64 {
+	var out []int64
+	for s := from; s <= to; s *= 2 {
+		out = append(out, s)
+		if half := s + s/2; half <= to {
+			out = append(out, half)
+		}
+	}
+	return out
+}
+
+// point is a size to measure, and what each round said.
+type point struct {
+	usage  cachemodes.Usage
+	size   int64
+	rounds []Price
+}
+
+func (m *measurer) all() (*Calibration, error) {
+	var points []*point
+	for _, s := range sizes(minSize, m.most) {
+		points = append(points, &point{usage: cachemodes.Storage, size: s})
+	}
+	for _, s := range sizes(minSize, min(uniformMost, m.most)) {
+		points = append(points, &point{usage: cachemodes.Uniform, size: s})
+	}
+	blocks := m.blockSizes()
+	m.total = (len(points)+1)*(m.o.Rounds+1) + len(blocks)
+	c := &Calibration{Format: Format, Version: Version}
+	var submit, wait, pass []float64
+	// The first round warms device and driver up and is dropped.
+	for round := range m.o.Rounds + 1 {
+		s, w, p, err := m.base()
+		if err != nil {
+			return nil, err
+		}
+		if round > 0 {
+			submit, wait, pass = append(submit, s), append(wait, w), append(pass, p)
+		}
+		if err := m.tick("round %d of %d", round, m.o.Rounds); err != nil {
+			return nil, err
+		}
+		for _, at := range points {
+			price, err := m.sample(at, s, w)
+			if err != nil {
+				return nil, err
+			}
+			if round > 0 {
+				at.rounds = append(at.rounds, price)
+			}
+			if err := m.tick("round %d of %d: %s buffers of %d bytes", round, m.o.Rounds, at.usage, at.size); err != nil {
+				return nil, err
+			}
+		}
+	}
+	c.SubmitUS, c.WaitUS, c.PassUS = median(submit), median(wait), median(pass)
+	for _, at := range points {
+		if at.usage == cachemodes.Storage {
+			c.Storage = append(c.Storage, at.price())
+		} else {
+			c.Uniform = append(c.Uniform, at.price())
+		}
+	}
+	return c, m.rounding(c, blocks)
+}
+
+// price is the median of the rounds.
+func (at *point) price() Price {
+	of := func(f func(p *Price) float64) float64 {
+		var all []float64
+		for i := range at.rounds {
+			all = append(all, f(&at.rounds[i]))
+		}
+		return median(all)
+	}
+	var sums []float64
+	for i := range at.rounds {
+		p := &at.rounds[i]
+		sums = append(sums, p.WarmCreateUS+p.WarmWrite.US()+p.CreateUS+p.DestroyUS+p.Write.US()+p.Clear.US()+p.Reuse.US())
+	}
+	p := Price{
+		Bytes:        at.size,
+		CreateUS:     of(func(p *Price) float64 { return p.CreateUS }),
+		DestroyUS:    of(func(p *Price) float64 { return p.DestroyUS }),
+		Write:        Work{of(func(p *Price) float64 { return p.Write.ProgramUS }), of(func(p *Price) float64 { return p.Write.DeviceUS })},
+		WarmCreateUS: of(func(p *Price) float64 { return p.WarmCreateUS }),
+		WarmWrite:    Work{of(func(p *Price) float64 { return p.WarmWrite.ProgramUS }), of(func(p *Price) float64 { return p.WarmWrite.DeviceUS })},
+		Clear:        Work{of(func(p *Price) float64 { return p.Clear.ProgramUS }), of(func(p *Price) float64 { return p.Clear.DeviceUS })},
+		Reuse:        Work{of(func(p *Price) float64 { return p.Reuse.ProgramUS }), of(func(p *Price) float64 { return p.Reuse.DeviceUS })},
+	}
+	if mid := median(sums); mid > 0 {
+		p.Spread = (slices.Max(sums) - slices.Min(sums)) / mid
+	}
+	return p
+}
+
+// median of at least one number.
+func median(all []float64) float64 {
+	s := slices.Sorted(slices.Values(all))
+	n := len(s)
+	return (s[(n-1)/2] + s[n/2]) / 2
+}
+
+// create makes n more buffers.
+func (m *measurer) create(n int, size int64, u cachemodes.Usage) error {
+	for range n {
+		if err := m.dev.Create(device.ID(m.live), size, u); err != nil {
+			return fmt.Errorf("measuring buffers of %d bytes: %w; a smaller --max-size needs less", size, err)
+		}
+		m.live++
+	}
+	return nil
+}
+
+// use records a write of every buffer.
+func (m *measurer) use(recycled bool) error {
+	for i := range m.live {
+		if err := m.dev.Use(recorded, device.ID(i), recycled); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sweep gives every buffer up and waits until it is gone.
+func (m *measurer) sweep() error {
+	for i := range m.live {
+		m.dev.Destroy(device.ID(i))
+	}
+	m.live = 0
+	return m.settle()
+}
+
+// settle waits until the device is idle and has freed what it can.
+func (m *measurer) settle() error {
+	if err := m.dev.Submit(recorded); err != nil {
+		return err
+	}
+	if err := m.dev.Wait(); err != nil {
+		return err
+	}
+	return m.dev.Submit(recorded)
+}
+
+func since(t time.Time) float64 { return float64(time.Since(t).Nanoseconds()) / 1000 }
+
+// work times recording, submitting and waiting for a write of every buffer: the
+// program's part, and the rest, which is the device's.
+func (m *measurer) work(recycled bool) (program, rest float64, err error) {
+	t := time.Now()
+	if err := m.use(recycled); err != nil {
+		return 0, 0, err
+	}
+	if err := m.dev.Submit(recorded); err != nil {
+		return 0, 0, err
+	}
+	program = since(t)
+	t = time.Now()
+	if err := m.dev.Wait(); err != nil {
+		return 0, 0, err
+	}
+	return program, since(t), nil
+}
+
+// base measures what a submission, a wait and a pass cost by themselves, with
+// small buffers.
+func (m *measurer) base() (submit, wait, pass float64, err error) {
+	fail := func(err error) (float64, float64, float64, error) { return 0, 0, 0, err }
+	if err := m.create(2, minSize, cachemodes.Storage); err != nil {
+		return fail(err)
+	}
+	if err := m.use(false); err != nil {
+		return fail(err)
+	}
+	if err := m.settle(); err != nil {
+		return fail(err)
+	}
+	// Medians, so that what else runs on the machine does not count.
+	var sends, waits []float64
+	for range submits {
+		if err := m.dev.Use(recorded, 0, true); err != nil {
+			return fail(err)
+		}
+		t := time.Now()
+		if err := m.dev.Submit(recorded); err != nil {
+			return fail(err)
+		}
+		sends = append(sends, since(t))
+		t = time.Now()
+		if err := m.dev.Wait(); err != nil {
+			return fail(err)
+		}
+		waits = append(waits, since(t))
+	}
+	t := time.Now()
+	for range submits { // in one submission
+		if err := m.dev.Use(recorded, 0, true); err != nil {
+			return fail(err)
+		}
+	}
+	clears := since(t)
+	if err := m.settle(); err != nil {
+		return fail(err)
+	}
+	t = time.Now()
+	for range submits { // a pass between any two clears
+		if err := m.dev.Use(recorded, 0, true); err != nil {
+			return fail(err)
+		}
+		if err := m.dev.Use(recorded, 1, false); err != nil {
+			return fail(err)
+		}
+	}
+	mixed := since(t)
+	if err := m.settle(); err != nil {
+		return fail(err)
+	}
+	t = time.Now()
+	for range submits { // in one pass
+		if err := m.dev.Use(recorded, 1, false); err != nil {
+			return fail(err)
+		}
+	}
+	dispatches := since(t)
+	if err := m.sweep(); err != nil {
+		return fail(err)
+	}
+	return median(sends), median(waits), max(0, mixed-clears-dispatches) / submits, nil
+}
+
+// batch is how many buffers of a size a sample has.
+func (m *measurer) batch(size int64) int {
+	most := int64(batchBytes)
+	if m.o.MaxBytes > 0 {
+		most = min(most, m.o.MaxBytes)
+	}
+	return int(min(max(most/size, minBatch), maxBatch))
+}
+
+// sample measures one size once.
+func (m *measurer) sample(at *point, submit, wait float64) (Price, error) {
+	n := m.batch(at.size)
+	count := float64(n)
+	p := Price{Bytes: at.size}
+	t := time.Now()
+	if err := m.create(n, at.size, at.usage); err != nil {
+		return p, err
+	}
+	p.CreateUS = since(t) / count
+	for _, step := range []struct {
+		recycled bool
+		into     *Work
+	}{{false, &p.Write}, {true, &p.Clear}, {false, &p.Reuse}} {
+		program, rest, err := m.work(step.recycled)
+		if err != nil {
+			return p, err
+		}
+		*step.into = Work{max(0, program-submit) / count, max(0, rest-wait) / count}
+	}
+	t = time.Now()
+	if err := m.sweep(); err != nil {
+		return p, err
+	}
+	p.DestroyUS = since(t) / count
+
+	n = int(min(max(warmBytes/at.size, 1), int64(n)))
+	for range 2 { // the second time it is warm
+		t = time.Now()
+		if err := m.create(n, at.size, at.usage); err != nil {
+			return p, err
+		}
+		p.WarmCreateUS = since(t) / float64(n)
+		program, rest, err := m.work(false)
+		if err != nil {
+			return p, err
+		}
+		p.WarmWrite = Work{max(0, program-submit) / float64(n), max(0, rest-wait) / float64(n)}
+		if err := m.sweep(); err != nil {
+			return p, err
+		}
+	}
+	return p, nil
+}
+
+// blockSizes are the sizes whose cost in memory is looked for: in quarters
+// between powers of two.
+func (m *measurer) blockSizes() []int64 {
+	if m.o.Read == nil {
+		return nil
+	}
+	var out []int64
+	for s := int64(roundingFrom); s <= min(roundingTo, m.most); s *= 2 {
+		for q := range int64(4) {
+			if size := s + s/4*q; size <= min(roundingTo, m.most) {
+				out = append(out, size)
+			}
+		}
+	}
+	return out
+}
+
+// rounding asks the driver what buffers of each size cost.
+func (m *measurer) rounding(c *Calibration, blocks []int64) error {
+	if m.o.Read == nil {
+		c.NoRounding = "no driver was asked"
+		return nil
+	}
+	if r := m.o.Read(); !r.OK {
+		c.NoRounding = r.Reason
+		return nil
+	}
+	for _, size := range blocks {
+		most := int64(roundingBytes)
+		if m.o.MaxBytes > 0 {
+			most = min(most, m.o.MaxBytes)
+		}
+		n := int(min(max(most/size, minBatch), roundingMost))
+		before := m.o.Read()
+		if err := m.create(n, size, cachemodes.Storage); err != nil {
+			return err
+		}
+		if _, _, err := m.work(false); err != nil {
+			return err
+		}
+		after := m.o.Read()
+		if err := m.sweep(); err != nil {
+			return err
+		}
+		if !before.OK || !after.OK {
+			c.Rounding, c.NoRounding = nil, "the driver's reading failed in between: "+before.Reason+after.Reason
+			return nil
+		}
+		c.RoundingSource = after.Source
+		c.Rounding = append(c.Rounding, Block{Bytes: size, Cost: max(0, after.Bytes-before.Bytes) / int64(n), Buffers: n})
+		if err := m.tick("memory of buffers of %d bytes", size); err != nil {
+			return err
+		}
+	}
+	return nil
+}

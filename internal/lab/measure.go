@@ -1,0 +1,282 @@
+package lab
+
+import (
+	"context"
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"time"
+
+	"bucketscope/cachemodes"
+	"bucketscope/internal/cost"
+	"bucketscope/internal/device"
+	"bucketscope/internal/engine"
+	"bucketscope/probe"
+	"bucketscope/workload"
+)
+
+// The name and version of the file that Measurements are.
+const (
+	MeasurementsFormat  = "bucketscope-measurements"
+	MeasurementsVersion = 1
+)
+
+// MeasurementsSchema is the JSON Schema of Measurements.
+//
+//go:embed measurements.schema.json
+var MeasurementsSchema []byte
+
+// Measurements are how long the runs of workloads took on one adapter under
+// modes. Times are microseconds.
+type Measurements struct {
+	Format  string       `json:"format"`
+	Version int          `json:"version"`
+	Adapter cost.Adapter `json:"adapter"`
+	Made    string       `json:"made"` // RFC 3339
+	// Weights says what was done with them; they are made outside of runs.
+	Weights string `json:"weights"`
+	Cells   []Cell `json:"cells"`
+}
+
+// Cell is one mode on one workload.
+type Cell struct {
+	Workload string `json:"workload"`
+	SHA256   string `json:"sha256"`
+	Mode     string `json:"mode"`
+	// Rounds are the plays of the whole workload, in the order in which they
+	// were made; between two of them every other mode was played once.
+	Rounds []Round `json:"rounds"`
+	// Missing says why there are none.
+	Missing string `json:"missing,omitempty"`
+}
+
+// Round is one play of a workload: over its runs.
+type Round struct {
+	Runs     int     `json:"runs"`
+	MeanUS   float64 `json:"mean_us"`
+	MedianUS float64 `json:"median_us"`
+	// PromptUS is the mean of prompt passes, DecodeUS that of decode steps; 0
+	// where there are none.
+	PromptUS float64 `json:"prompt_us,omitempty"`
+	DecodeUS float64 `json:"decode_us,omitempty"`
+}
+
+// Spread is the median of rounds, and their range.
+type Spread struct{ Median, Low, High float64 }
+
+// MeanUS is the spread of the mean time of a run; false where nothing was
+// measured.
+func (c *Cell) MeanUS() (Spread, bool) {
+	if len(c.Rounds) == 0 {
+		return Spread{}, false
+	}
+	s := Spread{Low: math.Inf(1)}
+	var all []float64
+	for _, r := range c.Rounds {
+		all = append(all, r.MeanUS)
+		s.Low, s.High = min(s.Low, r.MeanUS), max(s.High, r.MeanUS)
+	}
+	s.Median = median(all)
+	return s, true
+}
+
+// Cell finds one; nil where there is none.
+func (m *Measurements) Cell(sha256, mode string) *Cell {
+	for i := range m.Cells {
+		if c := &m.Cells[i]; c.SHA256 == sha256 && c.Mode == mode {
+			return c
+		}
+	}
+	return nil
+}
+
+// MeasureOptions say what to measure.
+type MeasureOptions struct {
+	// Workloads are played in this order, shortest first where the budget may
+	// not reach.
+	Workloads []*workload.Trace
+	Modes     []cachemodes.ModeID
+	Weights   engine.Weights
+	// Rounds is how often everything is played at most, Budget how long it may
+	// all take; 0 is no limit. What did not fit into the budget is missing.
+	Rounds int
+	Budget time.Duration
+	// Fits tells what keeps a workload from the device; nil where anything fits.
+	Fits func(t *workload.Trace, cfg cachemodes.Config) error
+	// Driver is the driver's name and version, where the device does not tell;
+	// Now the time that Made says.
+	Driver string
+	Now    time.Time
+	// Progress, if set, is told which share of the budget, or of the plays, is
+	// gone.
+	Progress func(share float64, what string)
+}
+
+// MeasureModes plays every workload under every mode, in rounds: mode after mode,
+// then again, so that a device that gets slower or faster does so for all. A
+// workload's first play is for the device to warm up and counts for nothing. It
+// leaves the device empty. It stops with ctx's error when ctx is done.
+func MeasureModes(ctx context.Context, dev device.Device, o MeasureOptions) (*Measurements, error) {
+	info := dev.Info()
+	if !info.Timed {
+		return nil, fmt.Errorf("%s has no time to measure: choose an adapter with --device webgpu", info)
+	}
+	m := &Measurements{
+		Format: MeasurementsFormat, Version: MeasurementsVersion, Adapter: cost.AdapterOf(info, o.Driver),
+		Made: o.Now.UTC().Format(time.RFC3339), Weights: string(o.Weights),
+	}
+	begin := time.Now()
+	limited := ctx
+	if o.Budget > 0 {
+		var cancel context.CancelFunc
+		limited, cancel = context.WithTimeout(ctx, o.Budget)
+		defer cancel()
+	}
+	plays, done := o.Rounds*len(o.Workloads)*len(o.Modes), 0
+	for _, t := range o.Workloads {
+		for _, mode := range o.Modes {
+			c := Cell{Workload: t.Name, SHA256: t.SHA256, Mode: mode.String()}
+			if o.Fits != nil {
+				if err := o.Fits(t, storageMode(mode)); err != nil {
+					c.Missing = err.Error()
+				}
+			}
+			m.Cells = append(m.Cells, c)
+		}
+	}
+	if err := warm(limited, dev, o); err != nil && ctx.Err() != nil {
+		return nil, ctx.Err()
+	} else if err != nil && limited.Err() == nil {
+		return nil, err
+	}
+	took := make([]time.Duration, len(m.Cells))
+	for round := range o.Rounds {
+		at := 0
+		for _, t := range o.Workloads {
+			for _, mode := range o.Modes {
+				c := &m.Cells[at]
+				at++
+				done++
+				if ctx.Err() != nil {
+					return nil, ctx.Err()
+				}
+				late := o.Budget > 0 && time.Since(begin)+took[at-1] > o.Budget
+				if c.Missing != "" || late {
+					continue
+				}
+				if o.Progress != nil {
+					share := float64(done) / float64(plays)
+					if o.Budget > 0 {
+						share = max(share, time.Since(begin).Seconds()/o.Budget.Seconds())
+					}
+					o.Progress(share, fmt.Sprintf("round %d of %d: %s %s", round+1, o.Rounds, t.Name, mode))
+				}
+				start := time.Now()
+				res, err := engine.Profile(limited, t, dev, engine.Options{Config: storageMode(mode), Weights: o.Weights, Repeat: 1})
+				took[at-1] = time.Since(start)
+				switch {
+				case err == nil:
+					c.Rounds = append(c.Rounds, roundOf(res.Runs))
+				case ctx.Err() != nil:
+					return nil, ctx.Err()
+				case limited.Err() != nil: // the budget ended in the middle
+				case errors.As(err, new(*device.OutOfMemoryError)):
+					c.Missing = err.Error()
+				default:
+					return nil, fmt.Errorf("%s under %s: %w", t.Name, mode, err)
+				}
+			}
+		}
+	}
+	for i := range m.Cells {
+		if c := &m.Cells[i]; len(c.Rounds) == 0 && c.Missing == "" {
+			c.Missing = fmt.Sprintf("not within %v", o.Budget)
+		}
+	}
+	return m, nil
+}
+
+// storageMode is ORT's config with another mode of storage buffers.
+func storageMode(m cachemodes.ModeID) cachemodes.Config {
+	cfg := cachemodes.DefaultConfig()
+	cfg[cachemodes.Storage].Mode = m
+	return cfg
+}
+
+// warm plays the workload with the fewest events once.
+func warm(ctx context.Context, dev device.Device, o MeasureOptions) error {
+	var least *workload.Trace
+	for _, t := range o.Workloads {
+		if least == nil || len(t.Events) < len(least.Events) {
+			least = t
+		}
+	}
+	if least == nil {
+		return nil
+	}
+	cfg := cachemodes.DefaultConfig()
+	if o.Fits != nil && o.Fits(least, cfg) != nil {
+		return nil
+	}
+	_, err := engine.Profile(ctx, least, dev, engine.Options{Config: cfg, Weights: o.Weights, Repeat: 1})
+	return err
+}
+
+// roundOf sums a play up.
+func roundOf(runs []probe.Run) Round {
+	var prompts, decodes []probe.Run
+	for i := range runs {
+		switch r := &runs[i]; {
+		case r.Tokens == 0:
+		case r.Prompt:
+			prompts = append(prompts, *r)
+		default:
+			decodes = append(decodes, *r)
+		}
+	}
+	return Round{Runs: len(runs), MeanUS: MeanUS(runs), MedianUS: MedianUS(runs), PromptUS: MeanUS(prompts), DecodeUS: MeanUS(decodes)}
+}
+
+// WriteMeasurements writes them.
+func WriteMeasurements(w io.Writer, m *Measurements) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", " ")
+	return e.Encode(m)
+}
+
+// FileError is a file of measurements, or of a calibration, that cannot be
+// used.
+type FileError struct{ File, Reason string }
+
+func (e *FileError) Error() string { return e.File + ": " + e.Reason }
+
+// parseMeasurements reads and checks them.
+func parseMeasurements(text []byte, name string) (*Measurements, error) {
+	var m Measurements
+	if err := json.Unmarshal(text, &m); err != nil {
+		return nil, &FileError{name, "these are no measurements: " + err.Error()}
+	}
+	if m.Version != MeasurementsVersion {
+		return nil, &FileError{name, fmt.Sprintf("its version is %d; this program reads %d", m.Version, MeasurementsVersion)}
+	}
+	if m.Adapter.Name == "" {
+		return nil, &FileError{name, "it names no adapter"}
+	}
+	for i := range m.Cells {
+		c := &m.Cells[i]
+		if _, err := cachemodes.Lookup(c.Mode); err != nil {
+			return nil, &FileError{name, err.Error()}
+		}
+		for _, r := range c.Rounds {
+			for _, us := range []float64{r.MeanUS, r.MedianUS, r.PromptUS, r.DecodeUS} {
+				if math.IsNaN(us) || us < 0 || us > 1e12 {
+					return nil, &FileError{name, fmt.Sprintf("%s under %s: %v is no time", c.Workload, c.Mode, us)}
+				}
+			}
+		}
+	}
+	return &m, nil
+}

@@ -1,0 +1,202 @@
+package lab
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"bucketscope/cachemodes"
+	"bucketscope/internal/cost"
+	"bucketscope/internal/device"
+	"bucketscope/internal/engine"
+	"bucketscope/workload"
+)
+
+// timed is the host device as one whose time counts.
+type timed struct{ device.Device }
+
+func (timed) Info() device.Info {
+	return device.Info{Kind: device.WebGPU, Name: "none", Backend: "test", Timed: true}
+}
+
+func measureOptions(t *testing.T) MeasureOptions {
+	return MeasureOptions{
+		Workloads: []*workload.Trace{load(t, "unet/varied"), load(t, "bert/varied")},
+		Modes:     []cachemodes.ModeID{cachemodes.BucketMode, cachemodes.Simple, cachemodes.Watermark},
+		Weights:   engine.AccountWeights, Rounds: 2, Driver: "v1", Now: time.Unix(0, 0),
+	}
+}
+
+// TestMeasureModes: modes are played in turns, every round has every mode, and
+// what was measured is written and read.
+func TestMeasureModes(t *testing.T) {
+	o := measureOptions(t)
+	var order []string
+	o.Progress = func(_ float64, what string) { order = append(order, what) }
+	m, err := MeasureModes(t.Context(), timed{device.NewHost()}, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want []string
+	for round := 1; round <= 2; round++ {
+		for _, w := range o.Workloads {
+			for _, mode := range o.Modes {
+				want = append(want, fmt.Sprintf("round %d of 2: %s %s", round, w.Name, mode))
+			}
+		}
+	}
+	if !slices.Equal(order, want) {
+		t.Errorf("played %q", order)
+	}
+	for i := range m.Cells {
+		c := &m.Cells[i]
+		if len(c.Rounds) != 2 || c.Missing != "" || c.Rounds[0].Runs == 0 || c.Rounds[0].MeanUS <= 0 {
+			t.Errorf("%+v", c)
+		}
+		if s, ok := c.MeanUS(); !ok || s.Low > s.Median || s.Median > s.High || m.Cell(c.SHA256, c.Mode) != c {
+			t.Errorf("%+v", s)
+		}
+	}
+	var text bytes.Buffer
+	if err := WriteMeasurements(&text, m); err != nil {
+		t.Fatal(err)
+	}
+	checkSchema(t, MeasurementsSchema, text.Bytes())
+	var r Results
+	if err := r.Add(&text, "m.json"); err != nil || len(r.Measured) != 1 || r.Measured[0].Cells[3].Rounds[1] != m.Cells[3].Rounds[1] {
+		t.Errorf("%v, %+v", err, r.Measured)
+	}
+}
+
+// TestMeasureModesEnds: what a budget leaves no time for, and what a device has
+// no room for, is said to be missing; who gives up gets nothing.
+func TestMeasureModesEnds(t *testing.T) {
+	o := measureOptions(t)
+	o.Budget = time.Nanosecond
+	m, err := MeasureModes(t.Context(), timed{device.NewHost()}, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range m.Cells {
+		if len(c.Rounds) != 0 || c.Missing != "not within 1ns" {
+			t.Errorf("%+v", c)
+		}
+	}
+	o = measureOptions(t)
+	o.Fits = func(tr *workload.Trace, cfg cachemodes.Config) error {
+		if tr.Name == "bert/varied" && cfg[cachemodes.Storage].Mode == cachemodes.Simple {
+			return errors.New("no room")
+		}
+		return nil
+	}
+	m, err = MeasureModes(t.Context(), timed{device.NewHost()}, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range m.Cells {
+		if missing := c.Workload == "bert/varied" && c.Mode == "simple"; missing != (c.Missing == "no room") || missing != (len(c.Rounds) == 0) {
+			t.Errorf("%+v", c)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	o.Progress = func(_ float64, what string) {
+		if strings.HasSuffix(what, "watermark") {
+			cancel()
+		}
+	}
+	if _, err := MeasureModes(ctx, timed{device.NewHost()}, o); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
+	}
+	if _, err := MeasureModes(t.Context(), device.NewHost(), measureOptions(t)); err == nil {
+		t.Error("the host device has no time, and was measured")
+	}
+}
+
+// TestResults: the document has every mode and yardstick of every workload,
+// predicted and measured times beside each other, and by how much they differ.
+func TestResults(t *testing.T) {
+	tr := load(t, "unet/varied")
+	p := prices()
+	m := &Measurements{Format: MeasurementsFormat, Version: MeasurementsVersion, Adapter: p.Adapter, Made: "2026-01-02T03:04:05Z", Weights: "account"}
+	m.Adapter.Driver = "another" // is still the same adapter
+	for _, mode := range cachemodes.Modes() {
+		res, err := Predict(t.Context(), tr, storageMode(mode.ID), engine.AccountWeights, 1, p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := Cell{Workload: tr.Name, SHA256: tr.SHA256, Mode: mode.Name}
+		switch mode.ID {
+		case cachemodes.Graph:
+			c.Missing = "not within 1s"
+		default: // predictions are a quarter too high
+			us := MeanUS(res.Runs) / 1.25
+			c.Rounds = []Round{{Runs: 12, MeanUS: us}, {Runs: 12, MeanUS: us * 2}, {Runs: 12, MeanUS: us / 2}}
+		}
+		m.Cells = append(m.Cells, c)
+	}
+	other := *p
+	other.Adapter = cost.Adapter{Name: "other"}
+	r := Results{Workloads: []*workload.Trace{tr}, Calibrations: []*cost.Calibration{p, &other}, Measured: []*Measurements{m}}
+	plays := 0
+	r.Progress = func(done, total int) {
+		if plays++; done != plays || total != len(cachemodes.Modes()) {
+			t.Errorf("%d of %d", done, total)
+		}
+	}
+	var out bytes.Buffer
+	if err := r.Write(t.Context(), &out); err != nil {
+		t.Fatal(err)
+	}
+	bucket := modeFigures(t, tr, cachemodes.BucketMode)
+	for _, want := range []string{
+		"## unet/varied", "| none predicted | none measured | other predicted |",
+		"| none test | " + p.Made + " | 2026-01-02T03:04:05Z | 3 | 25 % | 25 % |",
+		"- unet/varied graph: not within 1s",
+		fmt.Sprintf("| `bucket` | %s | %.3f | %s | %d | %s |", mib(bucket.Peak), float64(bucket.Peak)/float64(NewStream(tr, cachemodes.DefaultConfig()).Floor),
+			mib(bucket.Average), bucket.Creates, mib(bucket.CreateBytes)),
+		"| pytorch (simulated only) |", "best 26 keys reserve",
+	} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in\n%s", want, out.String())
+		}
+	}
+	for _, mode := range cachemodes.Modes() {
+		row := regexp.MustCompile("(?m)^\\| `" + mode.Name + "` \\|.*$").FindString(out.String())
+		if n := strings.Count(row, "|"); n != 10 {
+			t.Errorf("%d columns: %s", n-1, row)
+		}
+	}
+
+	out.Reset()
+	if err := (&Results{Workloads: []*workload.Trace{tr}}).Write(t.Context(), &out); err != nil || !strings.Contains(out.String(), "there are no times") {
+		t.Errorf("%v: %s", err, out.String())
+	}
+}
+
+// TestResultsRefuse: a file that is neither is refused, and named.
+func TestResultsRefuse(t *testing.T) {
+	for text, want := range map[string]string{
+		``:                              "neither a calibration nor measurements",
+		`{"format": "bucketscope-run"}`: `its format is "bucketscope-run"`,
+		`{"format": "bucketscope-measurements", "version": 7}`:                                                                                       "its version is 7; this program reads 1",
+		`{"format": "bucketscope-measurements", "version": 1}`:                                                                                       "names no adapter",
+		`{"format": "bucketscope-measurements", "version": 1, "adapter": {"name": "x"}, "cells": [{"mode": "nosuch"}]}`:                              "nosuch",
+		`{"format": "bucketscope-measurements", "version": 1, "adapter": {"name": "x"}, "cells": [{"mode": "bucket", "rounds": [{"mean_us": -1}]}]}`: "-1 is no time",
+		`{"format": "bucketscope-calibration", "version": 1}`:                                                                                        "names no adapter",
+	} {
+		var r Results
+		err := r.Add(strings.NewReader(text), "x.json")
+		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "x.json") {
+			t.Errorf("%s: %v, want %q", text, err, want)
+		}
+		if !errors.As(err, new(*FileError)) && !errors.As(err, new(*cost.FormatError)) {
+			t.Errorf("%s: %T is no error of the file's", text, err)
+		}
+	}
+}
