@@ -20,6 +20,9 @@ import (
 // pictures is where TestPicture leaves the pictures of the documents.
 var pictures = flag.String("pictures", "", "folder to write the pictures of the documents to")
 
+// previewed is the last line of Tune's preview.
+var previewed = regexp.MustCompile(`change +[+-][\d.]+%`)
+
 // allFound is the title of the events once a filter has looked at all of them.
 var allFound = regexp.MustCompile(`Events, \S+ of \S+: type:miss size>=1MiB`)
 
@@ -59,6 +62,14 @@ func TestPicture(t *testing.T) {
 	p.Press("4", "/", "state:in_use", " ", "usage:storage", "enter", "o")
 	p.See("Buffers, all", ": state:in_use usage:storage", "by idle runs")
 	buffers := p.SVG()
+	p.Press("end", "6")
+	p.Until("a comparison", func(s ptytest.Screen) bool { return s.Has("B ─ now", "dynamicBucket") && number(s, inCommon) >= 50 })
+	compared := p.SVG()
+	p.Press("m", "bucket", "enter", "7")
+	p.See("Tune, storage: bucket", "in force")
+	p.Press("G", "k", "k", "k", "k", "k", "k", "k", "k", "k", "k", "k", "c", "64", "enter", "A", "5MiB:64", "enter")
+	p.Until("a preview", func(s ptytest.Screen) bool { return s.Has("–→64") && previewed.MatchString(s.String()) })
+	tuned := p.SVG()
 	p.Press("q")
 	if code := p.Exit(); code != 0 {
 		t.Errorf("q ends with code %d", code)
@@ -68,7 +79,7 @@ func TestPicture(t *testing.T) {
 			t.Errorf("the picture lacks %q", want)
 		}
 	}
-	for name, picture := range map[string][]byte{"live.svg": svg, "buckets.svg": buckets, "events.svg": events, "buffers.svg": buffers} {
+	for name, picture := range map[string][]byte{"live.svg": svg, "buckets.svg": buckets, "events.svg": events, "buffers.svg": buffers, "compare.svg": compared, "tune.svg": tuned} {
 		for d := xml.NewDecoder(bytes.NewReader(picture)); ; {
 			if _, err := d.Token(); errors.Is(err, io.EOF) {
 				break

@@ -25,6 +25,24 @@ type Books struct {
 	mean                   mean
 }
 
+// Since is what happened after an earlier state of the books: its counts, and the
+// average of that time. What is held, and the peaks, are as they stand in b.
+func (b *Books) Since(then *Books) Books {
+	d := *b
+	d.Requests -= then.Requests
+	d.Hits -= then.Hits
+	d.Creates -= then.Creates
+	d.CreateBytes -= then.CreateBytes
+	d.Destroys -= then.Destroys
+	d.DestroyBytes -= then.DestroyBytes
+	d.Fails -= then.Fails
+	for i := range d.Misses {
+		d.Misses[i] -= then.Misses[i]
+	}
+	d.mean = b.mean.since(then.mean)
+	return d
+}
+
 // Held is what exists: in use, pending and cached.
 func (b *Books) Held() int64 { return b.InUse + b.Pending + b.Cached }
 

@@ -50,6 +50,12 @@ func (h *History) AppendTo(b []byte) []byte {
 // It holds the data, checkpoints of no more than that together, and one state
 // of 256 MiB at most.
 func ReadHistory(data []byte) (History, error) {
+	return ReadHistoryLooking(data, func(int, int) error { return nil })
+}
+
+// ReadHistoryLooking is ReadHistory for long ones: now and then it calls look
+// with how many bytes of how many it has read. An error of look's ends it.
+func ReadHistoryLooking(data []byte, look func(at, of int) error) (History, error) {
 	c := coder{in: data, reading: true}
 	codeVersion(&c)
 	codeNames(&c)
@@ -75,6 +81,9 @@ func ReadHistory(data []byte) (History, error) {
 				h.sealed = append(h.sealed, &full)
 				h.last = chunk{first: r.m.Seq, start: r.m.clone()}
 				begin = r.at
+				if err := look(r.at, len(r.data)); err != nil {
+					return History{}, err
+				}
 			}
 		}
 		if !r.read() {

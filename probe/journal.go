@@ -496,6 +496,26 @@ func (h *History) Runs(f func(*Run)) {
 	})
 }
 
+// Replay is the state at the end, made from the oldest entry on, so that what a
+// Moment has since its checkpoint it has of all that is kept: the graph. It calls
+// f with every run whose end the history has, until f answers false; then there
+// is no Moment.
+func (h *History) Replay(f func(*Run) bool) *Moment {
+	m, going := h.reader(h.First()).m, true
+	h.scan(h.First(), func(r *reader) bool {
+		m = r.m
+		return going
+	}, func(r *reader) {
+		if r.e.What == RunEnded {
+			going = f(&r.m.Ended[len(r.m.Ended)-1])
+		}
+	})
+	if !going {
+		return nil
+	}
+	return m
+}
+
 // scan reads from the checkpoint before seq on, and calls before and after with
 // every entry, until before answers false.
 func (h *History) scan(seq int64, before func(*reader) bool, after func(*reader)) {

@@ -151,11 +151,25 @@ func IsSnapshot(beginning []byte) bool { return bytes.HasPrefix(beginning, []byt
 // name for the file; a failure of r itself is returned wrapped. Memory is
 // bounded: by what the file really has, by 1 GiB packed and 256 MiB loose.
 func Read(r io.Reader, name string) (*Snapshot, error) {
+	return ReadLooking(r, name, nil)
+}
+
+// ReadLooking is Read for long recordings: now and then it calls look with how
+// much is done, 0 to 1. An error of look's ends it and is returned as it is.
+func ReadLooking(r io.Reader, name string, look func(share float64) error) (*Snapshot, error) {
 	src := &source{r: r}
-	s, err := read(src)
+	var stopped error
+	s, err := read(src, func(at, of int) error {
+		if look != nil {
+			stopped = look(float64(at) / float64(of))
+		}
+		return stopped
+	})
 	switch {
 	case err == nil:
 		return s, nil
+	case stopped != nil:
+		return nil, stopped
 	case src.err != nil:
 		return nil, fmt.Errorf("reading %s: %w", name, src.err)
 	}
@@ -177,7 +191,7 @@ func (s *source) Read(p []byte) (int, error) {
 	return n, err
 }
 
-func read(r io.Reader) (*Snapshot, error) {
+func read(r io.Reader, look func(at, of int) error) (*Snapshot, error) {
 	packed, err := unseal(r)
 	if err != nil {
 		return nil, err
@@ -198,7 +212,7 @@ func read(r io.Reader) (*Snapshot, error) {
 	if s.Format != SnapshotFormat || s.Version < 1 || s.Version > SnapshotVersion {
 		return nil, fmt.Errorf("damaged: it calls itself %q version %d inside", s.Format, s.Version)
 	}
-	if s.History, err = probe.ReadHistory(rest); err != nil {
+	if s.History, err = probe.ReadHistoryLooking(rest, look); err != nil {
 		return nil, fmt.Errorf("damaged: the history: %w", err)
 	}
 	if err := s.checkSessions(); err != nil {

@@ -15,7 +15,8 @@ import (
 // bucketsPane is the table of buckets: which key costs.
 type bucketsPane struct {
 	scroll
-	rows []bucketRow
+	filter filter[bucketRow]
+	rows   []bucketRow
 	// at is the key of the marked row: the mark stays with it when rows move.
 	at    cachemodes.KeyID
 	any   bool   // whether a row is marked
@@ -59,7 +60,7 @@ func (p *bucketsPane) follow(f *frame) {
 	st := f.st
 	fresh := begunAnew(p.seen, st)
 	if fresh {
-		*p = bucketsPane{scroll: scroll{cursor: -1}, rows: p.rows}
+		*p = bucketsPane{scroll: scroll{cursor: -1}, rows: p.rows, filter: p.filter}
 	}
 	if !fresh && st.NowUS < p.seen.NowUS { // a moment of the past: what was hot later is not yet
 		p.heats = p.heats[:0]
@@ -76,7 +77,7 @@ func (p *bucketsPane) follow(f *frame) {
 			KeyRow: k, usage: k.Usage, why: mainReason(&k.MissesSince), created: h.created.warm(k.LastNew*k.Size, st.NowUS),
 			padding: h.padding.warm(k.Padding, st.NowUS), held: h.held.warm(heldOf(k), st.NowUS),
 		}
-		if !idle(k) {
+		if !idle(k) && p.filter.holds(&r) {
 			p.rows = append(p.rows, r)
 		}
 	}
@@ -122,8 +123,17 @@ func (p *bucketsPane) press(a action, page int) {
 			p.cursor++
 		}
 	}
-	if p.any = p.cursor >= 0; p.any {
-		p.at = p.rows[p.cursor].Key
+	p.markRow(p.cursor)
+}
+
+// markRow marks the row of a bucket.
+func (p *bucketsPane) markRow(row int) {
+	if row >= 0 && p.rows[row].KeyRow == nil {
+		return
+	}
+	p.cursor = row
+	if p.any = row >= 0; p.any {
+		p.at = p.rows[row].Key
 	}
 }
 
@@ -236,12 +246,16 @@ func (p *bucketsPane) draw(v view, f *frame, framed, focus bool) {
 	if n := len(f.st.Keys); n > 0 {
 		right = strconv.Itoa(n) + " sizes seen"
 	}
-	in := pane(v, f, "Buckets, storage: "+mode, right, framed, focus)
+	title := "Buckets, storage: " + mode
+	if !p.filter.empty() {
+		title = "Buckets: " + p.filter.text
+	}
+	in := pane(v, f, title, right, framed, focus)
 	if in.empty() {
 		return
 	}
 	if len(p.rows) == 0 {
-		drawEmpty(in, emptyBuckets(f.st))
+		drawEmpty(in, p.emptyText(f))
 		return
 	}
 	cols := fitColumns(p.columns(), in.w)
@@ -267,10 +281,19 @@ func (p *bucketsPane) draw(v view, f *frame, framed, focus bool) {
 	}
 }
 
+// emptyText says why there are none in the table.
+func (p *bucketsPane) emptyText(f *frame) string {
+	if !p.filter.empty() && len(f.st.Keys) > 0 {
+		return f.say("nothing, because no bucket is as the filter wants it; {back} drops it")
+	}
+	return emptyBuckets(f)
+}
+
 // emptyBuckets says why there are none.
-func emptyBuckets(st *engine.State) string {
+func emptyBuckets(f *frame) string {
+	st := f.st
 	if st.Status == engine.Paused && st.Events == 0 {
-		return "nothing yet, because the workload is paused: p starts it"
+		return f.say("nothing yet, because the workload is paused: {pause} starts it")
 	}
 	return "nothing yet, because no buffer was asked of a cache"
 }

@@ -198,7 +198,7 @@ func (s *bucketsScreen) press(a action, f *frame, kind layoutKind, w, h int) (bo
 		if s.pointed {
 			return true, backToRun(&f.now.History, s.run)
 		}
-		return true, wish{tell: "no run is marked: ← marks one, enter goes back to its end"}
+		return true, wish{tell: f.say("no run is marked: {left} marks one, {accept} goes back to its end")}
 	case copyRow:
 		if text := s.detail(f, true); text != "" {
 			return true, wish{copy: text, tell: "the marked key is copied"}
@@ -445,11 +445,11 @@ func drawKey(v view, f *frame, m *keyMap, r *mapRow, cells []mapCell, left int) 
 func (s *bucketsScreen) emptyText(f *frame) string {
 	switch {
 	case len(f.st.KeyRuns) == 0:
-		return emptyRuns(f.st)
+		return emptyRuns(f)
 	case !s.filter.empty():
-		return "nothing, because no key is as the filter wants it; esc drops it"
+		return f.say("nothing, because no key is as the filter wants it; {back} drops it")
 	}
-	return "nothing, because no run asked for a buffer of " + usageWords[s.usage] + "; v shows another usage"
+	return "nothing, because no run asked for a buffer of " + usageWords[s.usage] + f.say("; {next-preset} shows another usage")
 }
 
 // detail says exactly what is marked: a key, or what a run asked of it; as a

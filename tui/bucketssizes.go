@@ -119,7 +119,7 @@ func (sizesPane) draw(v view, f *frame, u cachemodes.Usage, at *engine.KeyRow) {
 	n := v.w - graphLabels
 	bins := binsOf(f.st.Sizes[u], n)
 	if bins.first < 0 {
-		drawEmpty(v, emptyBuckets(f.st))
+		drawEmpty(v, emptyBuckets(f))
 		return
 	}
 	keys := keysInForce(f.st, u)

@@ -85,7 +85,7 @@ func (s *buffersScreen) sort() {
 
 func (s *buffersScreen) work(*frame) (changed, more bool) { return false, false }
 
-func (s *buffersScreen) press(a action, _ *frame, kind layoutKind, w, h int) (bool, wish) {
+func (s *buffersScreen) press(a action, f *frame, kind layoutKind, w, h int) (bool, wish) {
 	switch a {
 	case moveUp, moveDown, pageUp, pageDown, toTop, toBottom:
 		s.move(a, len(s.rows), tablePage(rect{0, 0, w, h}, kind > layoutCompact))
@@ -104,7 +104,7 @@ func (s *buffersScreen) press(a action, _ *frame, kind layoutKind, w, h int) (bo
 		return true, wish{edit: &filterEdit{about: "buffers", text: s.filter.text, set: s.setFilter, words: bufferLanguage.help()}}
 	case copyRow:
 		if s.cursor < 0 {
-			return true, wish{tell: "no buffer is marked: ↓ marks one, y copies it"}
+			return true, wish{tell: f.say("no buffer is marked: {down} marks one, {copy} copies it")}
 		}
 		return true, wish{copy: s.rows[s.cursor].copyText(), tell: fmt.Sprintf("buffer %d is copied", s.rows[s.cursor].Serial)}
 	case back:
@@ -155,12 +155,12 @@ func (s *buffersScreen) draw(v view, f *frame, kind layoutKind) {
 	if s.turned {
 		sign = f.g.up
 	}
-	in := pane(v, f, s.title(f), "by "+orders[s.order].name+" "+sign+", o O v /", framed, true)
+	in := pane(v, f, s.title(f), "by "+orders[s.order].name+" "+sign+f.say(", {sort} {sort-turn} {next-preset} {filter}"), framed, true)
 	if in.empty() {
 		return
 	}
 	if len(s.rows) == 0 {
-		drawEmpty(in, s.emptyText())
+		drawEmpty(in, s.emptyText(f))
 		return
 	}
 	cols := fitColumns(bufferColumns, in.w)
@@ -179,12 +179,12 @@ func (s *buffersScreen) draw(v view, f *frame, kind layoutKind) {
 }
 
 // emptyText says why there are no rows.
-func (s *buffersScreen) emptyText() string {
+func (s *buffersScreen) emptyText(f *frame) string {
 	switch {
 	case s.exist == 0:
 		return "nothing, because no buffer exists at this moment"
 	case !s.filter.empty():
-		return "nothing, because no buffer is as the filter wants it; esc drops it"
+		return f.say("nothing, because no buffer is as the filter wants it; {back} drops it")
 	}
-	return "nothing, because no buffer is " + presets[s.preset].meaning + "; v chooses others"
+	return "nothing, because no buffer is " + presets[s.preset].meaning + f.say("; {next-preset} chooses others")
 }

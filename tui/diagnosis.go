@@ -136,7 +136,7 @@ func (v *findingsView) draw(s view, f *frame) {
 	if len(lines) == 0 {
 		lines = []line{{"nothing costs more than it has to, as far as the rules see", faint, -1}}
 	}
-	in, edge := dialog(s, f, "Findings, "+units.Count(int64(len(v.found))), "enter goes there", w, len(lines))
+	in, edge := dialog(s, f, "Findings, "+units.Count(int64(len(v.found))), f.say("{list-accept} goes there"), w, len(lines))
 	// The marked one is seen whole, if it can be.
 	first, last := len(lines), 0
 	for y, l := range lines {

@@ -117,7 +117,7 @@ func (s *eventsScreen) press(a action, f *frame, kind layoutKind, w, h int) (boo
 		if i := s.row(f.at()); f.past() && i >= 0 && s.rows[i].seq == f.at() {
 			return true, wish{copy: s.rows[i].copyText(f), tell: fmt.Sprintf("event %d is copied", f.at())}
 		}
-		return true, wish{tell: "no event is marked: ↑ marks one, y copies it"}
+		return true, wish{tell: f.say("no event is marked: {up} marks one, {copy} copies it")}
 	case back:
 		if !s.log.filter.empty() {
 			_ = s.setFilter(f, "")
@@ -214,8 +214,22 @@ func (s *eventsScreen) draw(v view, f *frame, kind layoutKind) {
 		s.drawRows(in, f, box, lay.framed)
 	}
 	if d := v.rect(lay.detail); !d.empty() {
-		s.drawDetail(pane(d, f, fmt.Sprintf("Event %d", f.at()), "y copies it, end shows what goes on", true, false), f)
+		s.drawDetail(pane(d, f, fmt.Sprintf("Event %d", f.at()), f.say("{copy} copies it, {now} shows what goes on"), true, false), f)
 	}
+}
+
+// firstRow is the first of the rows that show where there is room for page of
+// them, and the marked one, -1 for none.
+func (s *eventsScreen) firstRow(f *frame, page int) (first, cursor int) {
+	first, cursor = len(s.rows)-page, -1
+	if f.past() {
+		i := s.row(f.at())
+		if i >= 0 && s.rows[i].seq == f.at() {
+			cursor = i
+		}
+		first = i - page/2
+	}
+	return min(max(first, 0), max(len(s.rows)-page, 0)), cursor
 }
 
 // drawRows draws the list.
@@ -223,15 +237,7 @@ func (s *eventsScreen) drawRows(in view, f *frame, box view, framed bool) {
 	cols := fitColumns(eventColumns, in.w)
 	drawTitles(in.row(0), cols)
 	body := in.sub(0, 1, in.w, in.h-1)
-	first, cursor := len(s.rows)-body.h, -1
-	if f.past() {
-		i := s.row(f.at())
-		if i >= 0 && s.rows[i].seq == f.at() {
-			cursor = i
-		}
-		first = i - body.h/2
-	}
-	first = min(max(first, 0), max(len(s.rows)-body.h, 0))
+	first, cursor := s.firstRow(f, body.h)
 	for y := 0; y < body.h && first+y < len(s.rows); y++ {
 		drawRow(body.row(y), f, cols, &s.rows[first+y])
 		if first+y == cursor {
@@ -261,7 +267,7 @@ func (s *eventsScreen) title(f *frame) string {
 // right says how far back the log reaches, or how to follow again.
 func (s *eventsScreen) right(f *frame) string {
 	if f.past() {
-		return "G follows"
+		return f.say("{bottom} follows")
 	}
 	h := &f.now.History
 	if h.End() == h.First() {
@@ -277,19 +283,19 @@ func (s *eventsScreen) emptyText(f *frame) string {
 	case h.End() == h.First():
 		return "nothing yet, because nothing has happened"
 	case begunAnew(f.st, f.now):
-		return "nothing, because the workload began anew after this moment: end shows what goes on"
+		return f.say("nothing, because the workload began anew after this moment: {now} shows what goes on")
 	}
 	if _, looked := s.log.found(h); looked < h.End()-h.First() {
 		return "nothing yet: older events are still being looked through"
 	}
-	return "nothing, because no event that is kept matches; esc drops the filter"
+	return f.say("nothing, because no event that is kept matches; {back} drops the filter")
 }
 
 // drawDetail says exactly what the marked event was.
 func (s *eventsScreen) drawDetail(v view, f *frame) {
 	i := s.row(f.at())
 	if i < 0 || s.rows[i].seq != f.at() {
-		drawLines(v, wrap("the filter does not let this event through; esc drops it, [ and ] go to those that match", max(v.w-2, 1), v.h), faint)
+		drawLines(v, wrap(f.say("the filter does not let this event through; {back} drops it, {previous-event} and {next-event} go to those that match"), max(v.w-2, 1), v.h), faint)
 		return
 	}
 	drawLines(v, wrap(s.rows[i].sentence(f), max(v.w-2, 1), v.h), plain)

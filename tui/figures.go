@@ -24,8 +24,20 @@ type frame struct {
 	g      *glyphs
 	si     bool
 	recent recent
+	keys   Keymap  // nil: keymap
 	whatIf *WhatIf // nil: there is none
 }
+
+// keymap is the bindings in force.
+func (f *frame) keymap() Keymap {
+	if f.keys == nil {
+		return keymap
+	}
+	return f.keys
+}
+
+// say is a text with keys for the names of actions in it; see Keymap.say.
+func (f *frame) say(text string) string { return f.keymap().say(text) }
 
 // past reports whether a moment of the history is shown.
 func (f *frame) past() bool { return f.st != f.now }

@@ -277,8 +277,9 @@ func hugeFixture() *engine.State {
 
 // fake is an engine that notes its commands.
 type fake struct {
-	st    *engine.State
-	calls []string
+	st     *engine.State
+	calls  []string
+	params []cachemodes.Params // that it was given
 }
 
 func (e *fake) note(format string, args ...any) {
@@ -289,9 +290,11 @@ func (e *fake) State() *engine.State { return e.st }
 func (e *fake) SetMode(u cachemodes.Usage, m cachemodes.ModeID) {
 	e.note("mode %s %s", u, m)
 }
-func (e *fake) SetParams(u cachemodes.Usage, _ cachemodes.Params, mark string) {
+func (e *fake) SetParams(u cachemodes.Usage, p cachemodes.Params, mark string) {
+	e.params = append(e.params, p)
 	e.note("params %s %s", u, mark)
 }
+func (e *fake) Note(text string)       { e.note("note %s", text) }
 func (e *fake) Pause(p bool)           { e.note("pause %t", p) }
 func (e *fake) Step()                  { e.note("step") }
 func (e *fake) SetPace(pace float64)   { e.note("pace %v", pace) }

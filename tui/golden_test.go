@@ -13,6 +13,7 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
+	"bucketscope/cachemodes"
 	"bucketscope/internal/engine"
 	"bucketscope/workload"
 )
@@ -193,6 +194,7 @@ func TestGoldens(t *testing.T) {
 			})
 		}
 	}
+	cases = append(cases, dailyCases()...)
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			if c.st == nil {
@@ -216,6 +218,55 @@ func TestGoldens(t *testing.T) {
 			}
 		})
 	}
+}
+
+// dailyCases are of what a person does beside watching: compare, tune, keep.
+func dailyCases() []goldenCase {
+	made := func(r *rig) { r.made() }
+	_, oneStretch := grown(3)
+	recorded := *compareFixture()
+	recorded.Status, recorded.Marks = engine.Recorded, append(recorded.Marks, engine.Mark{AtUS: 14 * sec, Run: 19, Seq: recorded.Seq - 300, Text: "note: here it grows"})
+	doc := record(compareFixture()).Document()
+	doc.Device.Name, doc.Workload.SHA256 = "llvmpipe", "77ab"
+	withFile := Options{Record: record, Others: []Recording{{Name: "old.json", Doc: doc}}, Recorded: "phi3.snapshot", Formats: testFormats}
+	tune := tuneOptions()
+	edit := func(r *rig) {
+		r.tune.mark(4 * mib)
+		r.keys("l", "l", "l", "A", "6MiB:11", "enter", "G", "l")
+		r.tune.mark(2 * mib)
+		r.keys("delete")
+		r.made()
+	}
+	dynamic := fixture()
+	dynamic.Config[cachemodes.Storage].Mode = cachemodes.DynamicBucket
+	cases := []goldenCase{
+		{name: "compare-empty-80x24", st: emptyFixture(), w: 80, h: 24, keys: []string{"6"}},
+		{name: "compare-one-80x24", st: oneStretch.engine.st, o: Options{Record: record}, w: 80, h: 24, keys: []string{"6"}, act: made},
+		{name: "compare-files-120x32", st: &recorded, o: withFile, w: 120, h: 32, keys: []string{"6"}, act: made},
+		{name: "compare-choose-80x24", st: &recorded, o: withFile, w: 80, h: 24, keys: []string{"6", "right"}, act: made},
+		{name: "compare-keys-48x12", st: compareFixture(), o: Options{Record: record}, w: 48, h: 12, keys: []string{"6", "tab"}, act: made},
+		{name: "compare-runs-80x24", st: compareFixture(), o: Options{Record: record}, w: 80, h: 24, keys: []string{"6", "tab", "tab"}, act: made},
+		{name: "compare-time-120x32", st: compareFixture(), o: Options{Record: record}, w: 120, h: 32, keys: []string{"6", "v"}, act: made},
+		{name: "compare-ascii-80x24", st: compareFixture(), o: Options{Record: record, ASCII: true}, w: 80, h: 24, keys: []string{"6"}, act: made},
+		{name: "snapshot-120x32", st: &recorded, o: withFile, w: 120, h: 32},
+		{name: "snapshot-past-80x24", st: &recorded, o: withFile, w: 80, h: 24, keys: []string{"{", "{"}},
+		{name: "export-80x24", st: &recorded, o: withFile, w: 80, h: 24, keys: []string{"x"}},
+		{name: "note-80x24", w: 80, h: 24, keys: []string{"N", "here it grows"}},
+		{name: "tune-dynamic-80x24", st: dynamic, o: tune, w: 80, h: 24, keys: []string{"7"}, act: made},
+		{name: "tune-type-80x24", o: tune, w: 80, h: 24, keys: []string{"7", "c", "100:5"}},
+		{name: "tune-table-80x24", o: tune, w: 80, h: 24, keys: []string{"7", "i"}},
+		{name: "tune-search-80x24", o: tune, w: 80, h: 24, keys: []string{"7", "S"}},
+		{name: "tune-invalid-80x24", o: tune, w: 80, h: 24, keys: []string{"7", "G", "h"}, act: made},
+	}
+	for _, size := range [][2]int{{48, 12}, {80, 24}, {120, 32}, {200, 60}} {
+		w, h := size[0], size[1]
+		cases = append(cases,
+			goldenCase{name: fmt.Sprintf("compare-%dx%d", w, h), st: compareFixture(), o: Options{Record: record}, w: w, h: h, keys: []string{"6"}, act: made},
+			goldenCase{name: fmt.Sprintf("tune-%dx%d", w, h), o: tune, w: w, h: h, keys: []string{"7"}, act: made},
+			goldenCase{name: fmt.Sprintf("tune-edited-%dx%d", w, h), o: tune, w: w, h: h, keys: []string{"7"}, act: edit},
+		)
+	}
+	return cases
 }
 
 // stateFor is the fixture that a screen is shown with.

@@ -142,7 +142,7 @@ func (l *graphLook) draw(v view, f *frame) {
 	win := l.reduce(f.st, n)
 	low, high := win.extent(v.h > tightRows)
 	if math.IsInf(low, 1) {
-		drawEmpty(v, l.empty(f.st))
+		drawEmpty(v, l.empty(f))
 		return
 	}
 	sc := newScale(low, high, v.h, f.si)
@@ -172,18 +172,18 @@ func (w *graphWindow) extent(all bool) (low, high float64) {
 }
 
 // empty says why there is nothing to draw.
-func (l *graphLook) empty(st *engine.State) string {
-	if l.byRun && hasPoints(st) {
-		return emptyRuns(st)
+func (l *graphLook) empty(f *frame) string {
+	if l.byRun && hasPoints(f.st) {
+		return emptyRuns(f)
 	}
-	return emptyGraph(st)
+	return emptyGraph(f)
 }
 
 // emptyGraph says why there is nothing to draw.
-func emptyGraph(st *engine.State) string {
-	switch st.Status {
+func emptyGraph(f *frame) string {
+	switch f.st.Status {
 	case engine.Paused:
-		return "nothing yet, because the workload is paused: p starts it"
+		return f.say("nothing yet, because the workload is paused: {pause} starts it")
 	case engine.Failed:
 		return "nothing, because the workload stopped before its first run"
 	}

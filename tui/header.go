@@ -105,6 +105,8 @@ func badge(f *frame, short bool) field {
 		return field{value: g.paused + " PAUSED", style: badgePaused}
 	case f.st.Status == engine.Failed:
 		return field{value: g.stopped + " STOPPED", style: badgeStopped}
+	case f.st.Status == engine.Recorded:
+		return field{value: g.stopped + " SNAPSHOT", style: badgePast}
 	}
 	return field{value: g.live + " LIVE", style: badgeLive}
 }
@@ -264,7 +266,7 @@ func latencyMeanField(f *frame) field {
 }
 
 func paceField(f *frame) field {
-	if f.past() { // no entry of the history tells
+	if f.past() || f.st.Status == engine.Recorded { // no entry of the history tells
 		return field{}
 	}
 	if f.st.Pace > 0 {

@@ -82,7 +82,7 @@ func (h *helpView) lines(f *frame, w int) []helpLine {
 			out = append(out, helpLine{head, l, s, indent})
 		}
 	}
-	for i, g := range groups() {
+	for i, g := range f.keymap().groups() {
 		if i > 0 {
 			out = append(out, helpLine{})
 		}
@@ -107,7 +107,7 @@ type helpLine struct {
 func (h *helpView) draw(v view, f *frame) {
 	w := h.width(v.w, v.h)
 	lines := h.lines(f, w)
-	in, edge := dialog(v, f, "Help", "esc leaves", w, len(lines))
+	in, edge := dialog(v, f, "Help", f.say("{back} leaves"), w, len(lines))
 	first := min(h.top, max(len(lines)-in.h, 0))
 	for y := 0; y < in.h && first+y < len(lines); y++ {
 		l := lines[first+y]

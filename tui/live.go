@@ -64,9 +64,9 @@ func (l *live) press(a action, f *frame, kind layoutKind, w, h int) (bool, wish)
 	case align:
 		l.look.byRun, l.look.pointed = !l.look.byRun, false
 		if l.look.byRun {
-			return true, wish{tell: "the graph has a column for each run; a: over time again"}
+			return true, wish{tell: f.say("the graph has a column for each run; {align}: over time again")}
 		}
-		return true, wish{tell: "the graph is over time; a: by run"}
+		return true, wish{tell: f.say("the graph is over time; {align}: by run")}
 	case presetNext:
 		l.look.tier = (l.look.tier + 1) % graphTier(numTiers)
 		if f.g.braille == 0 {
@@ -96,12 +96,18 @@ func (l *live) press(a action, f *frame, kind layoutKind, w, h int) (bool, wish)
 		default:
 			l.runs.press(a, tablePage(lay.runs, lay.framed))
 		}
+	case filterList:
+		return true, wish{edit: l.edit()}
+	case copyRow:
+		return true, l.copy(f)
 	case back:
-		own := l.look.pointed || l.buckets.any || l.runs.any
-		l.look.pointed = false
-		l.buckets.drop()
-		l.runs.drop()
-		return l.whatIf.drop() || own, wish{}
+		if had := l.whatIf.drop(); had || l.look.pointed {
+			l.look.pointed = false
+			l.buckets.drop()
+			l.runs.drop()
+			return true, wish{}
+		}
+		return l.back(), wish{}
 	default:
 		return false, wish{}
 	}
@@ -179,7 +185,7 @@ func (l *live) accept(f *frame) wish {
 	switch l.focus {
 	case paneBuckets:
 		if !l.buckets.any {
-			return wish{tell: "no bucket is marked: ↓ marks one, enter shows its runs"}
+			return wish{tell: f.say("no bucket is marked: {down} marks one, {accept} shows its runs")}
 		}
 		return wish{place: &place{screen: screenBuckets, key: l.buckets.at, run: -1}}
 	case paneWhatIf:
@@ -191,10 +197,10 @@ func (l *live) accept(f *frame) wish {
 			}
 			return backToRun(h, l.runs.rows[i].run.Seq)
 		}
-		return wish{tell: "no run is marked: ↑ marks one, enter goes back to its end"}
+		return wish{tell: f.say("no run is marked: {up} marks one, {accept} goes back to its end")}
 	}
 	if !l.look.pointed {
-		return wish{tell: "nothing is pointed at: ← points, enter goes back to that moment"}
+		return wish{tell: f.say("nothing is pointed at: {left} points, {accept} goes back to that moment")}
 	}
 	if l.look.byRun {
 		return backToRun(h, l.look.cursor)

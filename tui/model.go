@@ -8,7 +8,6 @@ import (
 
 	"bucketscope/internal/engine"
 	"bucketscope/internal/units"
-	"bucketscope/workload"
 )
 
 // model is the one that Bubble Tea knows. It routes messages: keys to the
@@ -17,8 +16,8 @@ import (
 type model struct {
 	ctx       context.Context
 	engine    Controller
-	workloads []WorkloadItem
-	load      func(context.Context, string) (*workload.Trace, error)
+	o         *Options
+	keys      Keymap
 	askWhatIf func() *WhatIf
 	whatIf    *WhatIf       // the latest that is shown
 	interval  time.Duration // between two states
@@ -36,12 +35,16 @@ type model struct {
 	screens [numScreens]screen
 	events  *eventsScreen  // of screens
 	buckets *bucketsScreen // of screens
+	compare *compareScreen
+	tune    *tuneScreen
+	mouse   bool
 	current screenID
 	more    bool // the screen has work left to do
 	advice  diagnosis
 	over    overlay // nil: none is open
 	notice  notice
-	loads   loading
+	tasks   [numTasks]task
+	leaving bool // once a file is written
 	hold    suspension
 	want    intent
 	tick    int // the number of the tick that is awaited; others are late
@@ -56,14 +59,6 @@ type notice struct {
 	text  string
 	bad   bool // stays until a key is pressed
 	until time.Time
-}
-
-// loading is a workload being read.
-type loading struct {
-	name   string // empty: none
-	cancel context.CancelFunc
-	beside bool // what is played goes on
-	number int  // of the attempt: an answer to an earlier one is dropped
 }
 
 // suspension is ctrl+z on its way: the workload is let come to the end of its
@@ -89,26 +84,25 @@ func (i *intent) seen(st *engine.State) {
 	i.pauseAsked = i.pauseAsked && (st.Status == engine.Paused) != i.paused
 }
 
-type (
-	// tickMsg asks for the engine's latest state.
-	tickMsg int
-	// loadedMsg is a workload that was read, or why it was not.
-	loadedMsg struct {
-		number int
-		trace  *workload.Trace
-		err    error
-	}
-)
+// tickMsg asks for the engine's latest state.
+type tickMsg int
 
 func newModel(ctx context.Context, o *Options) *model {
 	m := &model{
-		ctx: ctx, engine: o.Engine, workloads: o.Workloads, load: o.LoadWorkload,
-		askWhatIf: o.WhatIf, now: time.Now, glyphs: &unicodeGlyphs, si: o.SI, theme: darkTheme,
-		events: newEventsScreen(), buckets: newBucketsScreen(), stale: true,
+		ctx: ctx, engine: o.Engine, o: o, keys: o.Keys, askWhatIf: o.WhatIf, mouse: o.Mouse, now: time.Now, glyphs: &unicodeGlyphs, si: o.SI, theme: darkTheme,
+		events: newEventsScreen(), buckets: newBucketsScreen(), compare: newCompareScreen(o), tune: newTuneScreen(), stale: true,
+	}
+	if m.keys == nil {
+		m.keys = keymap
+	}
+	first := newLive()
+	if o.Recorded != "" { // all of it, not the minute before its end
+		first.zoomTo(len(zooms) - 1)
 	}
 	m.screens = [numScreens]screen{
-		screenLive: newLive(), screenBuckets: m.buckets, screenEvents: m.events, screenBuffers: newBuffersScreen(),
+		screenLive: first, screenBuckets: m.buckets, screenEvents: m.events, screenBuffers: newBuffersScreen(),
 		screenSessions: newSessionsScreen(),
+		screenCompare:  m.compare, screenTune: m.tune,
 	}
 	if o.ASCII {
 		m.glyphs = &asciiGlyphs
@@ -195,7 +189,7 @@ func (m *model) work(f *frame) {
 func (m *model) frame() *frame {
 	st := m.shown()
 	return &frame{
-		st: st, now: m.present(), latest: m.latest, frozen: m.held != nil, g: m.glyphs, si: m.si, recent: recentOf(st.Runs),
+		st: st, now: m.present(), latest: m.latest, frozen: m.held != nil, g: m.glyphs, si: m.si, recent: recentOf(st.Runs), keys: m.keys,
 		whatIf: m.whatIf,
 	}
 }
@@ -216,9 +210,15 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	case tea.KeyPressMsg:
 		m.stale = true
 		return m, m.pressed(msg)
-	case loadedMsg:
+	case taskDone:
 		m.stale = true
-		return m, m.loaded(msg)
+		return m, m.finished(msg)
+	case tea.MouseClickMsg:
+		m.stale = true
+		return m, m.clicked(msg.Mouse())
+	case tea.MouseWheelMsg:
+		m.stale = true
+		return m, m.wheeled(msg.Mouse())
 	case tea.ResumeMsg:
 		if m.hold.resume {
 			m.engine.Pause(false)
@@ -233,8 +233,25 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	return m, nil
 }
 
-// ticked loads the latest state and says when to do so again.
+// ticked loads the latest state, says when to do so again, and begins what the
+// screen wants to have made beside it.
 func (m *model) ticked() tea.Cmd {
+	next := m.look()
+	for k := range previewTask { // how far it is shows
+		m.stale = m.stale || m.tasks[k].doing != ""
+	}
+	var beside tea.Cmd
+	switch m.current {
+	case screenCompare:
+		beside = m.compare.refresh(m)
+	case screenTune:
+		beside = m.tune.refresh(m)
+	}
+	return tea.Batch(next, beside)
+}
+
+// look loads the latest state and says when to do so again.
+func (m *model) look() tea.Cmd {
 	news := m.seeWhatIf()
 	switch seen := m.see(m.engine.State()); {
 	case seen:
@@ -271,7 +288,7 @@ func (m *model) pressed(key tea.KeyPressMsg) tea.Cmd {
 	if m.over != nil {
 		where = m.over.scope()
 	}
-	a := actionOf(where, key.String())
+	a := m.keys.actionOf(where, key.String())
 	m.notice = notice{}
 	if m.over != nil && a != quit && a != suspend {
 		s := m.shell()
@@ -286,9 +303,13 @@ func (m *model) act(a action) tea.Cmd {
 	if id, ok := screenOf(a); ok {
 		return m.goTo(id)
 	}
+	if why := m.refuses(a); why != "" {
+		m.tell("%s", why)
+		return nil
+	}
 	switch a {
 	case quit:
-		return tea.Quit
+		return m.quit()
 	case suspend:
 		return m.suspend()
 	case help:
@@ -304,16 +325,38 @@ func (m *model) act(a action) tea.Cmd {
 	case chooseMode:
 		m.over = newModeMenu(m.latest.Config)
 	case chooseWorkload:
-		m.over = newWorkloadMenu(m.workloads, m.latest.Workload.Name)
+		m.over = newWorkloadMenu(m.o.Workloads, m.latest.Workload.Name)
 	case freeze:
 		return m.freeze()
 	case pause, step, slower, faster:
 		return m.command(a)
+	case nextPane, prevPane:
+		cmd, own := m.toScreen(a)
+		if !own { // a screen with one pane: the next screen
+			return m.goTo(m.beside(a))
+		}
+		return cmd
+	case saveSnapshot:
+		return m.save()
+	case exportAs:
+		m.over = newExportMenu(m.o.Formats)
+	case addNote:
+		m.over = m.noteLine()
+	case setBaseline:
+		return m.setBaseline()
+	case showDifference:
+		return m.showDifference()
+	case undoTuning:
+		return m.undo()
+	case useMouse:
+		m.mouse = !m.mouse
+		if m.mouse {
+			m.tell("%s", m.keys.say("the mouse is on: a click marks, the wheel scrolls; {mouse} turns it off, and the terminal selects text again"))
+		} else {
+			m.tell("the mouse is off: the terminal selects text")
+		}
 	case back:
-		if m.loads.name != "" {
-			m.loads.cancel()
-			m.tell("loading %s was given up", m.loads.name)
-			m.loads.name = ""
+		if m.giveUp() {
 			return nil
 		}
 		return m.leave()
@@ -369,10 +412,12 @@ func (m *model) grant(w wish) tea.Cmd {
 		return w.do(m)
 	case w.place != nil:
 		return m.show(w.place)
+	case w.over != nil:
+		m.over = w.over
 	case w.copy != "":
 		return tea.SetClipboard(w.copy)
 	case w.beside:
-		menu := newWorkloadMenu(m.workloads, m.latest.Workload.Name)
+		menu := newWorkloadMenu(m.o.Workloads, m.latest.Workload.Name)
 		menu.beside = true
 		m.over = menu
 	case w.hold != nil:
@@ -404,6 +449,8 @@ func (m *model) heed(o outcome) tea.Cmd {
 		return m.commanded()
 	case o.load != "":
 		return m.beginLoad(o.load, o.beside)
+	case o.do != nil:
+		return o.do(m)
 	case o.act != noAction:
 		return m.act(o.act)
 	case o.show != nil:
@@ -461,9 +508,9 @@ func (m *model) command(a action) tea.Cmd {
 func (m *model) commanded() tea.Cmd {
 	switch {
 	case m.past != nil:
-		m.tell("done, but a past moment is shown: end shows it")
+		m.tell("%s", m.keys.say("done, but a past moment is shown: {now} shows it"))
 	case m.held != nil:
-		m.tell("done, but the display is frozen: space shows it")
+		m.tell("%s", m.keys.say("done, but the display is frozen: {freeze} shows it"))
 	}
 	return m.tickIn(soon)
 }
@@ -484,43 +531,6 @@ func nextPace(pace float64, up bool) float64 {
 		}
 	}
 	return pace
-}
-
-// beginLoad reads a workload beside the screen.
-func (m *model) beginLoad(name string, beside bool) tea.Cmd {
-	if m.loads.name != "" {
-		m.loads.cancel()
-	}
-	ctx, cancel := context.WithCancel(m.ctx)
-	m.loads = loading{name: name, cancel: cancel, number: m.loads.number + 1, beside: beside}
-	number, load := m.loads.number, m.load
-	return func() tea.Msg {
-		t, err := load(ctx, name)
-		return loadedMsg{number, t, err}
-	}
-}
-
-// loaded plays a workload that was read.
-func (m *model) loaded(msg loadedMsg) tea.Cmd {
-	if msg.number != m.loads.number || m.loads.name == "" {
-		return nil
-	}
-	name := m.loads.name
-	m.loads.cancel()
-	m.loads.name = ""
-	if msg.err != nil {
-		m.notice = notice{text: "! cannot play " + name + ": " + msg.err.Error(), bad: true}
-		return nil
-	}
-	if m.loads.beside {
-		m.engine.StartSession(msg.trace)
-		m.tell("playing %s beside", name)
-		return m.commanded()
-	}
-	m.engine.Load(msg.trace)
-	m.held, m.past = nil, nil // what they show is no longer played
-	m.tell("playing %s", name)
-	return m.tickIn(soon)
 }
 
 // suspend stops the program once the workload stands between two runs, or

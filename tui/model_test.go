@@ -3,6 +3,9 @@ package tui
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -460,7 +463,7 @@ func TestHelpScrolls(t *testing.T) {
 		if r.text() != end {
 			t.Errorf("%v: down is not the way back", size)
 		}
-		for range 100 {
+		for range 400 {
 			r.keys("pgup")
 		}
 		if r.text() != first {
@@ -483,7 +486,7 @@ func TestKeymap(t *testing.T) {
 					t.Errorf("in scope %d the key %s means %d and %d", where, k, a, b.action)
 				}
 				seen[k] = b.action
-				if got := actionOf(where, k); got != b.action {
+				if got := keymap.actionOf(where, k); got != b.action {
 					t.Errorf("in scope %d the key %s does %d, want %d", where, k, got, b.action)
 				}
 			}
@@ -491,7 +494,7 @@ func TestKeymap(t *testing.T) {
 	}
 	given := map[action]bool{}
 	r := newRig(fixture(), Options{Theme: "mono"})
-	r.Update(tea.WindowSizeMsg{Width: 120, Height: 200})
+	r.Update(tea.WindowSizeMsg{Width: 120, Height: 260})
 	r.keys("?")
 	table := KeyTable()
 	for _, b := range keymap {
@@ -510,7 +513,7 @@ func TestKeymap(t *testing.T) {
 		}
 	}
 	var listed int
-	for _, g := range groups() {
+	for _, g := range keymap.groups() {
 		listed += len(g.bindings)
 	}
 	if listed != len(keymap) {
@@ -556,5 +559,35 @@ func TestRecent(t *testing.T) {
 	}
 	if r := recentOf(runs[:3]); r.runs != 3 || r.trend != 0 {
 		t.Errorf("of three runs: %+v", r)
+	}
+}
+
+// TestTextsNameBindings: every key that a text of the screens mentions is that of
+// a binding.
+func TestTextsNameBindings(t *testing.T) {
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for _, file := range files {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, quoted := range regexp.MustCompile(`"[^"\n]*"`).FindAllString(string(text), -1) {
+			for _, m := range regexp.MustCompile(`\{([a-z]+(?:-[a-z]+)*)\}`).FindAllStringSubmatch(quoted, -1) {
+				if _, ok := bindingNames()[m[1]]; !ok {
+					t.Errorf("%s: a text names {%s}, which is no binding", file, m[1])
+				}
+				found++
+			}
+		}
+	}
+	if found < 30 {
+		t.Errorf("%d mentions of keys: where are the others?", found)
 	}
 }

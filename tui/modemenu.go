@@ -147,7 +147,7 @@ func modeFigure(f *frame, r modeRow, text string) (string, style) {
 func (m *modeMenu) draw(v view, f *frame) {
 	rows := modeRows(m.modes, m.usage, f.st)
 	const detail = 4 // a rule, two rows of the mode's own, its source
-	in, _ := dialog(v, f, "Cache mode", "enter applies, esc leaves", 100, len(rows)+2+detail)
+	in, _ := dialog(v, f, "Cache mode", f.say("{menu-accept} applies, {back} leaves"), 100, len(rows)+2+detail)
 	tabs := in.row(0)
 	x := 0
 	for u, name := range usageWords {

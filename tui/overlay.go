@@ -27,6 +27,8 @@ type outcome struct {
 	beside bool
 	// act is what to do as if its key had been pressed.
 	act action
+	// do is what else is to be done.
+	do func(*model) tea.Cmd
 	// show is a place to go to.
 	show *place
 }

@@ -17,9 +17,9 @@ func newPalette() *paletteMenu { return &paletteMenu{} }
 func (p *paletteMenu) scope() scope { return inMenus }
 
 // shown are the bindings of the screens with every typed word in their text.
-func (p *paletteMenu) shown() (out []binding) {
+func (p *paletteMenu) shown(f *frame) (out []binding) {
 	words := strings.Fields(strings.ToLower(p.typed))
-	for _, b := range keymap {
+	for _, b := range f.keymap() {
 		if b.scope&onScreens == 0 || b.action == openPalette {
 			continue
 		}
@@ -35,8 +35,8 @@ func (p *paletteMenu) shown() (out []binding) {
 	return out
 }
 
-func (p *paletteMenu) press(a action, key tea.KeyPressMsg, _ *frame, _, h int) outcome {
-	shown := p.shown()
+func (p *paletteMenu) press(a action, key tea.KeyPressMsg, f *frame, _, h int) outcome {
+	shown := p.shown(f)
 	switch a {
 	case back:
 		if p.typed != "" {
@@ -79,8 +79,8 @@ var paletteColumns = []column[binding]{
 }
 
 func (p *paletteMenu) draw(v view, f *frame) {
-	shown := p.shown()
-	in, edge := dialog(v, f, "Palette", "enter does it, esc leaves", 100, len(keymap)+1)
+	shown := p.shown(f)
+	in, edge := dialog(v, f, "Palette", f.say("{menu-accept} does it, {back} leaves"), 100, len(f.keymap())+1)
 	in.put(in.put(0, 0, ": ", label), 0, p.typed+"_", keycap)
 	list := in.sub(0, 1, in.w, in.h-1)
 	if len(shown) == 0 {

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"bucketscope/internal/engine"
 	"bucketscope/workload"
 )
 
@@ -147,6 +148,27 @@ func TestRunPanics(t *testing.T) {
 type broken struct{ fake }
 
 func (*broken) Step() { panic("a fault that the test made") }
+
+// TestRunTaskPanics: a fault in what is done beside the screen ends it as one of
+// the screen's own does.
+func TestRunTaskPanics(t *testing.T) {
+	stderr := os.Stderr // Bubble Tea prints the stack there
+	t.Cleanup(func() { os.Stderr = stderr })
+	var err error
+	if os.Stderr, err = os.Create(filepath.Join(t.TempDir(), "log")); err != nil {
+		t.Fatal(err)
+	}
+	keys, out, ended := start(t.Context(), t, Options{Save: func(context.Context, *engine.State) (string, error) {
+		panic("a fault that the test made")
+	}})
+	if _, err := io.WriteString(keys, "s"); err != nil {
+		t.Fatal(err)
+	}
+	if err := wait(t, ended); !errors.Is(err, ErrScreen) {
+		t.Errorf("it ended with %v", err)
+	}
+	checkRestored(t, out)
+}
 
 func TestRunRefuses(t *testing.T) {
 	err := Run(context.Background(), Options{Engine: &fake{st: fixture()}, Theme: "sepia"})

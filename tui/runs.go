@@ -13,7 +13,8 @@ import (
 // newest at the bottom.
 type runsPane struct {
 	scroll
-	rows []logRow
+	filter filter[probe.Run]
+	rows   []logRow
 	// at is the row that is marked; the log follows the newest while there is
 	// none.
 	at   logID
@@ -44,7 +45,7 @@ func (r logRow) id() logID {
 func (p *runsPane) follow(f *frame) {
 	st := f.st
 	if begunAnew(p.seen, st) {
-		*p = runsPane{scroll: scroll{cursor: -1}, rows: p.rows}
+		*p = runsPane{scroll: scroll{cursor: -1}, rows: p.rows, filter: p.filter}
 	}
 	p.seen = st
 	p.rows = p.rows[:0]
@@ -60,7 +61,9 @@ func (p *runsPane) follow(f *frame) {
 			p.rows = append(p.rows, logRow{mark: &marks[0]})
 			marks = marks[1:]
 		}
-		p.rows = append(p.rows, logRow{run: r})
+		if p.filter.holds(r) {
+			p.rows = append(p.rows, logRow{run: r})
+		}
 	}
 	for i := range marks {
 		p.rows = append(p.rows, logRow{mark: &marks[i]})
@@ -83,9 +86,15 @@ func (p *runsPane) press(a action, page int) {
 		p.top = len(p.rows) - page
 	}
 	p.move(a, len(p.rows), page)
-	p.any = p.cursor >= 0 && p.cursor < len(p.rows)-1
+	p.markRow(p.cursor)
+}
+
+// markRow marks a row; the last one lets the log follow.
+func (p *runsPane) markRow(row int) {
+	p.cursor = row
+	p.any = row >= 0 && row < len(p.rows)-1
 	if p.any {
-		p.at = p.rows[p.cursor].id()
+		p.at = p.rows[row].id()
 	}
 }
 
@@ -183,16 +192,20 @@ func (p *runsPane) draw(v view, f *frame, framed, focus bool) {
 	right := ""
 	switch {
 	case p.any:
-		right = "G follows"
+		right = f.say("{bottom} follows")
 	case f.st.Status == engine.Running && f.recent.perSec > 0:
 		right = units.Rate(f.recent.perSec) + "/s"
 	}
-	in := pane(v, f, "Runs", right, framed, focus)
+	title := "Runs"
+	if !p.filter.empty() {
+		title += ": " + p.filter.text
+	}
+	in := pane(v, f, title, right, framed, focus)
 	if in.empty() {
 		return
 	}
 	if len(p.rows) == 0 {
-		drawEmpty(in, emptyRuns(f.st))
+		drawEmpty(in, p.emptyText(f))
 		return
 	}
 	cols := fitColumns(columnsOfRuns(f), in.w)
@@ -221,11 +234,20 @@ func (p *runsPane) draw(v view, f *frame, framed, focus bool) {
 	}
 }
 
-// emptyRuns says why there are none.
-func emptyRuns(st *engine.State) string {
+// emptyText says why there are none in the list.
+func (p *runsPane) emptyText(f *frame) string {
+	if len(f.st.Runs) > 0 {
+		return f.say("nothing, because no run is as the filter wants it; {back} drops it")
+	}
+	return emptyRuns(f)
+}
+
+// emptyRuns says why there are no runs.
+func emptyRuns(f *frame) string {
+	st := f.st
 	switch {
 	case st.Status == engine.Paused:
-		return "nothing yet, because the workload is paused: p starts it"
+		return f.say("nothing yet, because the workload is paused: {pause} starts it")
 	case st.Status == engine.Failed:
 		return "nothing, because the workload stopped in its first run"
 	case st.InRun:

@@ -15,8 +15,10 @@ const (
 	screenEvents
 	screenBuffers
 	screenSessions
+	screenCompare
+	screenTune
 
-	numScreens = int(screenSessions) + 1
+	numScreens = int(screenTune) + 1
 )
 
 // tab is how a screen is named and reached.
@@ -32,13 +34,17 @@ var tabs = [numScreens]tab{
 	screenEvents:   {"3", "Events", toEvents},
 	screenBuffers:  {"4", "Buffers", toBuffers},
 	screenSessions: {"5", "Sessions", toSessions},
+	screenCompare:  {"6", "Compare", toCompare},
+	screenTune:     {"7", "Tune", toTune},
 }
 
 // tabsWidth is the room for the tabs beside the hints.
-const tabsWidth = 20
+const tabsWidth = 24
 
 // hasPanes reports whether a screen has panes to go between.
-func hasPanes(id screenID) bool { return id == screenLive || id == screenBuckets }
+func hasPanes(id screenID) bool {
+	return id == screenLive || id == screenBuckets || id == screenCompare
+}
 
 // screenOf is the screen that an action goes to.
 func screenOf(a action) (screenID, bool) {
@@ -50,24 +56,46 @@ func screenOf(a action) (screenID, bool) {
 	return 0, false
 }
 
-// drawTabs names the screens, or where there is no room for that only the one
-// that is shown, and the numbers of the others.
-func drawTabs(v view, f *frame, current screenID) {
+// tabTexts are the names of the screens as far as w columns have room.
+func tabTexts(w int, current screenID) []string {
+	all := tabsRoom()
+	out := make([]string, len(tabs))
+	for id, t := range tabs {
+		out[id] = t.key
+		if all <= w || screenID(id) == current {
+			out[id] += " " + t.name
+		}
+	}
+	return out
+}
+
+// tabGap is the room between two of the tabs in w columns.
+func tabGap(w int) int {
+	if tabsRoom() <= w {
+		return 2
+	}
+	return 0
+}
+
+// tabsRoom is the columns that the names of all screens take.
+func tabsRoom() int {
 	all := 0
 	for _, t := range tabs {
 		all += textWidth(t.key) + textWidth(t.name) + 4
 	}
+	return all
+}
+
+// drawTabs names the screens, or where there is no room for that only the one
+// that is shown, and the numbers of the others.
+func drawTabs(v view, f *frame, current screenID) {
 	x := 0
-	for id, t := range tabs {
-		text := t.key
-		if all <= v.w || screenID(id) == current {
-			text += " " + t.name
-		}
+	for id, text := range tabTexts(v.w, current) {
 		sign, s := " ", faint
 		if screenID(id) == current {
 			sign, s = f.g.focus, focused
 		}
-		x = v.put(x, 0, sign+text+" ", s) + 1
+		x = v.put(x, 0, sign+text, s) + tabGap(v.w)
 	}
 }
 
@@ -95,6 +123,7 @@ type wish struct {
 	copy   string // for the clipboard
 	tell   string // a notice
 	edit   *filterEdit
+	over   overlay              // to open
 	do     func(*model) tea.Cmd // what else is to be done
 	// beside asks for a menu of workloads to play in a session of its own; hold
 	// and release are about one that there is.

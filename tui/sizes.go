@@ -30,6 +30,8 @@ const (
 	// suspendWithin bounds the wait for the end of a run before ctrl+z stops
 	// the program.
 	suspendWithin = time.Second
+	// compareEvery is how often a stretch that goes on is compared anew.
+	compareEvery = time.Second
 	// noticeFor is how long a notice that is no error stays.
 	noticeFor = 5 * time.Second
 )
@@ -43,6 +45,16 @@ const (
 	standardW, standardH = 72, 20
 	compactW, compactH   = 48, 12
 )
+
+// comparedRuns is how many runs of a stretch are compared at least, its last
+// ones.
+const comparedRuns = 2048
+
+// keptSims is how many simulations are remembered.
+const keptSims = 64
+
+// maxInput bounds a line that is typed, in characters.
+const maxInput = 400
 
 // maxSide bounds what a terminal may say of its size.
 const maxSide = 4096

@@ -235,6 +235,12 @@ func foldASCII(r rune) rune {
 		return '~'
 	case '→':
 		return '>'
+	case '←':
+		return '<'
+	case '↑':
+		return '^'
+	case '↓':
+		return 'v'
 	case 'µ':
 		return 'u'
 	case '×':

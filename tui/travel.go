@@ -39,7 +39,7 @@ func (m *model) travel(a action) {
 	case a == prevEvent || a == prevRun:
 		m.tell("nothing earlier is kept: the history reaches back to event %d, %s ago", h.First(), agoText(f, h.FirstUS()))
 	case m.past != nil:
-		m.tell("nothing later has happened: end shows what goes on")
+		m.tell("%s", f.say("nothing later has happened: {now} shows what goes on"))
 	}
 }
 
@@ -78,7 +78,11 @@ func pastBadge(f *frame, short bool) field {
 	if n, ok := ordinal(f.st); ok {
 		run = " run " + strconv.FormatInt(n, 10)
 	}
-	return field{value: fmt.Sprintf("%s @event %s%s, %s ago", f.g.back, event, run, agoText(f, f.st.NowUS)), style: badgePast}
+	ago := "ago"
+	if f.latest.Status == engine.Recorded {
+		ago = "before the end"
+	}
+	return field{value: fmt.Sprintf("%s @event %s%s, %s %s", f.g.back, event, run, agoText(f, f.st.NowUS), ago), style: badgePast}
 }
 
 // agoText is how long before now a time was.

@@ -224,15 +224,17 @@ func TestBuffers(t *testing.T) {
 	r.sees(t, "Buckets, storage")
 }
 
-// TestCopy: y copies the marked row, bytes exact.
+// copied is what a command puts on the clipboard.
+func copied(cmd tea.Cmd) string {
+	if cmd == nil {
+		return ""
+	}
+	return fmt.Sprint(reflect.ValueOf(cmd()))
+}
+
+// TestCopy: y copies the marked row of every list, bytes exact.
 func TestCopy(t *testing.T) {
 	r := at80(historyFixture())
-	copied := func(cmd tea.Cmd) string {
-		if cmd == nil {
-			return ""
-		}
-		return fmt.Sprint(reflect.ValueOf(cmd()))
-	}
 	if got := copied(r.keys("4", "y")); got != "" {
 		t.Errorf("%q is copied where nothing is marked", got)
 	}
@@ -244,6 +246,47 @@ func TestCopy(t *testing.T) {
 		t.Errorf("%q is copied", got)
 	}
 	r.sees(t, "event 1562 is copied")
+	r.keys("end", "1", "y")
+	r.sees(t, "no row is marked")
+	if got := copied(r.keys("j", "y")); !strings.HasPrefix(got, "key 8323072\tstorage\t11 wanted\tcap ∞") {
+		t.Errorf("%q is copied", got)
+	}
+	if got := copied(r.keys("l", "k", "k", "y")); !strings.HasPrefix(got, "run 28\tconv1 step28 n=1 total=156\tdynamicBucket") {
+		t.Errorf("%q is copied", got)
+	}
+}
+
+// TestLiveFilters: the lists of Live are filtered as the others are.
+func TestLiveFilters(t *testing.T) {
+	r := at80(historyFixture())
+	r.keys("/", "key>=4MiB", " ", "us", "enter")
+	r.keys("/")
+	r.sees(t, "filter buckets key>=4MiB us")
+	r.keys("ctrl+u", "key>=4MiB", " ", "usage:storage", "enter")
+	live := r.screens[screenLive].(*live)
+	if len(live.buckets.rows) == 0 {
+		t.Error("no bucket is listed")
+	}
+	for _, b := range live.buckets.rows {
+		if b.KeyRow == nil || b.Size < 4*mib {
+			t.Errorf("%+v is listed", b)
+		}
+	}
+	r.sees(t, "Buckets: key>=4MiB usage:storage")
+	r.keys("tab", "/", "kind:prompt", " ", "new>0", "enter")
+	r.sees(t, "Runs: kind:prompt new>0")
+	if n := len(live.runs.rows); n != 5 { // four prompts, and the mark
+		t.Errorf("%d rows, want four prompts and a mark", n)
+	}
+	r.keys("/", "x", "x", "enter")
+	r.sees(t, "new>0 xx")
+	r.keys("/", "ctrl+u", "kind:nosuch")
+	r.sees(t, `there is no kind "nosuch"; there are prompt decode other`)
+	r.keys("esc", "esc")
+	r.lacks(t, "kind:prompt", "key>=4MiB")
+	if len(live.runs.rows) != 32 {
+		t.Errorf("%d rows without a filter", len(live.runs.rows))
+	}
 }
 
 // TestPalette: every action can be found by its words and done.
@@ -264,7 +307,7 @@ func TestPalette(t *testing.T) {
 	if cmd := r.keys("esc", "q", "u", "i", "t", "enter"); cmd == nil {
 		t.Error("quit does nothing")
 	}
-	if len((&paletteMenu{}).shown()) < numActions-8 {
+	if len((&paletteMenu{}).shown(r.frame())) < numActions-8 {
 		t.Error("the palette lacks actions")
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"bucketscope/cachemodes"
 	"bucketscope/internal/engine"
+	"bucketscope/snapshots"
 	"bucketscope/workload"
 )
 
@@ -22,6 +23,7 @@ type Controller interface {
 	State() *engine.State
 	SetMode(cachemodes.Usage, cachemodes.ModeID)
 	SetParams(u cachemodes.Usage, p cachemodes.Params, mark string)
+	Note(text string)
 	Pause(bool)
 	Step()
 	SetPace(runsPerSecond float64)
@@ -39,6 +41,28 @@ type WorkloadItem struct {
 	Runs, Events, Sessions int
 }
 
+// ExportFormat is a format that a recording can be written in.
+type ExportFormat struct{ Name, Description string }
+
+// Simulated are the figures of a workload that was played to its end on no
+// device: bytes held, and storage buffers created.
+type Simulated struct {
+	Peak, Average, Floor int64
+	Creates, CreateBytes int64
+	Runs                 int64
+}
+
+// SearchGoal is what a table is searched for: the least of one figure, where the
+// other is no higher than what the table in force gives.
+type SearchGoal struct {
+	// Creates asks for the fewest creates with no higher peak; else for the
+	// lowest peak with no more creates.
+	Creates bool
+	Keys    int // at most
+	Now     cachemodes.Table
+	Config  cachemodes.Config // of the other usages
+}
+
 // Options say what to show, where and how.
 type Options struct {
 	Engine    Controller
@@ -49,6 +73,31 @@ type Options struct {
 	// WhatIf is what other modes would do with what is played, the same pointer
 	// as long as nothing changed; nil where nobody simulates them.
 	WhatIf func() *WhatIf
+
+	// Recorded is the file that the engine's state was read from, if nothing is
+	// played: then nothing can be commanded.
+	Recorded string
+	// Record is the recording of a state. It may take long.
+	Record func(*engine.State) *snapshots.Snapshot
+	// Save writes a snapshot and Export a file in one of the formats; they
+	// answer with its name. They are called beside the screen and give up when
+	// their context ends, leaving nothing.
+	Save    func(context.Context, *engine.State) (string, error)
+	Export  func(ctx context.Context, st *engine.State, format string) (string, error)
+	Formats []ExportFormat
+	// Others are recordings to compare with.
+	Others []Recording
+	// Simulate answers what a config would cost, from the workload alone.
+	Simulate func(context.Context, engine.Workload, cachemodes.Config) (Simulated, error)
+	// Suggest searches a table for the workload.
+	Suggest func(ctx context.Context, w engine.Workload, goal SearchGoal, progress func(done, total int)) (cachemodes.Table, error)
+	// WriteTable writes a table as an engine's source takes it.
+	WriteTable func(io.Writer, cachemodes.Table) error
+
+	// Keys are the bindings; nil for those without a config file.
+	Keys Keymap
+	// Mouse says that it is used from the beginning.
+	Mouse bool
 
 	// Input and Output are a terminal; standard input and output where nil.
 	// Nothing else may write to the terminal meanwhile.

@@ -23,6 +23,9 @@ func (m *model) View() tea.View {
 	}
 	v := tea.NewView(m.text)
 	v.AltScreen = true
+	if m.mouse {
+		v.MouseMode = tea.MouseModeCellMotion
+	}
 	return v
 }
 
@@ -33,7 +36,7 @@ const (
 )
 
 // remedy tells what to do when the workload stopped.
-const remedy = "p begins anew, m chooses another mode, w another workload"
+const remedy = "{pause} begins anew, {mode} chooses another mode, {workload} another workload"
 
 // banner is what there is to say of a workload that stopped.
 func (m *model) banner() []string {
@@ -42,7 +45,7 @@ func (m *model) banner() []string {
 		return nil
 	}
 	w := max(m.w-2, 1)
-	return append(wrap(m.glyphs.stopped+" "+st.Err.Error(), w, maxBanner), wrap(remedy, w, 1)...)
+	return append(wrap(m.glyphs.stopped+" "+st.Err.Error(), w, maxBanner), wrap(m.keys.say(remedy), w, 1)...)
 }
 
 // note is the line for notices: what is being done, what happened, else the
@@ -50,8 +53,8 @@ func (m *model) banner() []string {
 func (m *model) note() (lines []string, s style) {
 	w := max(m.w-2, 1)
 	switch {
-	case m.loads.name != "":
-		return wrap("loading "+m.loads.name+m.glyphs.more+" esc gives it up", w, 1), strong
+	case m.doing() != "":
+		return wrap(m.doing(), w, 1), strong
 	case m.notice.bad:
 		return wrap(m.notice.text, w, maxNotice), failure
 	case m.notice.text != "":
@@ -103,9 +106,13 @@ func drawLines(v view, lines []string, s style) {
 // help and quit always.
 func drawHints(v view, f *frame, where scope, current screenID) {
 	var fields []field
-	for i := range keymap {
-		b := &keymap[i]
-		if b.scope&where == 0 || b.short == "" || b.action == back && where == onScreens {
+	keys := f.keymap()
+	for i := range keys {
+		b := &keys[i]
+		if b.scope&where == 0 || b.short == "" || len(b.keys) == 0 || b.action == back && where == onScreens {
+			continue
+		}
+		if f.latest.Status == engine.Recorded && commandsEngine(b.action) {
 			continue
 		}
 		if b.action == nextPane && !hasPanes(current) {
@@ -119,7 +126,7 @@ func drawHints(v view, f *frame, where scope, current screenID) {
 		case help, quit, accept, back:
 			rank = 0
 		}
-		fields = append(fields, field{label: b.shown, value: hint(b, f), rank: rank})
+		fields = append(fields, field{label: keys.key(i), value: hint(b, f), rank: rank})
 	}
 	x := 1
 	for _, d := range fitFields(fields, v.w-x) {

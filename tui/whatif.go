@@ -119,7 +119,7 @@ func (p *whatIfPane) drop() bool {
 // accept makes the marked row the real one.
 func (p *whatIfPane) accept(f *frame) wish {
 	if !p.any || p.cursor < 0 || p.cursor >= len(p.rows) {
-		return wish{tell: "no row is marked: ↓ marks one, enter makes it the real one"}
+		return wish{tell: f.say("no row is marked: {down} marks one, {accept} makes it the real one")}
 	}
 	r := p.rows[p.cursor]
 	switch {

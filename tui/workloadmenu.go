@@ -103,7 +103,7 @@ func (m *workloadMenu) draw(v view, f *frame) {
 	if m.beside {
 		title = "Workload to play beside"
 	}
-	in, _ := dialog(v, f, title, "enter plays it, esc leaves", 112, len(m.items)+2)
+	in, _ := dialog(v, f, title, f.say("{menu-accept} plays it, {back} leaves"), 112, len(m.items)+2)
 	in.put(in.put(0, 0, "filter ", label), 0, m.filter+"_", keycap)
 	if len(shown) == 0 {
 		drawEmpty(in.sub(0, 1, in.w, in.h-1), "nothing, because no recording has \""+m.filter+"\" in its name or description")

@@ -143,13 +143,13 @@ terminal interface; m picks another mode while it runs, ? lists the keys.`,
 		SilenceErrors:    true,
 		PersistentPreRun: func(*cobra.Command, []string) { a.began = true },
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.screen(cmd.Context(), &f, &s)
+			return a.screen(cmd, &f, &s)
 		},
 	}
 	f.add(root)
 	s.add(root)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(a.runCommand(), a.tuneCommand(), a.calibrateCommand(), a.resultsCommand(), a.compareCommand(), a.exportCommand(), a.importCommand(), a.recordCommand(), a.workloadsCommand(), a.doctorCommand(), a.versionCommand())
+	root.AddCommand(a.runCommand(), a.openCommand(), a.tuneCommand(), a.calibrateCommand(), a.resultsCommand(), a.compareCommand(), a.exportCommand(), a.importCommand(), a.recordCommand(), a.workloadsCommand(), a.configCommand(), a.doctorCommand(), a.versionCommand())
 	root.CompletionOptions.HiddenDefaultCmd = false
 	return root
 }

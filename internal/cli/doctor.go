@@ -58,7 +58,9 @@ func (a *app) doctor() error {
 	}
 	a.describeTerminal(&b, outIsTerminal)
 	fmt.Fprintln(&b, "\nPaths")
+	fmt.Fprintf(&b, "  config        %s (%s)\n", configPath(), configState())
 	fmt.Fprintf(&b, "  log           %s\n  calibrations  %s\n", logPath(), calibrationFolder())
+	fmt.Fprintln(&b, "  The screen's snapshots and exports go to the folder that it was started in, or to --folder.")
 	_, err = io.WriteString(a.out, b.String())
 	return err
 }

@@ -9,6 +9,9 @@ import (
 	"bucketscope/internal/cost"
 )
 
+// configPath is the config file's.
+func configPath() string { return filepath.Join(xdg.ConfigHome, folder, "config") }
+
 // The program's files, under the XDG folders.
 const folder = "bucketscope"
 

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/term"
 
 	"bucketscope/internal/engine"
+	"bucketscope/internal/lab"
 	"bucketscope/probe/driver"
 	"bucketscope/probe/metrics"
 	"bucketscope/snapshots"
@@ -35,6 +36,9 @@ type screenFlags struct {
 	fps    int
 	// snapshot is the file that the recording is written to at the end.
 	snapshot string
+	// folder is where snapshots and exports go.
+	folder string
+	mouse  bool
 	// metrics is the address to serve them on; empty for none.
 	metrics string
 	// whatIf tells to play other modes in memory meanwhile.
@@ -45,36 +49,51 @@ func (s *screenFlags) add(cmd *cobra.Command) {
 	p := cmd.Flags()
 	p.Float64VarP(&s.pace, "pace", "p", defaultPace, "`runs` per second, 0 for flat out")
 	p.BoolVar(&s.paused, "paused", false, "begin paused; p goes on, n steps one run")
-	p.StringVar(&s.theme, "theme", "auto", "`colours`: auto, dark, light or mono; NO_COLOR in the environment is respected")
-	p.BoolVar(&s.ascii, "ascii", false, "plain ASCII glyphs")
-	p.BoolVar(&s.si, "si", false, "units of 1000 (GB) instead of 1024 (GiB)")
 	p.BoolVar(&s.whatIf, "what-if", true, "play every other mode in memory meanwhile, on spare cores")
 	addMetricsFlag(cmd, &s.metrics)
 	addSnapshotFlag(cmd, &s.snapshot)
+	s.addLook(cmd)
+}
+
+// addLook adds what open has, too.
+func (s *screenFlags) addLook(cmd *cobra.Command) {
+	p := cmd.Flags()
+	p.StringVar(&s.folder, "folder", ".", "`folder` that the screen's snapshots and exports go to")
+	p.BoolVar(&s.mouse, "mouse", false, "begin with the mouse on, as M turns it on")
+	p.StringVar(&s.theme, "theme", "auto", "`colours`: auto, dark, light or mono; NO_COLOR in the environment is respected")
+	p.BoolVar(&s.ascii, "ascii", false, "plain ASCII glyphs")
+	p.BoolVar(&s.si, "si", false, "units of 1000 (GB) instead of 1024 (GiB)")
 	p.IntVar(&s.fps, "fps", tui.DefaultFPS, "`updates` of the screen per second, 1 to 60")
 	if err := cmd.RegisterFlagCompletionFunc("theme", completeWith("auto", "dark", "light", "mono")); err != nil {
 		panic("cli: completion of --theme: " + err.Error())
 	}
 }
 
-func (s *screenFlags) check() error {
-	switch s.theme {
-	case "auto", "dark", "light", "mono":
-	default:
-		return usagef("--theme %q: want auto, dark, light or mono", s.theme)
+// terminal tells why there is none to draw the screen on.
+func (a *app) terminal() error {
+	out, ok := a.out.(*os.File)
+	if !ok || !term.IsTerminal(int(out.Fd())) || !term.IsTerminal(int(a.stdin.Fd())) {
+		return usagef("the screen needs a terminal on standard input and output; 'bucketscope run' prints figures without one")
 	}
-	if s.pace < 0 || s.pace > 1e6 {
-		return usagef("--pace %v: want 0 to 1000000 runs per second, 0 for flat out", s.pace)
-	}
-	if s.fps < 1 || s.fps > 60 {
-		return usagef("--fps %d: want 1 to 60", s.fps)
+	if os.Getenv("TERM") == "dumb" {
+		return usagef("TERM=dumb cannot show the screen; 'bucketscope run' prints figures without one")
 	}
 	return nil
 }
 
+// look completes the options with what every screen has.
+func (a *app) look(o *tui.Options, s *screenFlags, keys tui.Keymap, k *keeper, out *os.File) {
+	o.Formats, o.Simulate, o.Suggest, o.WriteTable = formats(), k.simulate, k.suggest, lab.WriteInitialiser
+	o.Keys, o.Mouse = keys, s.mouse
+	o.Input, o.Output, o.Environ = a.stdin, out, os.Environ()
+	o.Theme, o.ASCII, o.SI, o.FPS = s.theme, s.ascii, s.si, s.fps
+}
+
 // screen opens the terminal interface.
-func (a *app) screen(ctx context.Context, f *playFlags, s *screenFlags) (err error) {
-	if err := s.check(); err != nil {
+func (a *app) screen(cmd *cobra.Command, f *playFlags, s *screenFlags) (err error) {
+	ctx := cmd.Context()
+	keys, err := s.settle(cmd)
+	if err != nil {
 		return err
 	}
 	if strings.Contains(f.mode, ",") || strings.EqualFold(f.mode, "all") {
@@ -87,12 +106,8 @@ func (a *app) screen(ctx context.Context, f *playFlags, s *screenFlags) (err err
 	if f.trace == "-" {
 		return usagef("--trace -: standard input is the keyboard; give a file, or use 'bucketscope run --trace -'")
 	}
-	out, ok := a.out.(*os.File)
-	if !ok || !term.IsTerminal(int(out.Fd())) || !term.IsTerminal(int(a.stdin.Fd())) {
-		return usagef("the screen needs a terminal on standard input and output; 'bucketscope run' prints figures without one")
-	}
-	if os.Getenv("TERM") == "dumb" {
-		return usagef("TERM=dumb cannot show the screen; 'bucketscope run' prints figures without one")
+	if err := a.terminal(); err != nil {
+		return err
 	}
 	sharings, err := f.sessions.sharings()
 	if err != nil {
@@ -157,18 +172,26 @@ func (a *app) screen(ctx context.Context, f *playFlags, s *screenFlags) (err err
 	for _, w := range workload.Builtin() {
 		items = append(items, tui.WorkloadItem{Name: w.Name, Description: w.Description, Runs: w.Runs, Events: w.Events, Sessions: w.Sessions})
 	}
-	err = tui.Run(uiCtx, tui.Options{
+	k := newKeeper(s.folder)
+	k.played(traces[0])
+	o := tui.Options{
 		Engine: live, Workloads: items, WhatIf: others,
 		LoadWorkload: func(ctx context.Context, name string) (*workload.Trace, error) {
 			t, err := loadNamed(name)
 			if err == nil {
 				err = fits(ctx, t, live.State().Config, dev, weights)
 			}
+			if err == nil {
+				k.played(t)
+			}
 			return t, err
 		},
-		Input: a.stdin, Output: a.out.(*os.File), Environ: os.Environ(),
-		Theme: s.theme, ASCII: s.ascii, SI: s.si, FPS: s.fps,
-	})
+		Record: liveSnapshot, Save: k.save, Export: k.export,
+	}
+	a.look(&o, s, keys, k, a.out.(*os.File))
+	err = tui.Run(uiCtx, o)
+	stop(nil)
+	k.wait()
 	if s.snapshot != "" {
 		state := live.State()
 		if werr := writeFile(s.snapshot, func(w io.Writer) error { return snapshots.Write(w, liveSnapshot(state)) }); err == nil {

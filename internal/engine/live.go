@@ -54,10 +54,14 @@ type Status uint8
 
 // The states of a live profile.
 const (
-	Running Status = iota
-	Paused         // between two runs
-	Failed         // State.Err tells why; going on begins anew
+	Running  Status = iota
+	Paused          // between two runs
+	Failed          // State.Err tells why; going on begins anew
+	Recorded        // read from a file; nothing goes on
 )
+
+// NotePrefix begins the text of a mark that is a person's note.
+const NotePrefix = "note: "
 
 // stoppedText is the mark of a failure.
 const stoppedText = "stopped"
@@ -122,6 +126,7 @@ type State struct {
 	Sizes    [cachemodes.NumCaches][]int64
 	Marks    []Mark
 	History  probe.History // every event, as far back as it reaches
+	Waiting  int           // changes of parameters that wait for the end of the run
 	PeakRun  int64         // ordinal of the run in which held bytes peaked
 	PeakAtUS int64
 }
@@ -287,12 +292,25 @@ func (l *Live) SetMode(u cachemodes.Usage, m cachemodes.ModeID) {
 	})
 }
 
-// SetParams changes the numbers of a usage's mode between two events.
+// SetParams changes the numbers of a usage's mode, which must be valid, at the
+// end of the run going on, or at once between two runs: every run is played
+// under one set of numbers; of several workloads at once, every run of the first.
+// Until then State.Waiting counts the change.
 func (l *Live) SetParams(u cachemodes.Usage, p cachemodes.Params, mark string) {
 	l.send(func(lp *loop) {
-		s := lp.cfg[u]
-		s.Params = p
-		lp.set(u, s, mark)
+		lp.waiting = append(lp.waiting, change{u, p, mark})
+		lp.settle()
+	})
+}
+
+// Note puts a remark of a person's into the history, as a mark.
+func (l *Live) Note(text string) {
+	l.send(func(lp *loop) {
+		lp.lock()
+		defer lp.unlock()
+		at := lp.player.journal.End()
+		lp.player.remark(text)
+		lp.mark(at, NotePrefix+text)
 	})
 }
 
@@ -326,8 +344,16 @@ func (l *Live) Load(t *workload.Trace) {
 		lp.dismiss()
 		err := lp.player.close()
 		lp.load(t)
+		lp.settle()
 		lp.fail(err)
 	})
+}
+
+// change is new numbers for a usage's mode.
+type change struct {
+	usage  cachemodes.Usage
+	params cachemodes.Params
+	mark   string
 }
 
 // loop is the goroutine of a Live.
@@ -346,6 +372,7 @@ type loop struct {
 	part   int
 	at     int // in parts[part].events
 
+	waiting           []change // for the end of a run
 	crew              crew
 	counted           atomic.Int64 // events of the crew
 	stopped, released bool         // the first workload is held, or its sessions are no more
@@ -498,7 +525,23 @@ func (lp *loop) play(e *workload.Event) {
 		lp.unlock()
 	}
 	lp.between = lp.player.lanes[0].open == 0 || e.Op == workload.RunEnd
+	lp.settle()
 	lp.advance()
+}
+
+// settle puts the changes in force that waited, if no run is in the way.
+func (lp *loop) settle() {
+	if !lp.between && lp.err == nil {
+		return
+	}
+	for len(lp.waiting) > 0 {
+		c := lp.waiting[0]
+		lp.waiting = lp.waiting[1:]
+		if s := lp.cfg[c.usage]; !s.Params.Equal(c.params) {
+			s.Params = c.params
+			lp.set(c.usage, s, c.mark)
+		}
+	}
 }
 
 // advance goes to the next event; the last part repeats.
@@ -552,6 +595,7 @@ func (lp *loop) pause(paused bool) {
 	if lp.err != nil && !paused {
 		lp.load(lp.trace)
 		lp.joinOthers()
+		lp.settle()
 	}
 	lp.lock()
 	defer lp.unlock()
@@ -628,7 +672,7 @@ func (lp *loop) publish() {
 		NowUS: lp.clock.us(), Current: lp.current, InRun: lp.player.inRun > 0,
 		Events: lp.events + lp.counted.Load(), Overhead: lp.overhead, Driver: lp.reading,
 		Total: led.Total(), Runs: lp.runs.All(), RunCount: led.Runs(), Adjusts: led.Adjusts(), Marks: lp.marks.All(),
-		Slots: graph.Slots, PeakRun: graph.PeakRun, PeakAtUS: graph.PeakUS, History: lp.player.journal.History(),
+		Slots: graph.Slots, PeakRun: graph.PeakRun, PeakAtUS: graph.PeakUS, History: lp.player.journal.History(), Waiting: len(lp.waiting),
 	}
 	switch {
 	case lp.err != nil:

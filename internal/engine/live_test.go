@@ -265,3 +265,92 @@ func TestLivePanic(t *testing.T) {
 		t.Errorf("it ended with %v", l.Err())
 	}
 }
+
+// submits is a device that tells of every submit, on the workload's goroutine.
+type submits struct {
+	device.Device
+	told func()
+}
+
+func (d *submits) Submit(r device.Recording) error {
+	d.told()
+	return d.Device.Submit(r)
+}
+
+// TestParamsAtRunBoundary: numbers that are changed in the middle of a run are
+// put in force at its end and not before, all that came meanwhile, in order;
+// between two runs they are at once.
+func TestParamsAtRunBoundary(t *testing.T) {
+	params := func(limit int) cachemodes.Params {
+		p := cachemodes.DefaultParams()
+		p.Table[15].Cap = limit
+		return p
+	}
+	dev := &submits{Device: device.NewHost()}
+	var l *Live
+	ready := make(chan struct{})
+	var n, asked int
+	dev.told = func() {
+		<-ready
+		// Every fifth submit is in the middle of a run but for those of its
+		// beginning and end.
+		if n++; n%5 == 3 && asked < 40 {
+			asked++
+			l.SetParams(cachemodes.Storage, params(100+asked), "cap")
+		}
+	}
+	l = start(t, load(t, "bert/varied"), dev, LiveOptions{Config: cachemodes.DefaultConfig()})
+	close(ready)
+	until(t, l, "forty changes", func(s *State) bool {
+		return s.Waiting == 0 && s.Config[cachemodes.Storage].Params.Table[15].Cap == 140
+	})
+	l.Pause(true)
+	s := until(t, l, "the pause", func(s *State) bool { return s.Status == Paused && !s.InRun })
+	last, inRun := 100, 0
+	s.History.Scan(0, func(m *probe.Moment, e *probe.Entry) bool {
+		if e.What == probe.RunStarted {
+			inRun++
+		}
+		if e.What == probe.Configured {
+			if m.Ledger.InRun() {
+				t.Errorf("entry %d changes the numbers in the middle of a run", e.Seq)
+			}
+			if limit := e.Setting.Params.Table[15].Cap; limit != last+1 {
+				t.Errorf("entry %d: cap %d after %d", e.Seq, limit, last)
+			} else {
+				last = limit
+			}
+		}
+		return true
+	})
+	if last != 140 || len(s.Marks) != 40 || inRun < 5 {
+		t.Errorf("the last cap is %d, %d marks in %d runs; want 140 and 40", last, len(s.Marks), inRun)
+	}
+	l.SetParams(cachemodes.Storage, params(7), "seven")
+	s = until(t, l, "a change between two runs", func(s *State) bool { return s.Marks[len(s.Marks)-1].Text == "seven" })
+	if s.Waiting != 0 || s.Status != Paused {
+		t.Errorf("%d changes wait, status %d", s.Waiting, s.Status)
+	}
+}
+
+// TestNote: what a person writes is in the history and among the marks, at the
+// moment when it was written, and in the past after it.
+func TestNote(t *testing.T) {
+	l := start(t, load(t, "bert/varied"), device.NewHost(), LiveOptions{Config: cachemodes.DefaultConfig()})
+	until(t, l, "some runs", func(s *State) bool { return s.RunCount > 3 })
+	l.Note("here it grows")
+	s := until(t, l, "the note", func(s *State) bool { return len(s.Marks) == 1 })
+	m := s.Marks[0]
+	if m.Text != "note: here it grows" {
+		t.Errorf("the mark is %q", m.Text)
+	}
+	s.History.Scan(m.Seq, func(_ *probe.Moment, e *probe.Entry) bool {
+		if e.What != probe.Noted || e.Text != "here it grows" || e.AtUS != m.AtUS {
+			t.Errorf("entry %d of the mark is %+v", m.Seq, e)
+		}
+		return false
+	})
+	if before, after := StateAt(s, m.Seq), StateAt(s, m.Seq+1); len(before.Marks) != 0 || len(after.Marks) != 1 {
+		t.Errorf("%d marks before the note, %d after it", len(before.Marks), len(after.Marks))
+	}
+}

@@ -606,6 +606,14 @@ func (p *Player) read(r Reading) {
 	}
 }
 
+// remark puts a person's note into the journal.
+func (p *Player) remark(text string) {
+	p.at = p.clock()
+	if p.journal != nil {
+		p.journal.Note(p.at, text)
+	}
+}
+
 // set changes the mode or the parameters of a usage. No lane plays meanwhile,
 // or the caller has the lock.
 func (p *Player) set(u cachemodes.Usage, s cachemodes.Setting) error {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"image/color"
 	"strings"
+	"unicode/utf8"
 
 	uv "github.com/charmbracelet/ultraviolet"
 )
@@ -67,6 +68,9 @@ func drawRun(b *strings.Builder, at func(x, y int) *uv.Cell, x, y, w int) int {
 		if !c.Style.Equal(&style) {
 			break
 		}
+		if dots(c.Content) != dots(first.Content) {
+			break
+		}
 		text.WriteString(c.Content)
 		n += max(c.Width, 1)
 	}
@@ -81,6 +85,10 @@ func drawRun(b *strings.Builder, at func(x, y int) *uv.Cell, x, y, w int) int {
 	if strings.TrimSpace(text.String()) == "" {
 		return n
 	}
+	if first != nil && dots(first.Content) {
+		drawDots(b, text.String(), left, top, fore)
+		return n
+	}
 	var attrs string
 	if style.Attrs&uv.AttrBold != 0 {
 		attrs += ` font-weight="bold"`
@@ -92,6 +100,32 @@ func drawRun(b *strings.Builder, at func(x, y int) *uv.Cell, x, y, w int) int {
 	_ = xml.EscapeText(b, []byte(text.String())) // into memory
 	b.WriteString("</text>\n")
 	return n
+}
+
+// dots reports whether a cell is braille.
+func dots(cell string) bool {
+	r, _ := utf8.DecodeRuneInString(cell)
+	return r >= 0x2800 && r <= 0x28ff
+}
+
+// drawDots draws braille as the dots that it is: few monospaced fonts have it, and
+// another font's would not keep to the cells.
+func drawDots(b *strings.Builder, text string, left, top float64, fore string) {
+	const size = 2.2
+	places := [8][2]float64{{0, 0}, {0, 1}, {0, 2}, {1, 0}, {1, 1}, {1, 2}, {0, 3}, {1, 3}}
+	fmt.Fprintf(b, `<path fill="%s" d="`, fore)
+	i := 0
+	for _, r := range text {
+		for bit, at := range places {
+			if (r-0x2800)>>bit&1 == 1 {
+				x := left + float64(i)*cellWidth + (at[0]+0.5)*cellWidth/2 - size/2
+				y := top + (at[1]+0.5)*cellHeight/4 - size/2
+				fmt.Fprintf(b, "M%.1f %.1fh%.1fv%.1fh-%.1fz", x, y, size, size, size)
+			}
+		}
+		i++
+	}
+	b.WriteString(`"/>` + "\n")
 }
 
 // css is a colour as SVG writes it.

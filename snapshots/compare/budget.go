@@ -135,7 +135,7 @@ func (b Budget) absent(s *Subject) error {
 	switch {
 	case s.result.Latency == nil && (b.figure.unit == Microseconds || b.figure.unit == PerSecond || b.figure.unit == Share):
 		why = "which only a device with timing has; this was played on " + s.Device
-	case s.warmup > 0:
+	case s.part:
 		why = "which runs do not say, so that no warm-up can be left out of it"
 	}
 	return fmt.Errorf("%q is on %s of %s under %s, %s", b.Text, b.figure.name, s.File, s.Mode, why)

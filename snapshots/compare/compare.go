@@ -66,6 +66,8 @@ type Subject struct {
 	result *snapshots.ModeResult
 	runs   []snapshots.RunEntry // without the warm-up
 	warmup int
+	// part is that the figures come from the runs, which are not all of them.
+	part bool
 }
 
 // Row is one figure of every subject; nil where a subject has none.
@@ -133,8 +135,12 @@ type Options struct {
 	// Warmup leaves so many runs out at the beginning of each result.
 	Warmup int
 	// Force compares recordings of unlike workloads.
-	Force   bool
-	Budgets []Budget
+	Force bool
+	// FromRuns takes every figure from the runs, as with a warm-up: of
+	// documents whose runs were chosen, such as by Match. Buckets are not of
+	// those runs alone.
+	FromRuns bool
+	Budgets  []Budget
 }
 
 // UnlikeError says in what recordings differ that cannot be compared.
@@ -156,7 +162,7 @@ func New(inputs []Input, o Options) (*Report, error) {
 	if len(r.Unlike) > 0 && !o.Force {
 		return nil, &UnlikeError{r.Unlike}
 	}
-	groups, err := groups(inputs, o.Warmup)
+	groups, err := groups(inputs, o)
 	if err != nil {
 		return nil, err
 	}
@@ -199,11 +205,11 @@ func deviceText(d snapshots.RunDevice) string {
 }
 
 // groups are the subjects that belong together.
-func groups(inputs []Input, warmup int) ([][]Subject, error) {
+func groups(inputs []Input, o Options) ([][]Subject, error) {
 	of := func(in Input) ([]Subject, error) {
 		var out []Subject
 		for i := range in.Doc.Results {
-			s, err := newSubject(in, &in.Doc.Results[i], warmup)
+			s, err := newSubject(in, &in.Doc.Results[i], o)
 			if err != nil {
 				return nil, err
 			}
@@ -258,12 +264,14 @@ func modes(subjects []Subject) string {
 	return strings.Join(names, ", ")
 }
 
-func newSubject(in Input, r *snapshots.ModeResult, warmup int) (Subject, error) {
+func newSubject(in Input, r *snapshots.ModeResult, o Options) (Subject, error) {
+	warmup := o.Warmup
 	if warmup > 0 && warmup >= len(r.Runs) {
 		return Subject{}, fmt.Errorf("a warm-up of %d leaves nothing of the %d runs of %s under %s", warmup, len(r.Runs), in.File, r.Mode)
 	}
 	return Subject{
 		File: in.File, Mode: r.Label(), Device: in.Doc.Device.Name, result: r, runs: r.Runs[warmup:], warmup: warmup,
+		part: warmup > 0 || o.FromRuns,
 	}, nil
 }
 

@@ -137,7 +137,7 @@ func totals(prefix string, sums func(*snapshots.ModeResult) *snapshots.Sums, run
 			switch {
 			case books == nil:
 				return 0, false
-			case s.warmup == 0 || f.name == "floor_bytes":
+			case !s.part || f.name == "floor_bytes":
 				return float64(f.get(books)), true
 			case run == nil || f.fold == nil:
 				return 0, false
@@ -156,7 +156,7 @@ func totals(prefix string, sums func(*snapshots.ModeResult) *snapshots.Sums, run
 			switch {
 			case books == nil:
 				return 0, false
-			case s.warmup == 0:
+			case !s.part:
 				return float64(books.Misses[name]), true
 			case run == nil:
 				return 0, false
@@ -176,7 +176,7 @@ func latency() []figure {
 			switch l := s.result.Latency; {
 			case l == nil:
 				return 0, false
-			case s.warmup == 0:
+			case !s.part:
 				return float64(get(l)), true
 			}
 			return overRuns(duration, func(v []int64) float64 { return float64(snapshots.Quantile(v, q)) })(s)
@@ -184,7 +184,7 @@ func latency() []figure {
 	}
 	unwarmed := func(name string, unit Unit, get func(*snapshots.Latency) (float64, bool)) figure {
 		return figure{name, unit, func(s *Subject) (float64, bool) {
-			if s.result.Latency == nil || s.warmup > 0 {
+			if s.result.Latency == nil || s.part {
 				return 0, false
 			}
 			return get(s.result.Latency)
