@@ -25,7 +25,7 @@ func mapped(st *engine.State, u cachemodes.Usage) *keyMap {
 // after the one that saw it last.
 func TestAdjustingShows(t *testing.T) {
 	p := newPlayer()
-	p.set(cachemodes.Storage, cachemodes.DynamicBucket)
+	p.set(cachemodes.DynamicBucket)
 	for i := range int64(12) {
 		p.at += 1_000
 		p.run(probe.RunInfo{ID: i, Label: "step"}, 500, 64*kib*(1+i), 32*kib)
@@ -73,7 +73,7 @@ func TestMapAddsUp(t *testing.T) {
 		p := newPlayer()
 		for i := range rapid.Int64Range(1, 30).Draw(t, "runs") {
 			if rapid.IntRange(0, 5).Draw(t, "switch") == 0 {
-				p.set(cachemodes.Storage, cachemodes.ModeID(rapid.IntRange(0, len(cachemodes.Modes())-1).Draw(t, "mode")))
+				p.set(cachemodes.ModeID(rapid.IntRange(0, len(cachemodes.Modes())-1).Draw(t, "mode")))
 			}
 			p.at += 1_000
 			p.run(probe.RunInfo{ID: i, Label: "r"}, 500, rapid.SliceOfN(rapid.Int64Range(1, 1<<22), 0, 12).Draw(t, "sizes")...)

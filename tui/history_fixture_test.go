@@ -76,7 +76,8 @@ func (p *player) run(info probe.RunInfo, us int64, sizes ...int64) {
 	p.runs.Add(p.led.EndRun(info.Session, info.ID, p.mgr.Mode(cachemodes.Storage), p.at))
 }
 
-func (p *player) set(u cachemodes.Usage, m cachemodes.ModeID) {
+func (p *player) set(m cachemodes.ModeID) {
+	const u = cachemodes.Storage
 	s := p.mgr.Config()[u]
 	s.Mode = m
 	p.marks = append(p.marks, engine.Mark{AtUS: p.at, Run: p.led.Runs(), Seq: p.jrn.End(), Text: "mode→" + m.String()})
@@ -178,7 +179,7 @@ func historyFixture() *engine.State {
 	p.jrn.Session(p.at, probe.SessionIsReady, 3)
 	for i := range int64(31) {
 		if i == 16 {
-			p.set(cachemodes.Storage, cachemodes.DynamicBucket)
+			p.set(cachemodes.DynamicBucket)
 		}
 		info := probe.RunInfo{Session: 3, ID: 40 + i, Label: fmt.Sprintf("conv1 step%d n=1 total=%d", i, 128+i), Tokens: 1, Prompt: i%10 == 0}
 		p.at += 871_331 + 7_919*i

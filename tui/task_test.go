@@ -229,7 +229,7 @@ func compareFixture() *engine.State {
 	p.jrn.Session(p.at, probe.SessionIsReady, 3)
 	for pass := range int64(2) {
 		if pass == 1 {
-			p.set(cachemodes.Storage, cachemodes.DynamicBucket)
+			p.set(cachemodes.DynamicBucket)
 		}
 		for i := range int64(14) {
 			info := probe.RunInfo{Session: 3, ID: i, Label: fmt.Sprintf("conv0 step%d", i), Tokens: 1, Prompt: i == 0, Pass: pass}

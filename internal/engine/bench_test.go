@@ -19,7 +19,7 @@ func BenchmarkReplay(b *testing.B) {
 		b.Run(mode.Name, func(b *testing.B) {
 			cfg := cachemodes.DefaultConfig()
 			cfg[cachemodes.Storage].Mode = mode.ID
-			p := newPlayer(tr, cfg, device.NewHost(), MakeWeights, nil)
+			p := newPlayer(tr, cfg, device.NewHost(), MakeWeights)
 			play := func(events []workload.Event) {
 				for i := range events {
 					if err := p.step(&events[i]); err != nil {

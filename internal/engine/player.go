@@ -100,8 +100,8 @@ type setup struct {
 
 // newPlayer begins with nothing on the device and empty books, with one lane,
 // and a clock that runs from now.
-func newPlayer(t *workload.Trace, cfg cachemodes.Config, dev device.Device, weights Weights, onRun func(*probe.Run)) *Player {
-	p := begin(dev, setup{config: cfg, weights: weights, onRun: onRun})
+func newPlayer(t *workload.Trace, cfg cachemodes.Config, dev device.Device, weights Weights) *Player {
+	p := begin(dev, setup{config: cfg, weights: weights})
 	p.add(t)
 	return p
 }

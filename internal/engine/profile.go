@@ -372,7 +372,7 @@ func schedule(t *workload.Trace, repeat int) []part {
 // leaves them out. It plays the trace on the host, in memory.
 func Need(ctx context.Context, t *workload.Trace, cfg cachemodes.Config, weights Weights) (peak, largest int64, err error) {
 	dev := &gauge{made: map[device.ID]int64{}}
-	p := newPlayer(t, cfg, dev, weights, nil)
+	p := newPlayer(t, cfg, dev, weights)
 	for i := range t.Events {
 		if err := p.step(&t.Events[i]); err != nil {
 			return 0, 0, err

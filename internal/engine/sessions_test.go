@@ -249,7 +249,7 @@ func TestUniformHazard(t *testing.T) {
 // frees memory at once (ORT #25485).
 func TestDestroyedAtOnce(t *testing.T) {
 	for m, want := range map[cachemodes.ModeID]bool{cachemodes.Disabled: true, cachemodes.LazyRelease: false, cachemodes.BucketMode: false, cachemodes.Simple: false} {
-		p := newPlayer(load(t, "bert/varied"), config(m), device.NewHost(), MakeWeights, nil)
+		p := newPlayer(load(t, "bert/varied"), config(m), device.NewHost(), MakeWeights)
 		p.watch.Immediate = true
 		cfg := p.mgr.Config()
 		cfg[cachemodes.Uniform].Mode = cachemodes.LazyRelease

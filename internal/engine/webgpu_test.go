@@ -94,7 +94,7 @@ func (s *spy) Wait() error {
 func TestRunsAreTheirOwn(t *testing.T) {
 	tr := load(t, "unet/varied")
 	dev := &spy{Device: device.NewHost()}
-	p := newPlayer(tr, cachemodes.DefaultConfig(), dev, MakeWeights, nil)
+	p := newPlayer(tr, cachemodes.DefaultConfig(), dev, MakeWeights)
 	for i := range tr.Events {
 		e := &tr.Events[i]
 		before := len(dev.calls)
@@ -124,7 +124,7 @@ func TestLedgerAgainstDevice(t *testing.T) {
 	dev := openWebGPU(t)
 	tr := load(t, "unet/varied")
 	for _, mode := range []cachemodes.ModeID{cachemodes.BucketMode, cachemodes.DynamicBucket} {
-		p := newPlayer(tr, config(mode), dev, MakeWeights, nil)
+		p := newPlayer(tr, config(mode), dev, MakeWeights)
 		runs := 0
 		for i := range tr.Events {
 			if err := p.step(&tr.Events[i]); err != nil {
