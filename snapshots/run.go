@@ -101,6 +101,8 @@ type ModeResult struct {
 	Latency *Latency `json:"latency,omitempty"`
 	// Predicted is what a calibration says of the runs; absent without one.
 	Predicted *Predicted `json:"predicted,omitempty"`
+	// Memory is how full the device got; absent where that was not asked for.
+	Memory *DeviceMemory `json:"device_memory,omitempty"`
 	// Keys are the buckets that were served, by usage and size.
 	Keys []KeyEntry `json:"keys,omitempty"`
 	// Sessions are the books of every session, by its number in runs.
@@ -224,6 +226,18 @@ type Predicted struct {
 	Calibrated string  `json:"calibrated"` // when, as RFC 3339
 	MeanUS     float64 `json:"mean_us"`
 	MedianUS   float64 `json:"median_us"`
+}
+
+// DeviceMemory is the most bytes that existed on the device at once: weights if
+// they were made there, all buffers of the caches, staging buffers and the
+// application's own.
+type DeviceMemory struct {
+	MadeBytes int64 `json:"made_bytes"` // by the program's own count
+	// DriverBytes is by the driver, beyond what was held at the beginning, and
+	// Source what says so; without a figure NoDriver tells why.
+	DriverBytes int64  `json:"driver_bytes,omitempty"`
+	Source      string `json:"source,omitempty"`
+	NoDriver    string `json:"no_driver,omitempty"`
 }
 
 // RunEntry is what happened between a run's start and its end.

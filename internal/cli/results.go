@@ -15,6 +15,7 @@ import (
 	"bucketscope/cachemodes"
 	"bucketscope/internal/engine"
 	"bucketscope/internal/lab"
+	"bucketscope/probe/driver"
 	"bucketscope/workload"
 )
 
@@ -25,16 +26,17 @@ func (a *app) resultsCommand() *cobra.Command {
 		Short: "Make the document of every mode on every recording",
 		Long: `results plays every built-in recording under every mode, in memory, and writes the
 figures as a Markdown document: peak, ratio to the floor, average, creates and
-created bytes. Each FILE is a calibration (from calibrate) or measurements (from
-results measure), of this or another machine: the document then has the latency
-that is predicted and that was measured there, and by how much both differ.`,
+created bytes. Each FILE is a calibration (from calibrate), measurements (from
+results measure) or overheads (from results overhead), of this or another machine:
+the document then has the latency that is predicted and that was measured there,
+by how much both differ, how full the device got and what profiling costs.`,
 		Example: `  bucketscope results docs/results/*.json -o docs/results.md
   bucketscope results measure --device webgpu --budget 8m -o gpu.measurements.json`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, files []string) error { return a.results(cmd.Context(), files, out) },
 	}
 	cmd.Flags().StringVarP(&out, "output", "o", "-", "`file` to write to, - for standard output")
-	cmd.AddCommand(a.measureCommand())
+	cmd.AddCommand(a.measureCommand(), a.overheadCommand())
 	return cmd
 }
 
@@ -93,8 +95,9 @@ func (a *app) measureCommand() *cobra.Command {
 		Short: "Measure run latency of every mode on every recording, on a device",
 		Long: `measure plays the recordings on a device, mode after mode and then again, so that
 a device that changes its speed does so for every mode, and writes how long runs
-took as a file for results. It stops in time for --budget; what did not fit is
-missing in the file, and said to be. Weights are counted and not made, unless
+took as a file for results. After the first round it plays everything once more to
+see how full the device gets, and asks the driver. It stops in time for --budget;
+what did not fit is missing in the file, and said to be. Weights are counted and not made, unless
 --weights make: no run's latency has them in it.`,
 		Example: `  bucketscope results measure --device webgpu --budget 8m -o gpu.measurements.json
   bucketscope results measure --device webgpu:llvmpipe --workload bert/varied,unet/varied --mode bucket,simple --rounds 5`,
@@ -153,22 +156,30 @@ func (a *app) measure(ctx context.Context, f *playFlags, names []string, o lab.M
 		}
 	}()
 	o.Weights, o.Now, o.Driver = weights, time.Now(), driverOf(dev.Info())
+	reader := driver.Open(dev.Info())
+	defer reader.Close()
+	o.Read = func() engine.Reading { return reading(reader) }
 	o.Fits = func(t *workload.Trace, cfg cachemodes.Config) error { return fits(ctx, t, cfg, dev, weights) }
 	bar := a.progress()
-	last := time.Now()
-	o.Progress = func(share float64, what string) {
-		bar.show(share, what)
-		if bar.to == nil && time.Since(last) >= plainProgressEvery { // a log, not a terminal
-			last = time.Now()
-			fmt.Fprintf(a.err, "%3.0f %%  %s\n", 100*share, what)
-		}
-	}
+	o.Progress = a.tell(bar)
 	m, err := lab.MeasureModes(ctx, dev, o)
 	bar.clear()
 	if err != nil {
 		return err
 	}
 	return a.writeOut(out, func(w io.Writer) error { return lab.WriteMeasurements(w, m) })
+}
+
+// tell shows progress on a bar, or where there is no terminal in lines.
+func (a *app) tell(bar *bar) func(share float64, what string) {
+	last := time.Now()
+	return func(share float64, what string) {
+		bar.show(share, what)
+		if bar.to == nil && time.Since(last) >= plainProgressEvery {
+			last = time.Now()
+			fmt.Fprintf(a.err, "%3.0f %%  %s\n", 100*share, what)
+		}
+	}
 }
 
 // plainProgressEvery is how often progress is told where there is no bar.

@@ -3,6 +3,7 @@ package cli
 import (
 	"sync"
 
+	"bucketscope/internal/cost"
 	"bucketscope/internal/device"
 	"bucketscope/internal/lab"
 	"bucketscope/tui"
@@ -16,7 +17,7 @@ func whatIf(calibration string, info device.Info) (*lab.WhatIf, func() *tui.What
 	if err != nil {
 		return nil, nil, err
 	}
-	w := lab.NewWhatIf(lab.WhatIfOptions{Prices: prices, Crowded: info.Type == device.CPU})
+	w := lab.NewWhatIf(whatIfOptions(prices, info))
 	var mu sync.Mutex
 	var last *lab.WhatIfState
 	var shown *tui.WhatIf
@@ -28,6 +29,11 @@ func whatIf(calibration string, info device.Info) (*lab.WhatIf, func() *tui.What
 		}
 		return shown
 	}, nil
+}
+
+// whatIfOptions are those for a device.
+func whatIfOptions(prices *cost.Calibration, info device.Info) lab.WhatIfOptions {
+	return lab.WhatIfOptions{Prices: prices, Crowded: info.Type == device.CPU}
 }
 
 // whatIfShown is a state for the screen.

@@ -422,6 +422,13 @@ func (g *gauge) Destroy(id device.ID) {
 	delete(g.made, id)
 }
 
+// most is the most that existed at once.
+func (g *gauge) most() int64 {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.peak
+}
+
 func (g *gauge) Use(device.Recording, device.ID, bool) error { return nil }
 func (g *gauge) Submit(device.Recording) error               { return nil }
 func (g *gauge) Wait() error                                 { return nil }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"time"
 
 	"bucketscope/cachemodes"
@@ -30,7 +31,7 @@ const (
 var MeasurementsSchema []byte
 
 // Measurements are how long the runs of workloads took on one adapter under
-// modes. Times are microseconds.
+// modes, and how full it got. Times are microseconds.
 type Measurements struct {
 	Format  string       `json:"format"`
 	Version int          `json:"version"`
@@ -49,8 +50,20 @@ type Cell struct {
 	// Rounds are the plays of the whole workload, in the order in which they
 	// were made; between two of them every other mode was played once.
 	Rounds []Round `json:"rounds"`
-	// Missing says why there are none.
+	// Memory is how full the device got in a play of its own; nil where none was
+	// made.
+	Memory *Memory `json:"memory,omitempty"`
+	// Missing says why there are no rounds.
 	Missing string `json:"missing,omitempty"`
+}
+
+// Memory is engine.Filled: the most bytes that existed on the device at once, by
+// the program's count and by the driver's.
+type Memory struct {
+	MadeBytes   int64  `json:"made_bytes"`
+	DriverBytes int64  `json:"driver_bytes,omitempty"`
+	Source      string `json:"source,omitempty"`
+	NoDriver    string `json:"no_driver,omitempty"`
 }
 
 // Round is one play of a workload: over its runs.
@@ -64,23 +77,42 @@ type Round struct {
 	DecodeUS float64 `json:"decode_us,omitempty"`
 }
 
-// Spread is the median of rounds, and their range.
-type Spread struct{ Median, Low, High float64 }
+// Spread is the median of so many rounds, and their range.
+type Spread struct {
+	Median, Low, High float64
+	Of                int // 0 where there is nothing
+}
 
-// MeanUS is the spread of the mean time of a run; false where nothing was
-// measured.
-func (c *Cell) MeanUS() (Spread, bool) {
-	if len(c.Rounds) == 0 {
-		return Spread{}, false
-	}
-	s := Spread{Low: math.Inf(1)}
+// MeanUS is the spread of the mean time of a run.
+func (c *Cell) MeanUS() Spread { return c.spread(func(r *Round) float64 { return r.MeanUS }) }
+
+// TokensPerSecond is that of the speed of decode steps of so many tokens each.
+func (c *Cell) TokensPerSecond(step float64) Spread {
+	return c.spread(func(r *Round) float64 {
+		if r.DecodeUS <= 0 {
+			return 0
+		}
+		return step / (r.DecodeUS / 1e6)
+	})
+}
+
+// spread is that of a figure, where it is not 0; c may be nil.
+func (c *Cell) spread(of func(*Round) float64) Spread {
 	var all []float64
-	for _, r := range c.Rounds {
-		all = append(all, r.MeanUS)
-		s.Low, s.High = min(s.Low, r.MeanUS), max(s.High, r.MeanUS)
+	for i := 0; c != nil && i < len(c.Rounds); i++ {
+		if x := of(&c.Rounds[i]); x > 0 {
+			all = append(all, x)
+		}
 	}
-	s.Median = median(all)
-	return s, true
+	if len(all) == 0 {
+		return Spread{}
+	}
+	return Spread{median(all), slices.Min(all), slices.Max(all), len(all)}
+}
+
+// filled reports whether the driver ever said how full the device got.
+func (m *Measurements) filled() bool {
+	return slices.ContainsFunc(m.Cells, func(c Cell) bool { return c.Memory != nil && c.Memory.Source != "" })
 }
 
 // Cell finds one; nil where there is none.
@@ -106,6 +138,10 @@ type MeasureOptions struct {
 	Budget time.Duration
 	// Fits tells what keeps a workload from the device; nil where anything fits.
 	Fits func(t *workload.Trace, cfg cachemodes.Config) error
+	// Read asks the driver what is held; with it every workload is played under
+	// every mode once more, after the first round, to see how full the device
+	// gets.
+	Read func() engine.Reading
 	// Driver is the driver's name and version, where the device does not tell;
 	// Now the time that Made says.
 	Driver string
@@ -177,9 +213,14 @@ func MeasureModes(ctx context.Context, dev device.Device, o MeasureOptions) (*Me
 				start := time.Now()
 				res, err := engine.Profile(limited, t, dev, engine.Options{Config: storageMode(mode), Weights: o.Weights, Repeat: 1})
 				took[at-1] = time.Since(start)
+				if err == nil {
+					c.Rounds = append(c.Rounds, roundOf(res.Runs))
+					if round == 0 && o.Read != nil {
+						c.Memory, err = fill(limited, t, dev, mode, o)
+					}
+				}
 				switch {
 				case err == nil:
-					c.Rounds = append(c.Rounds, roundOf(res.Runs))
 				case ctx.Err() != nil:
 					return nil, ctx.Err()
 				case limited.Err() != nil: // the budget ended in the middle
@@ -204,6 +245,16 @@ func storageMode(m cachemodes.ModeID) cachemodes.Config {
 	cfg := cachemodes.DefaultConfig()
 	cfg[cachemodes.Storage].Mode = m
 	return cfg
+}
+
+// fill plays a workload once to see how full the device gets.
+func fill(ctx context.Context, t *workload.Trace, dev device.Device, mode cachemodes.ModeID, o MeasureOptions) (*Memory, error) {
+	meter := engine.NewMeter(dev, o.Read)
+	if _, err := engine.Profile(ctx, t, meter, engine.Options{Config: storageMode(mode), Weights: o.Weights, Repeat: 1}); err != nil {
+		return nil, err
+	}
+	f := meter.Filled()
+	return &Memory{MadeBytes: f.Made, DriverBytes: f.Driver, Source: f.Source, NoDriver: f.Reason}, nil
 }
 
 // warm plays the workload with the fewest events once.
@@ -250,6 +301,9 @@ type FileError struct{ File, Reason string }
 
 func (e *FileError) Error() string { return e.File + ": " + e.Reason }
 
+// maxMemory is more than a device has, in bytes: 2^50.
+const maxMemory = 1 << 50
+
 // parseMeasurements reads and checks them.
 func parseMeasurements(text []byte, name string) (*Measurements, error) {
 	var m Measurements
@@ -266,6 +320,9 @@ func parseMeasurements(text []byte, name string) (*Measurements, error) {
 		c := &m.Cells[i]
 		if _, err := cachemodes.Lookup(c.Mode); err != nil {
 			return nil, &FileError{name, err.Error()}
+		}
+		if m := c.Memory; m != nil && (m.MadeBytes < 0 || m.MadeBytes > maxMemory || m.DriverBytes < 0 || m.DriverBytes > maxMemory) {
+			return nil, &FileError{name, fmt.Sprintf("%s under %s: %d and %d bytes are no device's memory", c.Workload, c.Mode, m.MadeBytes, m.DriverBytes)}
 		}
 		for _, r := range c.Rounds {
 			for _, us := range []float64{r.MeanUS, r.MedianUS, r.PromptUS, r.DecodeUS} {

@@ -25,6 +25,7 @@ type Results struct {
 	// Files are what other machines told, in the order of their columns.
 	Calibrations []*cost.Calibration
 	Measured     []*Measurements
+	Overheads    []*Overheads
 	// Progress, if set, is told how many of the plays are done.
 	Progress func(done, total int)
 }
@@ -32,8 +33,8 @@ type Results struct {
 // maxFile bounds what Add takes in.
 const maxFile = 16 << 20
 
-// Add takes in a file: a calibration or measurements, told apart by the format
-// that it names. Errors are *FileError or *cost.FormatError where the text is at
+// Add takes in a file: a calibration, measurements or overheads, told apart by
+// the format that it names. Errors are *FileError or *cost.FormatError where the text is at
 // fault.
 func (r *Results) Add(in io.Reader, name string) error {
 	text, err := io.ReadAll(io.LimitReader(in, maxFile+1))
@@ -44,7 +45,7 @@ func (r *Results) Add(in io.Reader, name string) error {
 		Format string `json:"format"`
 	}
 	if len(text) > maxFile || json.Unmarshal(text, &head) != nil {
-		return &FileError{name, "this is neither a calibration nor measurements"}
+		return &FileError{name, "this is neither a calibration nor measurements nor overheads"}
 	}
 	switch head.Format {
 	case cost.Format:
@@ -59,8 +60,14 @@ func (r *Results) Add(in io.Reader, name string) error {
 			return err
 		}
 		r.Measured = append(r.Measured, m)
+	case OverheadFormat:
+		o, err := parseOverheads(text, name)
+		if err != nil {
+			return err
+		}
+		r.Overheads = append(r.Overheads, o)
 	default:
-		return &FileError{name, fmt.Sprintf("its format is %q; want %q or %q", head.Format, cost.Format, MeasurementsFormat)}
+		return &FileError{name, fmt.Sprintf("its format is %q; want %q, %q or %q", head.Format, cost.Format, MeasurementsFormat, OverheadFormat)}
 	}
 	return nil
 }
@@ -104,42 +111,32 @@ func (r *Results) Write(ctx context.Context, out io.Writer) error {
 	var tables bytes.Buffer
 	for _, t := range r.Workloads {
 		y := YardsticksOf(t, len(cachemodes.DefaultTable()), false)
-		fmt.Fprintf(&tables, "\n## %s\n\n%d runs, %d events; floor %s MiB.\n\n| mode | peak | x floor | average | creates | created |", t.Name, len(t.Runs), len(t.Events), mib(y.Floor))
-		for _, a := range all {
-			if a.prices != nil {
-				fmt.Fprintf(&tables, " %s predicted |", a.about.Name)
-			}
-			if a.times != nil {
-				fmt.Fprintf(&tables, " %s measured |", a.about.Name)
-			}
+		fmt.Fprintf(&tables, "\n## %s\n\n%d runs, %d events; floor %s MiB.\n\n| mode | peak | x floor | average | creates | created |\n| --- | ---: | ---: | ---: | ---: | ---: |\n", t.Name, len(t.Runs), len(t.Events), mib(y.Floor))
+		row := func(name string, peak, average, creates, created int64) {
+			fmt.Fprintf(&tables, "| %s | %s | %.3f | %s | %d | %s |\n", name, mib(peak), float64(peak)/float64(max(y.Floor, 1)), mib(average), creates, mib(created))
 		}
-		columns := strings.Count(tables.String()[strings.LastIndex(tables.String(), "\n")+1:], "|") - 1
-		fmt.Fprintf(&tables, "\n| --- |%s\n", strings.Repeat(" ---: |", columns-1))
-		row := func(name string, peak, average, creates, created int64, times []string) {
-			fmt.Fprintf(&tables, "| %s | %s | %.3f | %s | %d | %s |", name, mib(peak), float64(peak)/float64(max(y.Floor, 1)), mib(average), creates, mib(created))
-			for _, s := range times {
-				fmt.Fprintf(&tables, " %s |", s)
-			}
-			tables.WriteString("\n")
-		}
+		predicted := make([][]float64, len(all)) // by adapter and mode
 		for _, m := range cachemodes.Modes() {
-			res, times, err := r.play(ctx, t, m.ID, all)
+			res, err := r.play(ctx, t, m.ID, all, predicted)
 			if err != nil {
 				return err
 			}
 			s := &res.Usage[cachemodes.Storage]
-			row("`"+m.Name+"`", res.Total.PeakHeld, res.Total.AvgHeld(), s.Creates, s.CreateBytes, times)
+			row("`"+m.Name+"`", res.Total.PeakHeld, res.Total.AvgHeld(), s.Creates, s.CreateBytes)
 			if done++; r.Progress != nil {
 				r.Progress(done, total)
 			}
 		}
-		blank := strings.Repeat(" |", columns-6)
 		for _, s := range Simulate(t) {
-			fmt.Fprintf(&tables, "| %s (simulated only) | %s | %.3f | %s | %d | %s |%s\n", s.Name, mib(s.Peak), float64(s.Peak)/float64(max(y.Floor, 1)), mib(s.Average), s.Creates, mib(s.CreateBytes), blank)
+			row(s.Name+" (simulated only)", s.Peak, s.Average, s.Creates, s.CreateBytes)
 		}
-		fmt.Fprintf(&tables, "| *best %d keys reserve, storage alone* | %s | | | | |%s\n", y.BestOf, mib(y.BestKeys), blank)
+		fmt.Fprintf(&tables, "| *best %d keys reserve, storage alone* | %s | | | | |\n", y.BestOf, mib(y.BestKeys))
+		for i, a := range all {
+			a.write(&tables, t, predicted[i])
+		}
 	}
 	writeErrors(&b, all)
+	r.writeOverheads(&b)
 	b.Write(tables.Bytes())
 	_, err := out.Write(b.Bytes())
 	return err
@@ -155,54 +152,125 @@ have their default parameters, uniform buffers ` + "`simple`" + `.
 
 Times are milliseconds a run, the mean over the runs of a recording. Predicted is by the cost model from a calibration of
 the adapter (` + "`bucketscope calibrate`" + `); measured is the median of several plays of the whole recording, in turns with all
-other modes, with their range (` + "`bucketscope results measure`" + `). Weights are made outside of runs and count for no time.
+other modes, with their range (` + "`bucketscope results measure`" + `); off is the prediction less that. Tokens/s are those of decode
+steps. Weights are made outside of runs and count for no time.
+
+Made is the most that existed on the adapter at once by the program's own count, in a play of its own: what the caches hold,
+staging buffers, the application's own, and weights if they were made there. Driver is the most that the driver said was held
+beyond what it held when that play began, read before submissions.
 What is simulated only places several requests in one allocation, which WebGPU cannot bind.
 `
 
-// play is what a mode does with a workload, and the cells of its times.
-func (r *Results) play(ctx context.Context, t *workload.Trace, mode cachemodes.ModeID, all []*adapter) (*engine.Result, []string, error) {
+// play is what a mode does with a workload; it adds the times predicted for each
+// adapter, 0 for one without prices.
+func (r *Results) play(ctx context.Context, t *workload.Trace, mode cachemodes.ModeID, all []*adapter, predicted [][]float64) (*engine.Result, error) {
 	var res *engine.Result
-	var times []string
-	for _, a := range all {
-		predicted := 0.0
+	for i, a := range all {
+		us := 0.0
 		if a.prices != nil {
 			p, err := Predict(ctx, t, storageMode(mode), engine.AccountWeights, 1, a.prices)
 			if err != nil {
-				return nil, nil, err
+				return nil, err
 			}
-			res, predicted = p, MeanUS(p.Runs)
-			times = append(times, ms(predicted))
+			res, us = p, MeanUS(p.Runs)
 		}
-		if a.times == nil {
-			continue
+		predicted[i] = append(predicted[i], us)
+	}
+	if res != nil {
+		return res, nil
+	}
+	return engine.Profile(ctx, t, device.NewHost(), engine.Options{Config: storageMode(mode), Weights: engine.AccountWeights, Repeat: 1})
+}
+
+// column is one of a table: a head, and the text of a mode's row.
+type column struct {
+	head string
+	cell func(mode int, c *Cell) string // c is nil where nothing was measured
+}
+
+// write is the table of an adapter's times, with what it has.
+func (a *adapter) write(b *bytes.Buffer, t *workload.Trace, predicted []float64) {
+	var columns []column
+	if a.prices != nil {
+		columns = append(columns, column{"predicted", func(mode int, _ *Cell) string { return ms(predicted[mode]) }})
+	}
+	if a.times != nil {
+		columns = append(columns, column{"measured", func(_ int, c *Cell) string { return spread(c.MeanUS(), ms) }})
+	}
+	if a.prices != nil && a.times != nil {
+		columns = append(columns, column{"off", func(mode int, c *Cell) string {
+			s := c.MeanUS()
+			if s.Median <= 0 {
+				return "–"
+			}
+			off := predicted[mode]/s.Median - 1
+			a.errors = append(a.errors, off)
+			return fmt.Sprintf("%+.0f %%", 100*off)
+		}})
+	}
+	if step := tokensPerStep(t); a.times != nil && step > 0 {
+		columns = append(columns, column{"tokens/s", func(_ int, c *Cell) string {
+			return spread(c.TokensPerSecond(step), func(x float64) string { return fmt.Sprintf("%.1f", x) })
+		}})
+	}
+	if a.times != nil && a.times.filled() {
+		columns = append(columns, column{"made", func(_ int, c *Cell) string {
+			if c == nil || c.Memory == nil {
+				return "–"
+			}
+			return mib(c.Memory.MadeBytes)
+		}}, column{"driver", func(_ int, c *Cell) string {
+			if c == nil || c.Memory == nil || c.Memory.Source == "" {
+				return "–"
+			}
+			return mib(c.Memory.DriverBytes)
+		}}, column{"x made", func(_ int, c *Cell) string {
+			if c == nil || c.Memory == nil || c.Memory.Source == "" || c.Memory.MadeBytes == 0 {
+				return "–"
+			}
+			return fmt.Sprintf("%.3f", float64(c.Memory.DriverBytes)/float64(c.Memory.MadeBytes))
+		}})
+	}
+	fmt.Fprintf(b, "\nOn %s:\n\n| mode |", a.about)
+	for _, c := range columns {
+		fmt.Fprintf(b, " %s |", c.head)
+	}
+	fmt.Fprintf(b, "\n| --- |%s\n", strings.Repeat(" ---: |", len(columns)))
+	for i, m := range cachemodes.Modes() {
+		var cell *Cell
+		if a.times != nil {
+			cell = a.times.Cell(t.SHA256, m.Name)
 		}
-		cell := a.times.Cell(t.SHA256, mode.String())
-		if cell == nil {
-			times = append(times, "–")
-			continue
+		fmt.Fprintf(b, "| `%s` |", m.Name)
+		for _, c := range columns {
+			fmt.Fprintf(b, " %s |", c.cell(i, cell))
 		}
-		s, ok := cell.MeanUS()
-		if !ok {
-			times = append(times, "–")
-			continue
-		}
-		text := ms(s.Median)
-		if len(cell.Rounds) > 1 {
-			text += fmt.Sprintf(" (%s–%s)", ms(s.Low), ms(s.High))
-		}
-		times = append(times, text)
-		if a.prices != nil && s.Median > 0 {
-			a.errors = append(a.errors, predicted/s.Median-1)
+		b.WriteString("\n")
+	}
+}
+
+// spread is a median with its range, which is left out where it is of one play.
+func spread(s Spread, text func(float64) string) string {
+	switch {
+	case s.Of == 0:
+		return "–"
+	case s.Of == 1:
+		return text(s.Median)
+	}
+	return fmt.Sprintf("%s (%s–%s)", text(s.Median), text(s.Low), text(s.High))
+}
+
+// tokensPerStep is how many tokens a decode step of a workload computes, in the
+// mean; 0 where there are none.
+func tokensPerStep(t *workload.Trace) float64 {
+	tokens, steps := int64(0), 0
+	for i := range t.Runs {
+		if r := &t.Runs[i]; r.Kind != workload.Prompt && r.Tokens > 0 {
+			tokens += r.Tokens
+			steps++
 		}
 	}
-	if res == nil {
-		var err error
-		res, err = engine.Profile(ctx, t, device.NewHost(), engine.Options{Config: storageMode(mode), Weights: engine.AccountWeights, Repeat: 1})
-		if err != nil {
-			return nil, nil, err
-		}
-	}
-	return res, times, nil
+	return float64(tokens) / float64(max(steps, 1))
 }
 
 // writeErrors says how near predictions come.
@@ -251,6 +319,40 @@ func writeErrors(b *bytes.Buffer, all []*adapter) {
 			}
 		}
 	}
+}
+
+// writeOverheads says what profiling costs.
+func (r *Results) writeOverheads(b *bytes.Buffer) {
+	if len(r.Overheads) == 0 {
+		return
+	}
+	b.WriteString(overheadHead)
+	for _, file := range r.Overheads {
+		for i := range file.Rows {
+			o := &file.Rows[i]
+			on, onRounds := o.Share(o.On)
+			with, withRounds := o.Share(o.WhatIf)
+			fmt.Fprintf(b, "| %s | %s | `%s` | %d | %s | %s | %s |\n", file.Adapter, o.Workload, o.Mode, len(o.Off), ms(RunUS(o.Off)), shares(on, onRounds), shares(with, withRounds))
+		}
+	}
+}
+
+// overheadHead explains the table of overheads.
+const overheadHead = `
+## What profiling costs
+
+By ` + "`bucketscope results overhead --device webgpu`" + `: the calls of the device alone (off), the same with the mode, books, journal,
+driver readings and what the screen is shown (on), and with What if besides, in turns. Off is milliseconds a run: of each run the
+median over rounds, and of these the mean. The others are by how much longer runs take, of the same medians; in brackets the
+range of single rounds.
+
+| adapter | recording | mode | rounds | off | on | with What if |
+| --- | --- | --- | ---: | ---: | ---: | ---: |
+`
+
+// shares is a share in percent, with the range of single rounds.
+func shares(share float64, rounds Spread) string {
+	return fmt.Sprintf("%+.1f %% (%+.1f to %+.1f %%)", 100*share, 100*rounds.Low, 100*rounds.High)
 }
 
 // ms is a time in milliseconds, with three digits.
