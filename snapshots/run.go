@@ -6,6 +6,7 @@
 package snapshots
 
 import (
+	"cmp"
 	_ "embed"
 	"encoding/json"
 	"fmt"
@@ -209,11 +210,13 @@ type Totals struct {
 
 // Latency sums up the durations of the runs.
 type Latency struct {
-	MedianUS      int64   `json:"median_us"`
-	P99US         int64   `json:"p99_us"`
+	MedianUS int64 `json:"median_us"`
+	P99US    int64 `json:"p99_us"`
+	// RunsPerSecond is all runs by the time in which any of them was going on:
+	// of several sessions at the same time, what they get done together.
 	RunsPerSecond float64 `json:"runs_per_second"`
 	// PromptUS is the median of prompt passes; TokensPerSecond of decode
-	// steps. Absent where no run computes tokens.
+	// steps, as one session sees them. Absent where no run computes tokens.
 	PromptUS        *int64   `json:"prompt_us,omitempty"`
 	TokensPerSecond *float64 `json:"tokens_per_second,omitempty"`
 	// DeviceShare is the part of the time spent in device calls, 0 to 1.
@@ -459,12 +462,11 @@ func runEntry(r *probe.Run, ids []int64) RunEntry {
 
 func latency(m Measured) *Latency {
 	var all, prompts, decodes []int64
-	var tokens, total int64
+	var tokens int64
 	for i := range m.Runs {
 		r := &m.Runs[i]
 		d := r.DurationUS()
 		all = append(all, d)
-		total += d
 		switch {
 		case r.Tokens == 0:
 		case r.Prompt:
@@ -475,8 +477,8 @@ func latency(m Measured) *Latency {
 		}
 	}
 	l := &Latency{MedianUS: Quantile(all, 0.5), P99US: Quantile(all, 0.99)}
-	if total > 0 {
-		l.RunsPerSecond = float64(len(all)) / (float64(total) / 1e6)
+	if busy := busyUS(m.Runs); busy > 0 {
+		l.RunsPerSecond = float64(len(all)) / (float64(busy) / 1e6)
 	}
 	if m.Elapsed > 0 {
 		l.DeviceShare = min(1, float64(m.DeviceTime)/float64(m.Elapsed))
@@ -494,6 +496,21 @@ func latency(m Measured) *Latency {
 		l.TokensPerSecond = &t
 	}
 	return l
+}
+
+// busyUS is the time in which at least one of the runs was going on.
+func busyUS(runs []probe.Run) int64 {
+	byStart := slices.Clone(runs)
+	slices.SortFunc(byStart, func(a, b probe.Run) int { return cmp.Compare(a.StartUS, b.StartUS) })
+	var busy, until int64
+	for i := range byStart {
+		r := &byStart[i]
+		if from := max(r.StartUS, until); from < r.EndUS {
+			busy += r.EndUS - from
+			until = r.EndUS
+		}
+	}
+	return busy
 }
 
 // Quantile is the smallest value that at least the share q of values does not
