@@ -6,7 +6,6 @@
 package snapshots
 
 import (
-	"cmp"
 	_ "embed"
 	"encoding/json"
 	"fmt"
@@ -476,10 +475,7 @@ func latency(m Measured) *Latency {
 			tokens += r.Tokens
 		}
 	}
-	l := &Latency{MedianUS: Quantile(all, 0.5), P99US: Quantile(all, 0.99)}
-	if busy := busyUS(m.Runs); busy > 0 {
-		l.RunsPerSecond = float64(len(all)) / (float64(busy) / 1e6)
-	}
+	l := &Latency{MedianUS: Quantile(all, 0.5), P99US: Quantile(all, 0.99), RunsPerSecond: probe.RunsPerSecond(m.Runs)}
 	if m.Elapsed > 0 {
 		l.DeviceShare = min(1, float64(m.DeviceTime)/float64(m.Elapsed))
 	}
@@ -496,21 +492,6 @@ func latency(m Measured) *Latency {
 		l.TokensPerSecond = &t
 	}
 	return l
-}
-
-// busyUS is the time in which at least one of the runs was going on.
-func busyUS(runs []probe.Run) int64 {
-	byStart := slices.Clone(runs)
-	slices.SortFunc(byStart, func(a, b probe.Run) int { return cmp.Compare(a.StartUS, b.StartUS) })
-	var busy, until int64
-	for i := range byStart {
-		r := &byStart[i]
-		if from := max(r.StartUS, until); from < r.EndUS {
-			busy += r.EndUS - from
-			until = r.EndUS
-		}
-	}
-	return busy
 }
 
 // Quantile is the smallest value that at least the share q of values does not

@@ -3,7 +3,6 @@ package snapshots
 import (
 	"bytes"
 	"encoding/json"
-	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -15,7 +14,6 @@ import (
 	"bucketscope/cachemodes"
 	"bucketscope/internal/device"
 	"bucketscope/internal/engine"
-	"bucketscope/probe"
 	"bucketscope/workload"
 )
 
@@ -90,30 +88,6 @@ func TestRunDocument(t *testing.T) {
 		}
 		if *r.Latency.TokensPerSecond <= 0 || *r.Latency.PromptUS != 1000 || r.Latency.P99US != 36000 || r.Latency.MedianUS != 18000 || r.Latency.DeviceShare != 0.25 {
 			t.Errorf("%s: latency %+v", r.Mode, *r.Latency)
-		}
-	}
-}
-
-// TestRunsPerSecond: runs at the same time get done together, and what is
-// between runs counts for nothing.
-func TestRunsPerSecond(t *testing.T) {
-	for name, x := range map[string]struct {
-		runs [][2]int64 // start and end, in ms
-		want float64
-	}{
-		"one after the other":     {[][2]int64{{0, 100}, {100, 200}}, 10},
-		"with a pause in between": {[][2]int64{{0, 100}, {700, 800}}, 10},
-		"at the same time":        {[][2]int64{{0, 100}, {0, 100}, {0, 100}}, 30},
-		"by half, not in order":   {[][2]int64{{50, 150}, {0, 100}}, 2 / 0.15},
-		"one inside the other":    {[][2]int64{{0, 400}, {100, 200}, {300, 500}}, 6},
-	} {
-		var runs []probe.Run
-		for _, r := range x.runs {
-			runs = append(runs, probe.Run{StartUS: r[0] * 1000, EndUS: r[1] * 1000})
-		}
-		r := NewModeResult(Measured{Config: cachemodes.DefaultConfig(), Runs: runs, SessionIDs: []int64{0}, Timed: true, Elapsed: time.Second})
-		if got := r.Latency.RunsPerSecond; math.Abs(got-x.want) > 1e-9 {
-			t.Errorf("%s: %v runs/s, want %v", name, got, x.want)
 		}
 	}
 }

@@ -179,25 +179,18 @@ func (a *app) printCalibration(c *cost.Calibration, path string) error {
 	return err
 }
 
-// roundsFrom is how much more memory than asked for a size must take to be
-// told: less is what the driver's reading is coarse by.
-const roundsFrom = 1.05
-
 // printRounding names the sizes that take more memory than was asked for.
 func printRounding(b *bytes.Buffer, c *cost.Calibration) {
 	fmt.Fprintf(b, "\nSizes that take over 5 %% more device memory than asked for, of %d measured (%s):\n\n", len(c.Rounding), c.RoundingSource)
-	tw := tabwriter.NewWriter(b, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(tw, "size\ttakes\tx\tbuffers\t")
-	any := false
-	for _, r := range c.Rounding {
-		if ratio := float64(r.Cost) / float64(r.Bytes); ratio >= roundsFrom {
-			any = true
-			fmt.Fprintf(tw, "%s\t%s\t%.2f\t%d\t\n", units.Bytes(r.Bytes, false), units.Bytes(r.Cost, false), ratio, r.Buffers)
-		}
-	}
-	if !any {
+	rounded := c.Rounded()
+	if len(rounded) == 0 {
 		fmt.Fprintln(b, "none")
 		return
+	}
+	tw := tabwriter.NewWriter(b, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(tw, "size\ttakes\tx\tbuffers\t")
+	for _, r := range rounded {
+		fmt.Fprintf(tw, "%s\t%s\t%.2f\t%d\t\n", units.Bytes(r.Bytes, false), units.Bytes(r.Cost, false), float64(r.Cost)/float64(r.Bytes), r.Buffers)
 	}
 	_ = tw.Flush() // into memory
 }

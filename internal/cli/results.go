@@ -89,7 +89,7 @@ func (a *app) measureCommand() *cobra.Command {
 	var f playFlags
 	var out, modes string
 	var names []string
-	o := lab.MeasureOptions{}
+	o, s := lab.MeasureOptions{}, sessionFlags{}
 	cmd := &cobra.Command{
 		Use:   "measure",
 		Short: "Measure run latency of every mode on every recording, on a device",
@@ -100,7 +100,8 @@ see how full the device gets, and asks the driver. It stops in time for --budget
 what did not fit is missing in the file, and said to be. Weights are counted and not made, unless
 --weights make: no run's latency has them in it.`,
 		Example: `  bucketscope results measure --device webgpu --budget 8m -o gpu.measurements.json
-  bucketscope results measure --device webgpu:llvmpipe --workload bert/varied,unet/varied --mode bucket,simple --rounds 5`,
+  bucketscope results measure --device webgpu:llvmpipe --workload bert/varied,unet/varied --mode bucket,simple --rounds 5
+  bucketscope results measure --device webgpu --workload llama-3.2-1b/grow --mode bucket --sessions 1,8 --turns parallel --scope all`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if o.Rounds < 1 {
@@ -109,6 +110,22 @@ what did not fit is missing in the file, and said to be. Weights are counted and
 			if o.Budget < 0 {
 				return usagef("--budget %v: want a time such as 8m, 0 for no limit", o.Budget)
 			}
+			if s.turns != turnsRuns && s.turns != turnsParallel {
+				return usagef("--turns %q: want runs or parallel", s.turns)
+			}
+			for _, n := range o.Sessions {
+				if n < 1 || n > maxSessions {
+					return usagef("--sessions %d: want 1 to %d", n, maxSessions)
+				}
+			}
+			sharings, err := s.sharings()
+			if err != nil {
+				return err
+			}
+			for _, sharing := range sharings {
+				o.Scopes = append(o.Scopes, sharing.Scope)
+			}
+			o.Turns = lab.Turns(s.turns)
 			f.mode = modes
 			return a.measure(cmd.Context(), &f, splitNames(names), o, out)
 		},
@@ -121,8 +138,12 @@ what did not fit is missing in the file, and said to be. Weights are counted and
 	p.StringVar(&f.weights, "weights", string(engine.AccountWeights), "`how` to treat weights: account or make")
 	p.IntVar(&o.Rounds, "rounds", 5, "play everything so many `times` at most")
 	p.DurationVar(&o.Budget, "budget", 8*time.Minute, "stop after so much `time`, 0 for no limit")
+	p.IntSliceVar(&o.Sessions, "sessions", nil, "play each workload in so many `sessions` at the same time, several numbers separated by commas; runs/s are what they get done together")
+	p.StringVar(&s.scope, "scope", cachemodes.ScopeDevice.String(), "with --sessions: `who` shares free buffers: device, session, run, shared-free, several separated by commas, or all")
+	p.StringVar(&s.turns, "turns", turnsRuns, "with --sessions: `how` they take turns: runs, or parallel for a thread of its own for each")
 	completeFlag(cmd, "device", "auto", "webgpu")
 	completeFlag(cmd, "weights", "make", "account")
+	completeFlag(cmd, "turns", turnsRuns, turnsParallel)
 	return cmd
 }
 
@@ -159,7 +180,9 @@ func (a *app) measure(ctx context.Context, f *playFlags, names []string, o lab.M
 	reader := driver.Open(dev.Info())
 	defer reader.Close()
 	o.Read = func() engine.Reading { return reading(reader) }
-	o.Fits = func(t *workload.Trace, cfg cachemodes.Config) error { return fits(ctx, t, cfg, dev, weights) }
+	o.Fits = func(traces []*workload.Trace, cfg cachemodes.Config) error {
+		return allFit(ctx, traces, cfg, dev, weights)
+	}
 	bar := a.progress()
 	o.Progress = a.tell(bar)
 	m, err := lab.MeasureModes(ctx, dev, o)

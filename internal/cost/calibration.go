@@ -210,6 +210,21 @@ func sane(us ...float64) bool {
 	return true
 }
 
+// roundsFrom is how much more memory than asked for a size must take to be
+// told: less is what the driver's reading is coarse by.
+const roundsFrom = 1.05
+
+// Rounded are the sizes that take over 5 % more device memory than was asked for.
+func (c *Calibration) Rounded() []Block {
+	var out []Block
+	for _, b := range c.Rounding {
+		if float64(b.Cost) >= roundsFrom*float64(b.Bytes) {
+			out = append(out, b)
+		}
+	}
+	return out
+}
+
 // of is the list that prices buffers of a usage.
 func (c *Calibration) of(u cachemodes.Usage) []Price {
 	if shaderWrites(u) {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"bucketscope/cachemodes"
@@ -76,7 +77,7 @@ func (r *Results) Add(in io.Reader, name string) error {
 type adapter struct {
 	about  cost.Adapter
 	prices *cost.Calibration // nil for none
-	times  *Measurements     // nil for none
+	times  []*Measurements   // none, one or several
 	errors []float64         // predicted by measured, less 1
 }
 
@@ -97,7 +98,8 @@ func (r *Results) adapters() []*adapter {
 		of(c.Adapter).prices = c
 	}
 	for _, m := range r.Measured {
-		of(m.Adapter).times = m
+		a := of(m.Adapter)
+		a.times = append(a.times, m)
 	}
 	return out
 }
@@ -137,6 +139,12 @@ func (r *Results) Write(ctx context.Context, out io.Writer) error {
 	}
 	writeErrors(&b, all)
 	r.writeOverheads(&b)
+	for _, a := range all {
+		a.writeRounding(&b)
+	}
+	for _, a := range all {
+		a.writeSessions(&b)
+	}
 	b.Write(tables.Bytes())
 	_, err := out.Write(b.Bytes())
 	return err
@@ -155,8 +163,9 @@ the adapter (` + "`bucketscope calibrate`" + `); measured is the median of sever
 other modes, with their range (` + "`bucketscope results measure`" + `); off is the prediction less that. Tokens/s are those of decode
 steps. Weights are made outside of runs and count for no time.
 
-Made is the most that existed on the adapter at once by the program's own count, in a play of its own: what the caches hold,
-staging buffers, the application's own, and weights if they were made there. Driver is the most that the driver said was held
+Held, made and driver are the most at once, in a play of its own. Held is the ledger's, as peak is. Made is what existed on the
+adapter by the program's own count: what the caches hold, staging buffers, the application's own, and weights if they were made
+there. Driver is the most that the driver said was held
 beyond what it held when that play began, read before submissions.
 What is simulated only places several requests in one allocation, which WebGPU cannot bind.
 `
@@ -182,22 +191,43 @@ func (r *Results) play(ctx context.Context, t *workload.Trace, mode cachemodes.M
 	return engine.Profile(ctx, t, device.NewHost(), engine.Options{Config: storageMode(mode), Weights: engine.AccountWeights, Repeat: 1})
 }
 
+// cell is what was measured of a mode on a workload played alone, in the first
+// file that has it; nil where none has.
+func (a *adapter) cell(t *workload.Trace, mode string) *Cell {
+	for _, m := range a.times {
+		if c := m.Cell(t.SHA256, mode); c != nil {
+			return c
+		}
+	}
+	return nil
+}
+
 // column is one of a table: a head, and the text of a mode's row.
 type column struct {
 	head string
 	cell func(mode int, c *Cell) string // c is nil where nothing was measured
 }
 
-// write is the table of an adapter's times, with what it has.
+// write is the table of an adapter's times, with what it has of the workload.
 func (a *adapter) write(b *bytes.Buffer, t *workload.Trace, predicted []float64) {
+	cells, measured, filled := make([]*Cell, len(predicted)), false, false
+	for i, m := range cachemodes.Modes() {
+		c := a.cell(t, m.Name)
+		cells[i] = c
+		measured = measured || c != nil && len(c.Rounds) > 0
+		filled = filled || c != nil && c.Memory != nil
+	}
+	if a.prices == nil && !measured {
+		return
+	}
 	var columns []column
 	if a.prices != nil {
 		columns = append(columns, column{"predicted", func(mode int, _ *Cell) string { return ms(predicted[mode]) }})
 	}
-	if a.times != nil {
+	if measured {
 		columns = append(columns, column{"measured", func(_ int, c *Cell) string { return spread(c.MeanUS(), ms) }})
 	}
-	if a.prices != nil && a.times != nil {
+	if a.prices != nil && measured {
 		columns = append(columns, column{"off", func(mode int, c *Cell) string {
 			s := c.MeanUS()
 			if s.Median <= 0 {
@@ -208,28 +238,13 @@ func (a *adapter) write(b *bytes.Buffer, t *workload.Trace, predicted []float64)
 			return fmt.Sprintf("%+.0f %%", 100*off)
 		}})
 	}
-	if step := tokensPerStep(t); a.times != nil && step > 0 {
+	if step := tokensPerStep(t); measured && step > 0 {
 		columns = append(columns, column{"tokens/s", func(_ int, c *Cell) string {
-			return spread(c.TokensPerSecond(step), func(x float64) string { return fmt.Sprintf("%.1f", x) })
+			return spread(c.TokensPerSecond(step), tenths)
 		}})
 	}
-	if a.times != nil && a.times.filled() {
-		columns = append(columns, column{"made", func(_ int, c *Cell) string {
-			if c == nil || c.Memory == nil {
-				return "–"
-			}
-			return mib(c.Memory.MadeBytes)
-		}}, column{"driver", func(_ int, c *Cell) string {
-			if c == nil || c.Memory == nil || c.Memory.Source == "" {
-				return "–"
-			}
-			return mib(c.Memory.DriverBytes)
-		}}, column{"x made", func(_ int, c *Cell) string {
-			if c == nil || c.Memory == nil || c.Memory.Source == "" || c.Memory.MadeBytes == 0 {
-				return "–"
-			}
-			return fmt.Sprintf("%.3f", float64(c.Memory.DriverBytes)/float64(c.Memory.MadeBytes))
-		}})
+	if filled {
+		columns = append(columns, memoryColumns...)
 	}
 	fmt.Fprintf(b, "\nOn %s:\n\n| mode |", a.about)
 	for _, c := range columns {
@@ -237,17 +252,42 @@ func (a *adapter) write(b *bytes.Buffer, t *workload.Trace, predicted []float64)
 	}
 	fmt.Fprintf(b, "\n| --- |%s\n", strings.Repeat(" ---: |", len(columns)))
 	for i, m := range cachemodes.Modes() {
-		var cell *Cell
-		if a.times != nil {
-			cell = a.times.Cell(t.SHA256, m.Name)
-		}
 		fmt.Fprintf(b, "| `%s` |", m.Name)
 		for _, c := range columns {
-			fmt.Fprintf(b, " %s |", c.cell(i, cell))
+			fmt.Fprintf(b, " %s |", c.cell(i, cells[i]))
 		}
 		b.WriteString("\n")
 	}
 }
+
+// memoryColumns say how full the device got.
+var memoryColumns = []column{
+	{"held", memoryText(func(m *Memory) string { return mib(m.HeldBytes) })},
+	{"made", memoryText(func(m *Memory) string { return mib(m.MadeBytes) })},
+	{"driver", memoryText(func(m *Memory) string {
+		if m.Source == "" {
+			return "–"
+		}
+		return mib(m.DriverBytes)
+	})},
+	{"x made", memoryText(func(m *Memory) string {
+		if m.Source == "" || m.MadeBytes == 0 {
+			return "–"
+		}
+		return fmt.Sprintf("%.3f", float64(m.DriverBytes)/float64(m.MadeBytes))
+	})},
+}
+
+func memoryText(text func(*Memory) string) func(int, *Cell) string {
+	return func(_ int, c *Cell) string {
+		if c == nil || c.Memory == nil {
+			return "–"
+		}
+		return text(c.Memory)
+	}
+}
+
+func tenths(x float64) string { return fmt.Sprintf("%.1f", x) }
 
 // spread is a median with its range, which is left out where it is of one play.
 func spread(s Spread, text func(float64) string) string {
@@ -286,15 +326,15 @@ func writeErrors(b *bytes.Buffer, all []*adapter) {
 		if a.prices != nil {
 			calibrated = a.prices.Made
 		}
-		if a.times != nil {
-			made = a.times.Made
-			low, high := math.MaxInt, 0
-			for i := range a.times.Cells {
-				c := &a.times.Cells[i]
+		low, high := math.MaxInt, 0
+		for _, m := range a.times {
+			made = m.Made
+			for i := range m.Cells {
+				c := &m.Cells[i]
 				if n := len(c.Rounds); n > 0 {
 					low, high = min(low, n), max(high, n)
 				} else {
-					missing[a.about.Name] = append(missing[a.about.Name], fmt.Sprintf("%s %s: %s", c.Workload, c.Mode, c.Missing))
+					missing[a.about.Name] = append(missing[a.about.Name], fmt.Sprintf("%s: %s", c, c.Missing))
 				}
 			}
 			if rounds = fmt.Sprint(high); low < high {
@@ -320,6 +360,61 @@ func writeErrors(b *bytes.Buffer, all []*adapter) {
 		}
 	}
 }
+
+// writeRounding names the sizes that take more of the device's memory than was
+// asked for.
+func (a *adapter) writeRounding(b *bytes.Buffer) {
+	if a.prices == nil || len(a.prices.Rounding) == 0 {
+		return
+	}
+	fmt.Fprintf(b, "\n## What the driver takes for a buffer, on %s\n\nBy the same calibration (%s): of %d sizes from %s to %s MiB, those that take over 5 %% more than was asked for.\n",
+		a.about, a.prices.RoundingSource, len(a.prices.Rounding), exactMiB(a.prices.Rounding[0].Bytes), exactMiB(a.prices.Rounding[len(a.prices.Rounding)-1].Bytes))
+	rounded := a.prices.Rounded()
+	if len(rounded) == 0 {
+		b.WriteString("There are none.\n")
+		return
+	}
+	b.WriteString("\n| MiB | takes | x | mean of |\n| ---: | ---: | ---: | ---: |\n")
+	for _, r := range rounded {
+		fmt.Fprintf(b, "| %s | %.3f | %.2f | %d |\n", exactMiB(r.Bytes), float64(r.Cost)/(1<<20), float64(r.Cost)/float64(r.Bytes), r.Buffers)
+	}
+}
+
+// exactMiB is a size with all of its digits.
+func exactMiB(n int64) string { return strconv.FormatFloat(float64(n)/(1<<20), 'f', -1, 64) }
+
+// writeSessions is what several sessions at the same time did on an adapter.
+func (a *adapter) writeSessions(b *bytes.Buffer) {
+	head := false
+	for _, m := range a.times {
+		for i := range m.Cells {
+			c := &m.Cells[i]
+			if c.Sessions == 0 || len(c.Rounds) == 0 {
+				continue
+			}
+			if !head {
+				head = true
+				fmt.Fprintf(b, sessionsHead, a.about)
+			}
+			fmt.Fprintf(b, "| %d x %s | `%s` | %s | %s | %s | %s |", c.Sessions, c.Workload, c.Mode, c.Scope, c.Turns, spread(c.RunsPerSecond(), tenths), spread(c.MeanUS(), ms))
+			for _, column := range memoryColumns {
+				fmt.Fprintf(b, " %s |", column.cell(0, c))
+			}
+			b.WriteString("\n")
+		}
+	}
+}
+
+// sessionsHead explains the table of sessions on an adapter.
+const sessionsHead = `
+## Sessions at the same time, on %s
+
+By ` + "`bucketscope results measure --sessions 1,8`" + `, with who shares free buffers (` + "`--scope`" + `) and how sessions take turns
+(` + "`--turns`" + `; parallel: each in a thread of its own). Runs/s is what all get done together; measured is milliseconds a run.
+
+| sessions | mode | scope | turns | runs/s | measured | held | made | driver | x made |
+| --- | --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |
+`
 
 // writeOverheads says what profiling costs.
 func (r *Results) writeOverheads(b *bytes.Buffer) {

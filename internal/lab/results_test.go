@@ -92,8 +92,8 @@ func TestMeasureModesEnds(t *testing.T) {
 		}
 	}
 	o = measureOptions(t)
-	o.Fits = func(tr *workload.Trace, cfg cachemodes.Config) error {
-		if tr.Name == "bert/varied" && cfg[cachemodes.Storage].Mode == cachemodes.Simple {
+	o.Fits = func(traces []*workload.Trace, cfg cachemodes.Config) error {
+		if traces[0].Name == "bert/varied" && cfg[cachemodes.Storage].Mode == cachemodes.Simple {
 			return errors.New("no room")
 		}
 		return nil
