@@ -382,13 +382,13 @@ type loop struct {
 	clock             stopwatch
 	nextRun           time.Time
 
-	runs     probe.Tail[probe.Run]
-	marks    probe.Tail[Mark]
-	plays    int64
-	current  probe.RunInfo
-	events   int64
-	overhead float64
-	runDevUS float64 // player.deviceUS at the last run start
+	runs      probe.Tail[probe.Run]
+	marks     probe.Tail[Mark]
+	plays     int64
+	current   probe.RunInfo
+	events    int64
+	overhead  float64
+	runDevice time.Duration // player.deviceTime at the last run start
 
 	reading     Reading
 	lastRead    time.Time
@@ -521,7 +521,7 @@ func (lp *loop) play(e *workload.Event) {
 	lp.tap.event(e)
 	if e.Op == workload.RunStart {
 		lp.lock()
-		lp.runDevUS = lp.player.deviceUS
+		lp.runDevice = lp.player.deviceTime
 		lp.unlock()
 	}
 	lp.between = lp.player.lanes[0].open == 0 || e.Op == workload.RunEnd
@@ -564,7 +564,7 @@ func (lp *loop) advance() {
 func (lp *loop) runEnded(r *probe.Run) {
 	lp.runs.Add(*r)
 	if d := float64(r.DurationUS()); lp.player.timed && d > 0 {
-		lp.overhead = max(0, 1-(lp.player.deviceUS-lp.runDevUS)/d)
+		lp.overhead = max(0, 1-float64((lp.player.deviceTime-lp.runDevice).Microseconds())/d)
 	}
 	if lp.stepping {
 		lp.stepping = false
@@ -666,7 +666,7 @@ func (lp *loop) publish() {
 	}
 	led, graph, demand := lp.player.led, lp.player.journal.Graph(), lp.player.journal.Demand()
 	s := &State{
-		Workload: lp.about, Sessions: lp.sessions(), Sharing: lp.opt.Sharing, Capture: lp.opt.Capture, Hazards: led.Hazards(), Loans: led.Loans(), DeviceUS: int64(lp.player.deviceUS), Device: lp.dev.Info(), Config: lp.cfg, Weights: lp.opt.Weights,
+		Workload: lp.about, Sessions: lp.sessions(), Sharing: lp.opt.Sharing, Capture: lp.opt.Capture, Hazards: led.Hazards(), Loans: led.Loans(), DeviceUS: lp.player.deviceTime.Microseconds(), Device: lp.dev.Info(), Config: lp.cfg, Weights: lp.opt.Weights,
 		Err: lp.err, Pace: lp.pace, Pass: lp.player.lanes[0].pass,
 		Play: lp.plays, Seq: lp.player.journal.End(),
 		NowUS: lp.clock.us(), Current: lp.current, InRun: lp.player.inRun > 0,

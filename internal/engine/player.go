@@ -41,8 +41,10 @@ type Player struct {
 	journal *probe.Journal // nil where nobody looks back
 	weights Weights
 	timed   bool
-	// clock is microseconds since the player began; at is its last answer:
-	// asked for every event of a timed device, else at submits and around runs.
+	// clock is microseconds since the player began; at is its last answer. It is
+	// asked at submits and around runs, and of a timed device at both ends of its
+	// calls: in between no time passes but the player's own. Of a shared one it is
+	// asked for every event.
 	clock func() int64
 	at    int64
 	lanes []*lane
@@ -51,10 +53,10 @@ type Player struct {
 	onRun func(*probe.Run)
 	// hazards are the first ones that were seen.
 	hazards []probe.Hazard
-	// deviceUS is the time spent in calls of a timed device, in microseconds.
-	deviceUS float64
-	inRun    int  // runs open
-	capture  bool // runs that can be are captured as graphs
+	// deviceTime is the time spent in calls of a timed device.
+	deviceTime time.Duration
+	inRun      int  // runs open
+	capture    bool // runs that can be are captured as graphs
 
 	shared bool
 	mu     sync.Mutex
@@ -72,14 +74,14 @@ type lane struct {
 	first int32 // index of its first session
 	pass  int64
 	// slots maps Event.Buf to the manager's buffer; none for none.
-	slots    []cachemodes.BufID
-	open     int           // runs of it
-	waits    []probe.Waits // by session, since its last run end
-	recorded []bool        // by session: it has commands that are not submitted
-	inside   bool          // it has the lock
-	doomed   []device.ID   // to be destroyed once the lock is given back
-	graphs   *graphs       // nil where nothing is captured
-	deviceUS float64       // since it was booked
+	slots      []cachemodes.BufID
+	open       int           // runs of it
+	waits      []probe.Waits // by session, since its last run end
+	recorded   []bool        // by session: it has commands that are not submitted
+	inside     bool          // it has the lock
+	doomed     []device.ID   // to be destroyed once the lock is given back
+	graphs     *graphs       // nil where nothing is captured
+	deviceTime time.Duration // since it was booked
 }
 
 // none is the slot of a buffer that is not out.
@@ -198,7 +200,7 @@ func (l *lane) step(e *workload.Event) error {
 // enter begins what must not be done by two lanes at once, on behalf of a
 // session of the trace; how long it waited is booked with the session's run.
 func (l *lane) enter(session int32) {
-	if l.p.shared || l.p.timed {
+	if l.p.shared {
 		l.enterSlowly(session)
 	}
 }
@@ -227,8 +229,8 @@ func (l *lane) leave() {
 
 func (l *lane) leaveSlowly() {
 	p := l.p
-	p.deviceUS += l.deviceUS
-	l.deviceUS = 0
+	p.deviceTime += l.deviceTime
+	l.deviceTime = 0
 	l.inside = false
 	p.mu.Unlock()
 	if len(l.doomed) == 0 {
@@ -244,10 +246,12 @@ func (l *lane) leaveSlowly() {
 }
 
 // tick asks the clock. Held bytes are weighed with the time until now.
-func (p *Player) tick() {
-	p.at = p.clock()
+func (p *Player) tick() { p.advance(p.clock()) }
+
+func (p *Player) advance(us int64) {
+	p.at = us
 	if p.timed {
-		p.led.Advance(p.at)
+		p.led.Advance(us)
 	}
 }
 
@@ -420,14 +424,17 @@ func (l *lane) device(call func() error) error {
 	if !p.timed {
 		return call()
 	}
-	t := time.Now()
-	err := call()
-	us := float64(time.Since(t).Nanoseconds()) / 1000
-	if p.shared {
-		l.deviceUS += us
-	} else {
-		p.deviceUS += us
+	if p.shared { // the clock is under the lock
+		begin := time.Now()
+		err := call()
+		l.deviceTime += time.Since(begin)
+		return err
 	}
+	begin := p.clock()
+	err := call()
+	end := p.clock()
+	p.deviceTime += time.Duration(end-begin) * time.Microsecond
+	p.advance(end)
 	return err
 }
 

@@ -136,7 +136,7 @@ func ProfileAll(ctx context.Context, traces []*workload.Trace, dev device.Device
 	res := f.res
 	res.Events = f.done
 	res.Elapsed = time.Since(begin)
-	res.DeviceTime = time.Duration(p.deviceUS * float64(time.Microsecond))
+	res.DeviceTime = p.deviceTime
 	res.Total = p.led.Total()
 	for u := range res.Usage {
 		res.Usage[u] = p.led.Usage(cachemodes.Usage(u))
