@@ -30,7 +30,8 @@ func (a *app) calibrateCommand() *cobra.Command {
 		Short: "Measure what buffers cost on a device, so that run latency can be predicted",
 		Long: `calibrate measures on an adapter, by size of buffer, what it costs to create one,
 write it first, clear it, dispatch on it again and give it up; what a submission,
-a wait and a compute pass cost; and, where the driver tells, how much device
+a wait and a compute pass cost; how much faster clears are of what was written of
+late; and, where the driver tells, how much device
 memory buffers of each size really take. The file that it writes is found by run,
 tune, results and the screen, which predict run latency from it.`,
 		Example: `  bucketscope calibrate --device webgpu
@@ -169,6 +170,7 @@ func (a *app) printCalibration(c *cost.Calibration, path string) error {
 		}
 	}
 	fmt.Fprintf(&b, "\nWarm is both, create and first write, where as much memory was given up just before.\n")
+	printNear(&b, c)
 	if c.NoRounding != "" {
 		fmt.Fprintf(&b, "\nWhat buffers take of the device's memory is not known: %s\n", c.NoRounding)
 	} else {
@@ -177,6 +179,19 @@ func (a *app) printCalibration(c *cost.Calibration, path string) error {
 	fmt.Fprintf(&b, "\nWritten to %s\n", path)
 	_, err := a.out.Write(b.Bytes())
 	return err
+}
+
+// printNear tells what a device's cache does for clears.
+func printNear(b *bytes.Buffer, c *cost.Calibration) {
+	if len(c.Near) == 0 {
+		return
+	}
+	fmt.Fprintf(b, "\nClearing a MiB, of a set that is cleared again and again:\n\n")
+	tw := tabwriter.NewWriter(b, 0, 0, 2, ' ', tabwriter.AlignRight)
+	for _, n := range c.Near {
+		fmt.Fprintf(tw, "%s\t%s\t\n", units.Bytes(n.SetBytes, false), micro(n.MiBUS))
+	}
+	_ = tw.Flush() // into memory
 }
 
 // printRounding names the sizes that take more memory than was asked for.
