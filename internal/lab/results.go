@@ -130,7 +130,11 @@ func (r *Results) Write(ctx context.Context, out io.Writer) error {
 			}
 		}
 		for _, s := range Simulate(t) {
-			row(s.Name+" (simulated only)", s.Peak, s.Average, s.Creates, s.CreateBytes)
+			name := s.Name
+			if name == tflite.Name {
+				name += ", the offline plan"
+			}
+			row(name+" (simulated only)", s.Peak, s.Average, s.Creates, s.CreateBytes)
 		}
 		fmt.Fprintf(&tables, "| *best %d keys reserve, storage alone* | %s | | | | |\n", y.BestOf, mib(y.BestKeys))
 		for i, a := range all {
