@@ -40,7 +40,7 @@ func whatIfOptions(prices *cost.Calibration, info device.Info) lab.WhatIfOptions
 func whatIfShown(st *lab.WhatIfState, why string) *tui.WhatIf {
 	out := &tui.WhatIf{Followed: st.Followed, Skipped: st.Skipped, Behind: st.Behind, Lost: st.Lost, Prices: st.Prices, NoPrices: why}
 	if y := st.Yardsticks; y != nil {
-		out.BestKeys, out.BestOf = y.BestKeys, y.BestOf
+		out.BestKeys, out.BestOf, out.Plan = y.BestKeys, y.BestOf, y.Plan
 	}
 	for i := range st.Rows {
 		r := &st.Rows[i]
