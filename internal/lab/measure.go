@@ -364,8 +364,8 @@ type FileError struct{ File, Reason string }
 
 func (e *FileError) Error() string { return e.File + ": " + e.Reason }
 
-// bytesOf reports whether a device can have so many.
-func bytesOf(n int64) bool { return n >= 0 && n <= 1<<50 }
+// maxMemory is more than a device has, in bytes.
+const maxMemory = 1 << 50
 
 // parseMeasurements reads and checks them.
 func parseMeasurements(text []byte, name string) (*Measurements, error) {
@@ -387,7 +387,7 @@ func parseMeasurements(text []byte, name string) (*Measurements, error) {
 		if c.Sessions < 0 || c.Sessions > 1<<16 {
 			return nil, &FileError{name, fmt.Sprintf("%s: %d sessions", c.Workload, c.Sessions)}
 		}
-		if m := c.Memory; m != nil && !(bytesOf(m.HeldBytes) && bytesOf(m.MadeBytes) && bytesOf(m.DriverBytes)) {
+		if m := c.Memory; m != nil && (min(m.HeldBytes, m.MadeBytes, m.DriverBytes) < 0 || max(m.HeldBytes, m.MadeBytes, m.DriverBytes) > maxMemory) {
 			return nil, &FileError{name, fmt.Sprintf("%s under %s: %d, %d or %d bytes are no device's memory", c.Workload, c.Mode, m.HeldBytes, m.MadeBytes, m.DriverBytes)}
 		}
 		for _, r := range c.Rounds {

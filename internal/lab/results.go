@@ -295,10 +295,10 @@ func tenths(x float64) string { return fmt.Sprintf("%.1f", x) }
 
 // spread is a median with its range, which is left out where it is of one play.
 func spread(s Spread, text func(float64) string) string {
-	switch {
-	case s.Of == 0:
+	switch s.Of {
+	case 0:
 		return "–"
-	case s.Of == 1:
+	case 1:
 		return text(s.Median)
 	}
 	return fmt.Sprintf("%s (%s–%s)", text(s.Median), text(s.Low), text(s.High))
