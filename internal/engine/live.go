@@ -308,7 +308,7 @@ func (l *Live) Note(text string) {
 	l.send(func(lp *loop) {
 		lp.lock()
 		defer lp.unlock()
-		at := lp.player.journal.End()
+		at := lp.player.end()
 		lp.player.remark(text)
 		lp.mark(at, NotePrefix+text)
 	})
@@ -612,7 +612,7 @@ func (lp *loop) pause(paused bool) {
 // set changes a setting now, and for the workloads to come.
 func (lp *loop) set(u cachemodes.Usage, s cachemodes.Setting, mark string) {
 	lp.lock()
-	at := lp.player.journal.End()
+	at := lp.player.end()
 	err := lp.player.set(u, s)
 	if err == nil {
 		lp.cfg[u] = s
@@ -638,7 +638,7 @@ func (lp *loop) fail(err error) {
 	if lp.err == nil {
 		lp.err = err
 	}
-	lp.mark(lp.player.journal.End(), stoppedText)
+	lp.mark(lp.player.end(), stoppedText)
 	_ = lp.player.close() // the first error is the one that explains
 	lp.clock.pause(true)
 }
@@ -664,11 +664,12 @@ func (lp *loop) publish() {
 		lp.reading = lp.opt.Read()
 		lp.player.read(lp.reading)
 	}
+	lp.player.settle()
 	led, graph, demand := lp.player.led, lp.player.journal.Graph(), lp.player.journal.Demand()
 	s := &State{
 		Workload: lp.about, Sessions: lp.sessions(), Sharing: lp.opt.Sharing, Capture: lp.opt.Capture, Hazards: led.Hazards(), Loans: led.Loans(), DeviceUS: lp.player.deviceTime.Microseconds(), Device: lp.dev.Info(), Config: lp.cfg, Weights: lp.opt.Weights,
 		Err: lp.err, Pace: lp.pace, Pass: lp.player.lanes[0].pass,
-		Play: lp.plays, Seq: lp.player.journal.End(),
+		Play: lp.plays, Seq: lp.player.end(),
 		NowUS: lp.clock.us(), Current: lp.current, InRun: lp.player.inRun > 0,
 		Events: lp.events + lp.counted.Load(), Overhead: lp.overhead, Driver: lp.reading,
 		Total: led.Total(), Runs: lp.runs.All(), RunCount: led.Runs(), Adjusts: led.Adjusts(), Marks: lp.marks.All(),

@@ -133,6 +133,7 @@ func ProfileAll(ctx context.Context, traces []*workload.Trace, dev device.Device
 	f.read()
 	begin := time.Now()
 	err := f.play()
+	p.settle()
 	res := f.res
 	res.Events = f.done
 	res.Elapsed = time.Since(begin)
@@ -337,6 +338,7 @@ func (f *profile) watch() {
 
 // figures are the books as they stand.
 func (p *Player) figures(cfg cachemodes.Config, r Reading) *Figures {
+	p.settle()
 	f := &Figures{Config: cfg, Total: p.led.Total(), Runs: p.led.Runs(), Adjusts: p.led.Adjusts(), Driver: r}
 	for u := range f.Usage {
 		f.Usage[u] = p.led.Usage(cachemodes.Usage(u))
