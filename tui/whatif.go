@@ -30,6 +30,8 @@ type WhatIf struct {
 	// not known yet.
 	BestKeys int64
 	BestOf   int
+	// Plan is what an offline plan of everything holds, 0 where none is known.
+	Plan int64
 }
 
 // WhatIfRow is a mode, a variant of the one in force, or an allocator that can

@@ -80,7 +80,7 @@ func (l *Live) ReleaseSession(lane int) {
 		}
 		if lane == 0 {
 			lp.lock()
-			at := lp.player.journal.End()
+			at := lp.player.end()
 			err := lp.player.abandon(lp.player.lanes[0])
 			lp.released, lp.between = true, true
 			lp.mark(at, "released "+lp.trace.Name)
@@ -121,7 +121,7 @@ func (lp *loop) join(t *workload.Trace) {
 	if lp.crew.moved == nil || lp.crew.moved.L != &p.mu {
 		lp.crew.moved = sync.NewCond(&p.mu)
 	}
-	at := p.journal.End()
+	at := p.end()
 	m := &member{lane: p.add(t), parts: partsOf(t), between: true, next: time.Now()}
 	lp.crew.members = append(lp.crew.members, m)
 	lp.mark(at, "started "+t.Name)
@@ -167,7 +167,7 @@ func (lp *loop) serve(m *member) {
 		m.at++
 		if err := m.lane.step(e); err != nil {
 			p.mu.Lock()
-			at := p.journal.End()
+			at := p.end()
 			// The session is given up; the others go on. The error that explains
 			// is the first.
 			_ = p.abandon(m.lane)
@@ -182,7 +182,7 @@ func (lp *loop) serve(m *member) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if m.released && !lp.crew.gone {
-		at := p.journal.End()
+		at := p.end()
 		if err := p.abandon(m.lane); err != nil {
 			lp.mark(at, fmt.Sprintf("%s %s: %v", stoppedText, m.lane.trace.Name, err))
 			return
