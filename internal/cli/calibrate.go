@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"bucketscope/internal/cost"
 	"bucketscope/internal/device"
@@ -42,7 +43,7 @@ tune, results and the screen, which predict run latency from it.`,
 			if rounds < 1 || maxSize < 1<<10 {
 				return usagef("--rounds %d, --max-size %d: want at least 1, and 1024", rounds, maxSize)
 			}
-			return a.calibrate(cmd.Context(), where, out, rounds, maxSize)
+			return a.calibrate(cmd.Context(), commandOf(cmd), where, out, rounds, maxSize)
 		},
 	}
 	p := cmd.Flags()
@@ -54,7 +55,7 @@ tune, results and the screen, which predict run latency from it.`,
 	return cmd
 }
 
-func (a *app) calibrate(ctx context.Context, where, out string, rounds int, maxSize int64) (err error) {
+func (a *app) calibrate(ctx context.Context, command, where, out string, rounds int, maxSize int64) (err error) {
 	dev, _, err := a.open(&playFlags{device: where})
 	if err != nil {
 		return err
@@ -71,7 +72,7 @@ func (a *app) calibrate(ctx context.Context, where, out string, rounds int, maxS
 	reader := driver.Open(info)
 	defer reader.Close()
 	o := cost.Options{
-		Rounds: rounds, MaxSize: maxSize, Driver: driverOf(info), Now: time.Now(),
+		Rounds: rounds, MaxSize: maxSize, Driver: driverOf(info), Now: time.Now(), Command: command,
 		Read: func() cost.Reading {
 			r := reader.Read()
 			return cost.Reading{Bytes: r.Bytes, OK: r.OK, Source: r.Source, Reason: r.Reason}
@@ -98,6 +99,23 @@ func (a *app) calibrate(ctx context.Context, where, out string, rounds int, maxS
 		return err
 	}
 	return a.printCalibration(c, out)
+}
+
+// commandOf is a command as a person would give it again: with the flags that
+// were, and files by their names alone.
+func commandOf(cmd *cobra.Command) string {
+	words := []string{cmd.CommandPath()}
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		value := f.Value.String()
+		if list, ok := f.Value.(pflag.SliceValue); ok {
+			value = strings.Join(list.GetSlice(), ",")
+		}
+		if filepath.IsAbs(value) {
+			value = filepath.Base(value)
+		}
+		words = append(words, "--"+f.Name, value)
+	})
+	return strings.Join(words, " ")
 }
 
 // driverOf is what the system says of a device's driver; empty where it does

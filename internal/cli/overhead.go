@@ -41,6 +41,7 @@ and not made, unless --weights make: no run's latency has them in it.`,
 			if o.Budget < 0 {
 				return usagef("--budget %v: want a time such as 2m, 0 for no limit", o.Budget)
 			}
+			o.Command = commandOf(cmd)
 			return a.overhead(cmd.Context(), &f, splitNames(names), o, out)
 		},
 	}

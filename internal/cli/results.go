@@ -126,7 +126,7 @@ what did not fit is missing in the file, and said to be. Weights are counted and
 				o.Scopes = append(o.Scopes, sharing.Scope)
 			}
 			o.Turns = lab.Turns(s.turns)
-			f.mode = modes
+			f.mode, o.Command = modes, commandOf(cmd)
 			return a.measure(cmd.Context(), &f, splitNames(names), o, out)
 		},
 	}

@@ -29,8 +29,9 @@ type Calibration struct {
 	Format  string  `json:"format"`
 	Version int     `json:"version"`
 	Adapter Adapter `json:"adapter"`
-	// Made is when, as RFC 3339 has it.
-	Made string `json:"made"`
+	// Made is when, as RFC 3339 has it; Command by which command.
+	Made    string `json:"made"`
+	Command string `json:"command,omitempty"`
 	// SubmitUS is a submission, WaitUS waiting for an idle device and PassUS
 	// beginning and ending a compute pass: once each, whatever is in it.
 	SubmitUS float64 `json:"submit_us"`

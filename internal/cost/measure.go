@@ -63,8 +63,9 @@ type Options struct {
 	Read func() Reading
 	// Progress, if set, is told how much is done.
 	Progress func(done, total int, what string)
-	// Now is the time that Made says.
-	Now time.Time
+	// Now and Command are what Made and Command say.
+	Now     time.Time
+	Command string
 }
 
 // Measure measures an empty device and leaves it empty. It stops between two
@@ -92,7 +93,7 @@ func Measure(ctx context.Context, dev device.Device, o Options) (*Calibration, e
 		return nil, err
 	}
 	c.Adapter = AdapterOf(info, o.Driver)
-	c.Made = o.Now.UTC().Format(time.RFC3339)
+	c.Made, c.Command = o.Now.UTC().Format(time.RFC3339), o.Command
 	return c, nil
 }
 

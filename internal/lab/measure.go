@@ -37,6 +37,7 @@ type Measurements struct {
 	Version int          `json:"version"`
 	Adapter cost.Adapter `json:"adapter"`
 	Made    string       `json:"made"` // RFC 3339
+	Command string       `json:"command,omitempty"`
 	// Weights says what was done with them; they are made outside of runs.
 	Weights string `json:"weights"`
 	Cells   []Cell `json:"cells"`
@@ -168,9 +169,10 @@ type MeasureOptions struct {
 	// gets.
 	Read func() engine.Reading
 	// Driver is the driver's name and version, where the device does not tell;
-	// Now the time that Made says.
-	Driver string
-	Now    time.Time
+	// Now and Command are what Made and Command say.
+	Driver  string
+	Now     time.Time
+	Command string
 	// Progress, if set, is told which share of the budget, or of the plays, is
 	// gone.
 	Progress func(share float64, what string)
@@ -187,7 +189,7 @@ func MeasureModes(ctx context.Context, dev device.Device, o MeasureOptions) (*Me
 	}
 	m := &Measurements{
 		Format: MeasurementsFormat, Version: MeasurementsVersion, Adapter: cost.AdapterOf(info, o.Driver),
-		Made: o.Now.UTC().Format(time.RFC3339), Weights: string(o.Weights),
+		Made: o.Now.UTC().Format(time.RFC3339), Command: o.Command, Weights: string(o.Weights),
 	}
 	begin := time.Now()
 	limited := ctx

@@ -36,6 +36,7 @@ type Overheads struct {
 	Version int          `json:"version"`
 	Adapter cost.Adapter `json:"adapter"`
 	Made    string       `json:"made"` // RFC 3339
+	Command string       `json:"command,omitempty"`
 	Rows    []Overhead   `json:"rows"`
 }
 
@@ -112,8 +113,10 @@ type OverheadOptions struct {
 	Budget time.Duration
 	Read   func() engine.Reading
 	WhatIf WhatIfOptions
-	Driver string
-	Now    time.Time
+	// Driver, Now and Command are those of MeasureOptions.
+	Driver  string
+	Now     time.Time
+	Command string
 	// Progress, if set, is told which share of the rounds is done.
 	Progress func(share float64, what string)
 }
@@ -125,7 +128,7 @@ func MeasureOverhead(ctx context.Context, dev device.Device, o OverheadOptions) 
 	if !info.Timed {
 		return nil, fmt.Errorf("%s has no time to measure: choose an adapter with --device webgpu", info)
 	}
-	out := &Overheads{Format: OverheadFormat, Version: OverheadVersion, Adapter: cost.AdapterOf(info, o.Driver), Made: o.Now.UTC().Format(time.RFC3339)}
+	out := &Overheads{Format: OverheadFormat, Version: OverheadVersion, Adapter: cost.AdapterOf(info, o.Driver), Made: o.Now.UTC().Format(time.RFC3339), Command: o.Command}
 	for n, t := range o.Workloads {
 		calls, err := record(ctx, t, storageMode(o.Mode), o.Weights)
 		if err != nil {

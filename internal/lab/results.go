@@ -141,7 +141,7 @@ func (r *Results) Write(ctx context.Context, out io.Writer) error {
 			a.write(&tables, t, predicted[i])
 		}
 	}
-	writeErrors(&b, all)
+	r.writeErrors(&b, all)
 	r.writeOverheads(&b)
 	for _, a := range all {
 		a.writeRounding(&b)
@@ -169,8 +169,7 @@ steps. Weights are made outside of runs and count for no time.
 
 Held, made and driver are the most at once, in a play of its own. Held is the ledger's, as peak is. Made is what existed on the
 adapter by the program's own count: what the caches hold, staging buffers, the application's own, and weights if they were made
-there. Driver is the most that the driver said was held
-beyond what it held when that play began, read before submissions.
+there. Driver is the most that the driver said was held beyond what it held when that play began, read before submissions.
 What is simulated only places several requests in one allocation, which WebGPU cannot bind.
 `
 
@@ -317,8 +316,22 @@ func tokensPerStep(t *workload.Trace) float64 {
 	return float64(tokens) / float64(max(steps, 1))
 }
 
+// commands are those that its files were made by.
+func (a *adapter) commands() []string {
+	var out []string
+	if a.prices != nil && a.prices.Command != "" {
+		out = append(out, a.prices.Command)
+	}
+	for _, m := range a.times {
+		if m.Command != "" {
+			out = append(out, m.Command)
+		}
+	}
+	return out
+}
+
 // writeErrors says how near predictions come.
-func writeErrors(b *bytes.Buffer, all []*adapter) {
+func (r *Results) writeErrors(b *bytes.Buffer, all []*adapter) {
 	if len(all) == 0 {
 		b.WriteString("\nNo calibration and no measurements were given: there are no times.\n")
 		return
@@ -356,6 +369,15 @@ func writeErrors(b *bytes.Buffer, all []*adapter) {
 		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s |\n", a.about, calibrated, made, rounds, mid, most)
 	}
 	for _, a := range all {
+		commands := a.commands()
+		for _, o := range r.Overheads {
+			if o.Command != "" && o.Adapter.Same(a.about) {
+				commands = append(commands, o.Command)
+			}
+		}
+		if len(commands) > 0 {
+			fmt.Fprintf(b, "\nOn %s, by\n\n```sh\n%s\n```\n", a.about, strings.Join(commands, "\n"))
+		}
 		if list := missing[a.about.Name]; len(list) > 0 {
 			fmt.Fprintf(b, "\nNot measured on %s:\n\n", a.about)
 			for _, text := range list {
@@ -371,7 +393,7 @@ func (a *adapter) writeRounding(b *bytes.Buffer) {
 	if a.prices == nil || len(a.prices.Rounding) == 0 {
 		return
 	}
-	fmt.Fprintf(b, "\n## What the driver takes for a buffer, on %s\n\nBy the same calibration (%s): of %d sizes from %s to %s MiB, those that take over 5 %% more than was asked for.\n",
+	fmt.Fprintf(b, "\n## What the driver takes for a buffer, on %s\n\nBy its calibration (%s): of %d sizes from %s to %s MiB, those that take over 5 %% more than was asked for.\n",
 		a.about, a.prices.RoundingSource, len(a.prices.Rounding), exactMiB(a.prices.Rounding[0].Bytes), exactMiB(a.prices.Rounding[len(a.prices.Rounding)-1].Bytes))
 	rounded := a.prices.Rounded()
 	if len(rounded) == 0 {
