@@ -168,19 +168,20 @@ var sessionColumns = []column[*sessionRow]{
 	{title: "workload", width: 12, left: true, rank: 10, grow: 20, text: func(_ *frame, r *sessionRow) (string, style) { return r.Workload, faint }},
 }
 
-// title says who shares what, in w columns.
+// title says who shares what, in so many words as w columns have room for.
 func (s *sessionsScreen) title(f *frame, w int) string {
-	title := "Sessions, scope " + f.st.Sharing.Scope.String()
-	if w >= fullW {
-		title += ": " + f.st.Sharing.Scope.Explain()
+	scope := "Sessions, scope " + f.st.Sharing.Scope.String()
+	before, after := "", ""
+	if f.st.Hazards > 0 {
+		before = "! hazards: " + units.Count(f.st.Hazards) + ". "
 	}
 	if f.st.Capture {
-		title += "; runs are captured"
+		after = "; runs are captured"
 	}
-	if f.st.Hazards > 0 {
-		title = "! hazards: " + units.Count(f.st.Hazards) + ". " + title
+	if long := before + scope + ": " + f.st.Sharing.Scope.Explain() + after; textWidth(long) <= w {
+		return long
 	}
-	return title
+	return before + scope + after
 }
 
 func (s *sessionsScreen) draw(v view, f *frame, kind layoutKind) {
@@ -189,11 +190,12 @@ func (s *sessionsScreen) draw(v view, f *frame, kind layoutKind) {
 		return
 	}
 	framed := kind > layoutCompact
-	right := ""
+	right, room := "", v.w-titleEdges
 	if framed {
 		right = "W start, P hold, R release"
+		room -= textWidth(right) + titleGap
 	}
-	in := pane(v, f, s.title(f, v.w), right, framed, true)
+	in := pane(v, f, s.title(f, room), right, framed, true)
 	if in.empty() {
 		return
 	}
@@ -321,6 +323,13 @@ func drawSessionBar(v view, f *frame, r *sessionRow) {
 		v.right(v.w-1, 0, legend, faint)
 	}
 }
+
+// What pane has around a title: the corners, blanks and the sign of focus, and
+// what it wants between the title and a text at the right.
+const (
+	titleEdges = 5
+	titleGap   = 3
+)
 
 // arrowsWidth is the room for arrows between lanes: an arrow takes two columns.
 const arrowsWidth = 12
