@@ -179,7 +179,7 @@ func (m *Manager) usual(s *session, id int32) *domain {
 
 // each calls f with every set of caches that holds what a session released.
 func (m *Manager) each(session int32, f func(*domain)) {
-	s := m.awake(session)
+	s := m.recording(session) // a late submit of one that is gone does not bring it back
 	if m.sharing.Scope == ScopeDevice {
 		f(m.home)
 	}
@@ -379,15 +379,20 @@ func (m *Manager) close(d *domain) {
 // SessionRelease tells that session is no more, and that what it recorded is
 // submitted or dropped: what was learned from it is forgotten, and the caches
 // that are its own are destroyed, or under ScopeSharedFree given to the pool,
-// which goes with the last session. Under ScopeDevice everything stays. What it
-// still has in use is released one by one, by its holder.
+// which goes with the last session. Under ScopeDevice all that the mode keeps
+// stays; what waited for a submit of the session's waits no more, since none
+// follows. What it still has in use is released one by one, by its holder.
 func (m *Manager) SessionRelease(id int32) []Event {
 	m.events = m.events[:0]
 	s := m.recording(id)
 	s.epoch++
 	for u := range m.home.caches {
-		if c := &m.home.caches[u]; c.learner != nil && c.learner.Forget(id) {
+		c := &m.home.caches[u]
+		if c.learner != nil && c.learner.Forget(id) {
 			m.adjusted(c, id)
+		}
+		if m.sharing.Scope == ScopeDevice {
+			m.look(c, AtRunEnd, id)
 		}
 	}
 	if s.own != nil && m.sharing.Scope == ScopeSharedFree {

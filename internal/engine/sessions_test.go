@@ -477,7 +477,7 @@ func soak(t *testing.T, seed uint64, traces []*workload.Trace) {
 				fail("%v", err)
 			}
 			if err != nil { // the session is given up; the others go on
-				if err := p.abandon(lanes[i].lane); err != nil {
+				if _, err := lanes[i].abandon(); err != nil {
 					fail("%v", err)
 				}
 			}
@@ -496,7 +496,7 @@ func soak(t *testing.T, seed uint64, traces []*workload.Trace) {
 		case 1: // released in the middle of whatever it does
 			if len(lanes) > 1 {
 				i := random.IntN(len(lanes))
-				if err := p.abandon(lanes[i].lane); err != nil {
+				if _, err := lanes[i].abandon(); err != nil {
 					fail("%v", err)
 				}
 				lanes = append(lanes[:i], lanes[i+1:]...)
@@ -507,7 +507,7 @@ func soak(t *testing.T, seed uint64, traces []*workload.Trace) {
 		fail("%v", err)
 	}
 	for _, l := range lanes {
-		if err := p.abandon(l.lane); err != nil {
+		if _, err := l.abandon(); err != nil {
 			fail("%v", err)
 		}
 	}
