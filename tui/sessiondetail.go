@@ -151,7 +151,7 @@ func (s *sessionsScreen) drawDetail(v view, f *frame) {
 			drawRow(body.row(i), f, cols, &shown[i])
 		}
 	case r.Books.Life == probe.Gone:
-		drawEmpty(in, "nothing, because it was given up with the session")
+		drawEmpty(in, "nothing, because what it had was given up, or is of another session now")
 	default:
 		drawEmpty(in, "nothing yet, because it is not loaded")
 	}
