@@ -249,33 +249,25 @@ func (m *Manager) share(c *cache, session int32) {
 	}
 }
 
-// trimPool destroys what the pool keeps that no session's policy would.
+// trimPool destroys what the pool keeps of sizes that are no session's key any
+// more, under a mode that learns keys.
 func (m *Manager) trimPool(u Usage) {
 	pool := &m.home.caches[u]
 	for i := range pool.buckets {
 		bk := &pool.buckets[i]
-		keep, why := 0, DroppedKey
-		for _, d := range m.domains {
-			if d == nil || d.closed || d.owner.Kind != OwnerSession {
-				continue
-			}
-			c := &d.caches[u]
-			if n, no := c.policy.Cap(bk.size); n > keep {
-				keep, why = n, CapFull
-			} else if keep == 0 {
-				why = no
-			}
+		bk.cap = Uncapped
+		if int(bk.key) < len(m.learnt) && m.learnt[bk.key] > 0 {
+			continue
 		}
-		bk.cap = int32(min(keep, Uncapped))
-		for len(bk.free) > keep {
-			id := bk.free[0]
-			bk.free = append(bk.free[:0], bk.free[1:]...)
+		bk.cap = 0
+		for _, id := range bk.free {
 			if pool.shelf != nil {
 				pool.shelf.remove(id)
 			}
-			bk.lose(why)
-			m.destroy(id, &m.bufs[id], why)
+			bk.lose(DroppedKey)
+			m.destroy(id, &m.bufs[id], DroppedKey)
 		}
+		bk.free = bk.free[:0]
 	}
 }
 

@@ -378,6 +378,9 @@ func (m *Manager) change(c *cache, s Setting, switched bool) {
 	for i := range c.buckets {
 		if bk := &c.buckets[i]; c.learner != nil && len(bk.free) > 0 {
 			c.learner.Adopt(bk.size)
+			if m.sharing.Scope == ScopeSharedFree && c.domain == m.home { // the pool has the keys of the sessions
+				continue
+			}
 			for int(bk.key) >= len(m.learnt) {
 				m.learnt = append(m.learnt, 0)
 			}
