@@ -98,12 +98,13 @@ func TestRelease(t *testing.T) {
 				}
 				dev := &gauge{made: map[device.ID]int64{}}
 				p := begin(dev, setup{config: cfg, weights: MakeWeights, sharing: cachemodes.Sharing{Scope: scope}})
-				p.add(load(t, "llama-3.2-1b/two"))
+				p.add(small(2, 2))
 				p.add(load(t, "unet/varied"))
 				byTurns(t, p, 1, false)
 				total := p.led.Total()
 				held := total.Held()
-				if nothing := scope != cachemodes.ScopeDevice || keepsNothing[m.ID]; nothing != (held == 0) {
+				nothing := scope != cachemodes.ScopeDevice || keepsNothing[m.ID]
+				if keeps := !nothing && m.ID != cachemodes.CandlePow2; nothing && held != 0 || keeps && held == 0 { // candle's is swept at a run's end
 					t.Errorf("%d bytes are held after the last session's release: %+v", held, p.mgr.Domains())
 				}
 				var remains, sessions int64
