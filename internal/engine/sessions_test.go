@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -342,10 +343,10 @@ func TestEightSessions(t *testing.T) {
 	for _, scope := range cachemodes.Scopes() {
 		kept := int64(0)
 		p := begin(device.NewHost(), setup{config: cachemodes.DefaultConfig(), weights: MakeWeights, sharing: cachemodes.Sharing{Scope: scope}})
-		loaded := load(t, "unet/varied")
-		loaded.Events = append(loaded.Prologue(), loaded.Loop()...) // its sessions stay
+		idle := *load(t, "unet/varied")
+		idle.Events = slices.Concat(idle.Prologue(), idle.Loop()) // without its session's release
 		for range 8 {
-			p.add(loaded)
+			p.add(&idle)
 		}
 		byTurns(t, p, 1, true)
 		for _, h := range p.mgr.Domains() {
