@@ -183,25 +183,26 @@ var sessionColumns = []column[*sessionRow]{
 	{title: "workload", width: 12, left: true, rank: 10, grow: 20, text: func(_ *frame, r *sessionRow) (string, style) { return r.Workload, faint }},
 }
 
-// title says who shares what, in w columns.
+// title says who shares what, in so many words as w columns have room for.
 func (s *sessionsScreen) title(f *frame, w int) string {
-	title := "Sessions, scope " + f.st.Sharing.Scope.String()
-	over := !slices.ContainsFunc(s.rows, func(r sessionRow) bool { return r.Books.Life != probe.Gone })
-	switch held := f.st.Total.Held(); {
-	case over && len(s.rows) > 0 && held > 0:
-		title += ": all are released, " + f.bytes(held) + " stay in its cache"
-	case over && len(s.rows) > 0:
-		title += ": all are released, nothing is held"
-	case w >= fullW:
-		title += ": " + f.st.Sharing.Scope.Explain()
+	scope := "Sessions, scope " + f.st.Sharing.Scope.String()
+	before, after := "", ""
+	if f.st.Hazards > 0 {
+		before = "! hazards: " + units.Count(f.st.Hazards) + ". "
+	}
+	if len(s.rows) > 0 && !slices.ContainsFunc(s.rows, func(r sessionRow) bool { return r.Books.Life != probe.Gone }) {
+		if held := f.st.Total.Held(); held > 0 {
+			return before + scope + ": all are released, " + f.bytes(held) + " stay in its cache"
+		}
+		return before + scope + ": all are released, nothing is held"
 	}
 	if f.st.Capture {
-		title += "; runs are captured"
+		after = "; runs are captured"
 	}
-	if f.st.Hazards > 0 {
-		title = "! hazards: " + units.Count(f.st.Hazards) + ". " + title
+	if long := before + scope + ": " + f.st.Sharing.Scope.Explain() + after; textWidth(long) <= w {
+		return long
 	}
-	return title
+	return before + scope + after
 }
 
 func (s *sessionsScreen) draw(v view, f *frame, kind layoutKind) {
@@ -210,16 +211,17 @@ func (s *sessionsScreen) draw(v view, f *frame, kind layoutKind) {
 		return
 	}
 	framed := kind > layoutCompact
-	right := ""
+	right, room := "", v.w-titleEdges
 	if framed {
 		right = "W start, P hold, R release"
+		room -= textWidth(right) + titleGap
 	}
 	each, lanes := s.split(kind, v.h)
 	if lanes < v.h {
 		s.drawDetail(v.sub(0, lanes, v.w, v.h-lanes), f)
 		v = v.sub(0, 0, v.w, lanes)
 	}
-	in := pane(v, f, s.title(f, v.w), right, framed, true)
+	in := pane(v, f, s.title(f, room), right, framed, true)
 	if in.empty() {
 		return
 	}
@@ -346,6 +348,13 @@ func drawSessionBar(v view, f *frame, r *sessionRow) {
 		v.right(v.w-1, 0, legend, faint)
 	}
 }
+
+// What pane has around a title: the corners, blanks and the sign of focus, and
+// what it wants between the title and a text at the right.
+const (
+	titleEdges = 5
+	titleGap   = 3
+)
 
 // arrowsWidth is the room for arrows between lanes: an arrow takes two columns.
 const arrowsWidth = 12

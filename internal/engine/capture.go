@@ -126,6 +126,7 @@ func (l *lane) graphStart(e *workload.Event) {
 	s, c := &g.shapes[e.Run], &g.sessions[e.Session]
 	if c.generator != s.generator {
 		for _, old := range c.order {
+			p.settle()
 			p.watch.Graph(old.domain, false, true)
 			p.note(probe.GraphReleased, session)
 			l.book(p.mgr.GraphRelease(session, old.domain))
@@ -141,6 +142,7 @@ func (l *lane) graphStart(e *workload.Event) {
 		return
 	}
 	domain, events := p.mgr.CaptureStart(session)
+	p.settle()
 	p.watch.Graph(domain, false, false)
 	l.book(events)
 	made := &graph{domain: domain}
@@ -173,6 +175,7 @@ func (l *lane) graphEnd(e *workload.Event) {
 	p, session := l.p, l.first+e.Session
 	r := &l.graphs.run[e.Run]
 	if c := r.capturing; c != nil {
+		p.settle()
 		p.watch.Graph(c.domain, true, false)
 		p.note(probe.GraphCaptured, session)
 		l.book(p.mgr.CaptureEnd(session))

@@ -139,7 +139,7 @@ func (lp *loop) join(t *workload.Trace) {
 	if lp.crew.moved == nil || lp.crew.moved.L != &p.mu {
 		lp.crew.moved = sync.NewCond(&p.mu)
 	}
-	at := p.journal.End()
+	at := p.end()
 	m := &member{lane: p.add(t), parts: partsOf(t), between: true, next: time.Now()}
 	lp.crew.members = append(lp.crew.members, m)
 	lp.mark(at, "started "+t.Name)
