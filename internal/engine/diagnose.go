@@ -37,6 +37,7 @@ type Rule string
 const (
 	CapTooLow    Rule = "cap too low"        // ORT #32017: a cap below what is wanted
 	SameShape    Rule = "same shape creates" // ORT #29016: a run like the last one creates again
+	MadeEachRun  Rule = "made each run"
 	MuchPadding  Rule = "padding"
 	UnusedCache  Rule = "unused cache"
 	RisingFloor  Rule = "rising floor"
@@ -92,7 +93,7 @@ func (f Finding) at(key cachemodes.KeyID, run int64) Finding {
 
 // rules are looked through in this order; equals in cost stay in it.
 var rules = []func(*State, writer) (Finding, bool){
-	capTooLow, sameShape, muchPaddingOf, unusedCache, risingFloor, aboveLimit, driverIsApart, driverDriftsAway, neverLetsGo,
+	capTooLow, sameShape, madeEachRun, muchPaddingOf, unusedCache, risingFloor, aboveLimit, driverIsApart, driverDriftsAway, neverLetsGo,
 }
 
 // writer writes sizes, in powers of 1000 or of 1024.
@@ -110,10 +111,13 @@ func Diagnose(st *State, si bool) []Finding {
 			found = append(found, f)
 		}
 	}
-	// What is due to a cap is told by the cap.
-	if i := slices.IndexFunc(found, func(f Finding) bool { return f.Rule == CapTooLow }); i >= 0 {
-		found = slices.DeleteFunc(found, func(f Finding) bool { return f.Rule == SameShape && f.Remedy == remedyOf(cachemodes.CapFull) })
-	}
+	has := func(r Rule) bool { return slices.ContainsFunc(found, func(f Finding) bool { return f.Rule == r }) }
+	// What is due to a cap is told by the cap, and what runs make anew by the
+	// rule that knows why.
+	capped, explained := has(CapTooLow), has(CapTooLow) || has(SameShape) || has(NeverLetsGo)
+	found = slices.DeleteFunc(found, func(f Finding) bool {
+		return f.Rule == SameShape && capped && f.Remedy == remedyOf(cachemodes.CapFull) || f.Rule == MadeEachRun && explained
+	})
 	slices.SortStableFunc(found, func(a, b Finding) int { return cmp.Compare(b.Cost, a.Cost) })
 	return found
 }
@@ -229,14 +233,71 @@ func sameShape(st *State, w writer) (Finding, bool) {
 		now.Total.Requests != then.Total.Requests || now.PeakRequested != then.PeakRequested {
 		return Finding{}, false
 	}
+	why := mainReason(&now.Total.Misses)
+	return made(SameShape, now.Total.CreateBytes, fmt.Sprintf("run %d asked what run %d asked and still created %d, %s (%s)",
+		now.Seq, then.Seq, created, w.bytes(now.Total.CreateBytes), why), remedyOf(why)).at(cachemodes.NoKey, now.Seq), true
+}
+
+// madeEachRun looks for storage buffers that each of the last runs made anew,
+// whatever it asked for: the cache does not serve what it is for. In all it is
+// a hundredth of what is held or more.
+func madeEachRun(st *State, w writer) (Finding, bool) {
+	if len(st.Runs) < lately {
+		return Finding{}, false
+	}
+	mode := st.Config[cachemodes.Storage].Mode
+	var creates, bytes int64
+	var misses [cachemodes.NumReasons]int64
+	worst := &st.Runs[len(st.Runs)-1]
+	for i := len(st.Runs) - lately; i < len(st.Runs); i++ {
+		r := &st.Runs[i]
+		u := &r.Usage[cachemodes.Storage]
+		if r.Switches > 0 || r.Mode != mode || u.Creates == 0 {
+			return Finding{}, false
+		}
+		creates += u.Creates
+		bytes += u.CreateBytes
+		for why, n := range u.Misses {
+			misses[why] += n
+		}
+		if u.CreateBytes > worst.Usage[cachemodes.Storage].CreateBytes {
+			worst = r
+		}
+	}
+	if float64(bytes) < risingBy*float64(st.Total.Held()) {
+		return Finding{}, false
+	}
+	why := mainReason(&misses)
+	remedy := remedyOf(why)
+	switch why {
+	case cachemodes.Cold, cachemodes.DroppedKey:
+		if !tabled(mode) {
+			remedy = "Take bucket: keys for ranges."
+		}
+	}
+	return made(MadeEachRun, bytes/lately, fmt.Sprintf("%s buffers (%s) made in each run: %s",
+		units.Rate(float64(creates)/lately), w.bytes(bytes/lately), why), remedy).at(cachemodes.NoKey, worst.Seq), true
+}
+
+// tabled reports whether a mode takes its keys from the table.
+func tabled(m cachemodes.ModeID) bool {
+	switch m {
+	case cachemodes.BucketMode, cachemodes.BucketLegacy, cachemodes.JSEP, cachemodes.Graph:
+		return true
+	}
+	return false
+}
+
+// mainReason is the one that most misses had, those that no cache could help
+// left out.
+func mainReason(misses *[cachemodes.NumReasons]int64) cachemodes.Reason {
 	why := cachemodes.Cold
-	for r, n := range now.Total.Misses {
-		if cachemodes.Reason(r) != cachemodes.Bypass && n > now.Total.Misses[why] {
+	for r, n := range misses {
+		if cachemodes.Reason(r) != cachemodes.Bypass && n > misses[why] {
 			why = cachemodes.Reason(r)
 		}
 	}
-	return made(SameShape, now.Total.CreateBytes, fmt.Sprintf("run %d asked what run %d asked and still created %d, %s (%s)",
-		now.Seq, then.Seq, created, w.bytes(now.Total.CreateBytes), why), remedyOf(why)).at(cachemodes.NoKey, now.Seq), true
+	return why
 }
 
 // remedyOf is what helps against misses of a reason.
@@ -262,11 +323,6 @@ func remedyOf(why cachemodes.Reason) string {
 // what they asked for at most. Modes with exact sizes pad by less than their
 // rounding.
 func muchPaddingOf(st *State, w writer) (Finding, bool) {
-	switch st.Config[cachemodes.Storage].Mode {
-	case cachemodes.BucketMode, cachemodes.BucketLegacy, cachemodes.Graph:
-	default:
-		return Finding{}, false
-	}
 	keys := keyRows(st)
 	padding := map[int64]int64{} // by run
 	var worst *probe.KeyRun
@@ -298,7 +354,10 @@ func muchPaddingOf(st *State, w writer) (Finding, bool) {
 	f := held(MuchPadding, all/n, fmt.Sprintf("keys add %s to the %s that a run asks for at most; %s of it in %s",
 		w.bytes(all/n), w.bytes(asked/n), w.bytes(worst.Padding), w.size(k.Size)),
 		"Add keys nearer to what is asked, or take dynamicBucket.").at(worst.Key, run)
-	if near := nearKey(st, k); near > 0 {
+	switch near := nearKey(st, k); {
+	case !tabled(st.Config[cachemodes.Storage].Mode):
+		f.Remedy = "Take a mode with sizes nearer to what is asked: dynamicBucket or simple."
+	case near > 0:
 		f.Remedy = fmt.Sprintf("Add a key at %s, or take dynamicBucket.", w.size(near))
 	}
 	return f, true
@@ -444,8 +503,13 @@ func driverDriftsAway(st *State, w writer) (Finding, bool) {
 }
 
 // neverLetsGo looks for caches that have grown beyond what is in use and have
-// given nothing up for long, though new buffers are made.
+// given nothing up for long, though new buffers are made. Modes with caps, or
+// that drop what was not asked for, do so once there is cause.
 func neverLetsGo(st *State, w writer) (Finding, bool) {
+	switch st.Config[cachemodes.Storage].Mode {
+	case cachemodes.BucketMode, cachemodes.BucketLegacy, cachemodes.JSEP, cachemodes.DynamicBucket, cachemodes.DynamicBucketShared:
+		return Finding{}, false
+	}
 	if len(st.Runs) < letsGoWithin {
 		return Finding{}, false
 	}

@@ -34,11 +34,15 @@ func TestDiagnose(t *testing.T) {
 		lacks []Rule
 		says  string // of the first wanted
 	}{
-		{"phi3-mini-4k/grow", cachemodes.BucketMode, 84, []Rule{CapTooLow}, []Rule{NeverLetsGo}, "2MiB: 128 wanted, cap 30 → 37.8 made a run since run 76"},
-		{"phi3-mini-4k/grow", cachemodes.Simple, 90, []Rule{NeverLetsGo, UnusedCache}, []Rule{CapTooLow}, "simple destroyed nothing in 32 runs"},
+		{"phi3-mini-4k/grow", cachemodes.BucketMode, 84, []Rule{CapTooLow}, []Rule{NeverLetsGo, MadeEachRun}, "2MiB: 128 wanted, cap 30 → 37.8 made a run since run 76"},
+		{"phi3-mini-4k/grow", cachemodes.DynamicBucket, 90, []Rule{MadeEachRun}, []Rule{CapTooLow, SameShape, NeverLetsGo}, "66.2 buffers (282MiB) made in each run: cold"},
+		{"phi3-mini-4k/grow", cachemodes.Disabled, 84, []Rule{MadeEachRun}, []Rule{SameShape}, "made in each run: no_cache"},
+		{"phi3-mini-4k/grow", cachemodes.Simple, 90, []Rule{NeverLetsGo, UnusedCache}, []Rule{CapTooLow, MadeEachRun}, "simple destroyed nothing in 32 runs"},
 		{"phi3-mini-4k/static", cachemodes.Disabled, 60, []Rule{SameShape}, []Rule{CapTooLow, NeverLetsGo, UnusedCache}, "and still created"},
-		{"phi3-mini-4k/static", cachemodes.Simple, 60, nil, []Rule{SameShape, CapTooLow}, ""},
+		{"phi3-mini-4k/static", cachemodes.Simple, 60, nil, []Rule{SameShape, CapTooLow, MadeEachRun}, ""},
 		{"unet/varied", cachemodes.BucketMode, 18, []Rule{MuchPadding}, []Rule{NeverLetsGo, RisingFloor}, "keys add 10.2MiB to the 19.7MiB that a run asks for at most; 10.0MiB of it in 32MiB"},
+		{"unet/varied", cachemodes.JSEP, 18, []Rule{MuchPadding}, []Rule{NeverLetsGo}, "of it in 32MiB"},
+		{"unet/varied", cachemodes.CandlePow2, 18, []Rule{MuchPadding}, nil, "keys add"},
 		{"unet/varied", cachemodes.Simple, 18, nil, []Rule{MuchPadding, CapTooLow}, ""},
 	} {
 		st := played(t, c.trace, c.mode, c.runs)
@@ -240,6 +244,27 @@ func TestCapBeforePadding(t *testing.T) {
 		t.Fatalf("found %+v", found)
 	}
 	t.Logf("%d made a run, %d held as padding", found[0].Made, found[padding].Held)
+}
+
+// TestCapsLetGo: a mode with caps that has had no cause to give anything up yet
+// is not one that never lets go; one without caps is.
+func TestCapsLetGo(t *testing.T) {
+	var runs [][]int64
+	for i := range 40 {
+		runs = append(runs, slices.Repeat([]int64{1<<20 + 1<<16}, 1+i/2))
+	}
+	for mode, want := range map[cachemodes.ModeID]bool{cachemodes.BucketMode: false, cachemodes.DynamicBucket: false, cachemodes.Graph: true} {
+		lp := &loop{live: &Live{}, dev: device.NewHost(), opt: LiveOptions{Weights: MakeWeights}, cfg: config(mode)}
+		lp.load(script(t, runs...))
+		for lp.player.led.Runs() < 40 {
+			lp.play(&lp.parts[lp.part].events[lp.at])
+		}
+		lp.publish()
+		found := Diagnose(lp.live.state.Load(), false)
+		if got := slices.ContainsFunc(found, func(f Finding) bool { return f.Rule == NeverLetsGo }); got != want {
+			t.Errorf("%s: found %+v", mode, found)
+		}
+	}
 }
 
 // TestDriverDrifts: a reading that leaves the books behind is found, one that
