@@ -65,7 +65,7 @@ func (s *sessionsScreen) press(a action, f *frame, kind layoutKind, w, h int) (b
 		return true, wish{beside: true}
 	case holdSession, releaseSession:
 		if s.cursor < 0 {
-			return true, wish{tell: "no session is marked: ↓ marks one"}
+			return true, wish{tell: f.say("no session is marked: {down} marks one")}
 		}
 		// What can be done is for what goes on now, whichever moment is shown.
 		lane := s.rows[s.cursor].Lane
@@ -79,7 +79,7 @@ func (s *sessionsScreen) press(a action, f *frame, kind layoutKind, w, h int) (b
 		return true, wish{hold: &sessionHold{lane, !now[s.rows[s.cursor].index].Stopped}}
 	case copyRow:
 		if s.cursor < 0 {
-			return true, wish{tell: "no session is marked: ↓ marks one, y copies it"}
+			return true, wish{tell: f.say("no session is marked: {down} marks one, {copy} copies it")}
 		}
 		r := &s.rows[s.cursor]
 		return true, wish{copy: r.copyText(), tell: fmt.Sprintf("session %d is copied", r.index)}
@@ -191,7 +191,7 @@ func (s *sessionsScreen) draw(v view, f *frame, kind layoutKind) {
 	framed := kind > layoutCompact
 	right := ""
 	if framed {
-		right = "W start, P hold, R release"
+		right = f.say("{start-session} start, {hold-session} hold, {release-session} release")
 	}
 	in := pane(v, f, s.title(f, v.w), right, framed, true)
 	if in.empty() {
@@ -210,6 +210,10 @@ func (s *sessionsScreen) draw(v view, f *frame, kind layoutKind) {
 	cols := fitColumns(sessionColumns, table.w)
 	drawTitles(table.row(0), cols)
 	each := s.height(kind, v.h)
+	if runs := sessionRunsIn(body, len(s.rows)*each, kind); !runs.empty() {
+		s.drawSessionRuns(runs, f)
+		body = body.sub(0, 0, body.w, body.h-runs.h)
+	}
 	page := max(body.h/each, 1)
 	first := s.first(len(s.rows), page)
 	shown := s.rows[first:min(first+page, len(s.rows))]
