@@ -14,7 +14,8 @@ import (
 	"bucketscope/probe"
 )
 
-// Finding is something that costs, with what shows it and what helps.
+// Finding is something that costs, with what shows it and what helps: the
+// evidence and the first sentence of most remedies fit into a line of 80.
 type Finding struct {
 	Rule Rule
 	// Cost weighs findings against each other, in bytes held for nothing: a
@@ -234,7 +235,7 @@ func sameShape(st *State, w writer) (Finding, bool) {
 		return Finding{}, false
 	}
 	why := mainReason(&now.Total.Misses)
-	return made(SameShape, now.Total.CreateBytes, fmt.Sprintf("run %d asked what run %d asked and still created %d, %s (%s)",
+	return made(SameShape, now.Total.CreateBytes, fmt.Sprintf("run %d repeats %d but makes %d, %s: %s",
 		now.Seq, then.Seq, created, w.bytes(now.Total.CreateBytes), why), remedyOf(why)).at(cachemodes.NoKey, now.Seq), true
 }
 
@@ -306,13 +307,13 @@ func remedyOf(why cachemodes.Reason) string {
 	case cachemodes.CapFull:
 		return "Raise the caps that are full."
 	case cachemodes.AboveTable:
-		return "Add a key that is large enough, or take a mode with exact sizes."
+		return "Add a larger key. Or take a mode with exact sizes."
 	case cachemodes.DroppedKey:
 		return "Let keys live longer: a longer history or fewer adjustments."
 	case cachemodes.StillPending:
 		return "Take a mode that reuses at once, or refresh more often."
 	case cachemodes.NoCache:
-		return "Take a mode that keeps buffers: bucket, dynamicBucket or simple."
+		return "Take a mode that keeps buffers: bucket. Or dynamicBucket, or simple."
 	case cachemodes.Switched:
 		return "The cache fills again in the next runs."
 	}
@@ -325,7 +326,8 @@ func remedyOf(why cachemodes.Reason) string {
 func muchPaddingOf(st *State, w writer) (Finding, bool) {
 	keys := keyRows(st)
 	padding := map[int64]int64{} // by run
-	var worst *probe.KeyRun
+	of := map[cachemodes.KeyID]int64{}
+	worst := cachemodes.NoKey
 	rows := lastRows(st, lately)
 	for i := range rows {
 		r := &rows[i]
@@ -333,8 +335,9 @@ func muchPaddingOf(st *State, w writer) (Finding, bool) {
 			continue
 		}
 		padding[r.Run] += r.Padding
-		if worst == nil || r.Padding > worst.Padding {
-			worst = r
+		of[r.Key] += r.Padding
+		if worst == cachemodes.NoKey || of[r.Key] > of[worst] {
+			worst = r.Key
 		}
 	}
 	var all, asked, most, run int64
@@ -350,15 +353,15 @@ func muchPaddingOf(st *State, w writer) (Finding, bool) {
 		return Finding{}, false
 	}
 	n := int64(min(len(st.Runs), lately))
-	k := keys[worst.Key]
-	f := held(MuchPadding, all/n, fmt.Sprintf("keys add %s to the %s that a run asks for at most; %s of it in %s",
-		w.bytes(all/n), w.bytes(asked/n), w.bytes(worst.Padding), w.size(k.Size)),
-		"Add keys nearer to what is asked, or take dynamicBucket.").at(worst.Key, run)
+	k := keys[worst]
+	f := held(MuchPadding, all/n, fmt.Sprintf("keys pad by %s, %s; %s of it in %s",
+		units.Percent(float64(all)/float64(asked)), w.bytes(all/n), w.bytes(of[worst]/n), w.size(k.Size)),
+		"Add keys nearer to what is asked. Or take dynamicBucket.").at(worst, run)
 	switch near := nearKey(st, k); {
 	case !tabled(st.Config[cachemodes.Storage].Mode):
-		f.Remedy = "Take a mode with sizes nearer to what is asked: dynamicBucket or simple."
+		f.Remedy = "Take dynamicBucket: keys as asked. Or simple."
 	case near > 0:
-		f.Remedy = fmt.Sprintf("Add a key at %s, or take dynamicBucket.", w.size(near))
+		f.Remedy = fmt.Sprintf("Add a key at %s. Or take dynamicBucket.", w.size(near))
 	}
 	return f, true
 }
@@ -386,6 +389,14 @@ func nearKey(st *State, k *KeyRow) int64 {
 	return probe.SizeFrom(best + 1)
 }
 
+// counted is a number of things.
+func counted(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}
+
 func unusedCache(st *State, w writer) (Finding, bool) {
 	var bytes, oldest, most int64
 	buckets, worst := 0, cachemodes.NoKey
@@ -403,8 +414,8 @@ func unusedCache(st *State, w writer) (Finding, bool) {
 		return Finding{}, false
 	}
 	return held(UnusedCache, bytes,
-		fmt.Sprintf("%s cached in %d buckets were not asked for in %d to %d runs", w.bytes(bytes), buckets, unusedFor, oldest),
-		"Lower their caps, or take dynamicBucket.").at(worst, -1), true
+		fmt.Sprintf("%s cached in %s, unused for %d to %d runs", w.bytes(bytes), counted(buckets, "key"), unusedFor, oldest),
+		"Lower the caps. Or take dynamicBucket.").at(worst, -1), true
 }
 
 // risingFloor compares the least that was held between runs in the three parts
@@ -428,8 +439,8 @@ func risingFloor(st *State, w writer) (Finding, bool) {
 		return Finding{}, false
 	}
 	return held(RisingFloor, least[2]-least[0],
-		fmt.Sprintf("the least held after a run rose from %s to %s in %d runs, no more was asked", w.bytes(least[0]), w.bytes(least[2]), risingOver),
-		"Look at the leaks and the stale buffers.").at(cachemodes.NoKey, runs[0].Seq), true
+		fmt.Sprintf("held after runs rose from %s to %s in %d runs, demand did not", w.bytes(least[0]), w.bytes(least[2]), risingOver),
+		"Look at the leaks. And at the stale buffers.").at(cachemodes.NoKey, runs[0].Seq), true
 }
 
 func aboveLimit(st *State, w writer) (Finding, bool) {
@@ -449,7 +460,7 @@ func aboveLimit(st *State, w writer) (Finding, bool) {
 	}
 	return made(AboveLimit, worst.Size,
 		fmt.Sprintf("storage buffers of %s: the device %s at most %s", w.bytes(worst.Size), name, w.bytes(limit)),
-		"Take a smaller key, or split the tensor.").at(worst.Key, -1), true
+		"Take a smaller key. Or split the tensor.").at(worst.Key, -1), true
 }
 
 func driverIsApart(st *State, w writer) (Finding, bool) {
@@ -462,7 +473,7 @@ func driverIsApart(st *State, w writer) (Finding, bool) {
 		return Finding{}, false
 	}
 	return held(DriverApart, d, fmt.Sprintf("the driver holds %s more than the books", w.bytes(d)),
-		"That is the allocator below the cache, or another one of the process: 'bucketscope doctor'."), true
+		"See 'bucketscope doctor'. It is the allocator below the cache, or another one of the process."), true
 }
 
 // driverDriftsAway compares by how much, at least, the driver exceeded the books
@@ -496,8 +507,8 @@ func driverDriftsAway(st *State, w writer) (Finding, bool) {
 		}
 		over := units.Duration(time.Duration(st.NowUS-read[0].AtUS) * time.Microsecond)
 		return held(DriverDrifts, least[2]-least[0],
-			fmt.Sprintf("the driver exceeds the books by %s, and by %s more than %s ago", w.bytes(least[2]), w.bytes(least[2]-least[0]), over),
-			"Buffers that the cache gave up are not freed below it: submit or poll the device more often.").at(cachemodes.NoKey, read[0].Run), true
+			fmt.Sprintf("the driver is %s above the books, %s more than %s ago", w.bytes(least[2]), w.bytes(least[2]-least[0]), over),
+			"Poll more often. Buffers that the cache gave up are not freed below it.").at(cachemodes.NoKey, read[0].Run), true
 	}
 	return Finding{}, false
 }
@@ -526,7 +537,6 @@ func neverLetsGo(st *State, w writer) (Finding, bool) {
 		return Finding{}, false
 	}
 	return held(NeverLetsGo, cached,
-		fmt.Sprintf("%s destroyed nothing in %d runs: %s cached, %s asked at most",
-			st.Config[cachemodes.Storage].Mode, letsGoWithin, w.bytes(cached), w.bytes(floor)),
-		"bucket and dynamicBucket let go.").at(cachemodes.NoKey, runs[0].Seq), true
+		fmt.Sprintf("nothing destroyed in %d runs: %s cached, %s asked", letsGoWithin, w.bytes(cached), w.bytes(floor)),
+		"Take bucket. Or dynamicBucket.").at(cachemodes.NoKey, runs[0].Seq), true
 }
