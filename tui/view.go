@@ -29,7 +29,8 @@ func (m *model) View() tea.View {
 	return v
 }
 
-// maxBanner and maxNotice are the most rows that an error takes.
+// maxBanner and maxNotice are the most rows that an error takes; a diagnosis
+// takes no more than a notice.
 const (
 	maxBanner = 4
 	maxNotice = 4
