@@ -41,8 +41,8 @@ $(LINT):
 
 check: lint test race invariants host-only fuzz dist reproducible ## what CI does
 
-soak: ## a hundred thousand seeds of random sessions, switches, releases and failures
-	$(GO) test ./internal/engine -run TestSoak -seeds 100000 -timeout 30m
+soak: ## twenty thousand seeds of the simulation of everything together
+	$(GO) test ./internal/engine -run TestSimulation -seeds 20000 -timeout 60m
 
 bench: ## speed of the replay; compare two with benchstat
 	$(GO) test ./internal/engine ./internal/lab ./tui ./snapshots -run '^$$' -bench . -count 10
