@@ -24,7 +24,7 @@ func TestScreen(t *testing.T) {
 	}
 	for name, session := range map[string]func(*testing.T, string){
 		"session": session, "signals": signals, "suspend": suspend, "colours": colours, "no screen": noScreen, "kept": kept,
-		"killed": killed, "disk full": diskFull, "terminal gone": terminalGone, "keep and open": keepAndOpen, "tune": tuneIt, "compare": compareIt, "config": configured, "open ends": openEnds, "storm": storm,
+		"killed": killed, "disk full": diskFull, "terminal gone": terminalGone, "out of memory": outOfMemory, "keep and open": keepAndOpen, "tune": tuneIt, "compare": compareIt, "config": configured, "open ends": openEnds, "storm": storm,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

