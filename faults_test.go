@@ -4,7 +4,6 @@ package main_test
 
 import (
 	"bytes"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -126,13 +125,13 @@ func terminalGone(t *testing.T, bin string) {
 	go func() {
 		var all bytes.Buffer
 		buf := make([]byte, 4096)
-		for n := 0; ; {
-			n, err = master.Read(buf)
-			if all.Write(buf[:n]); strings.Contains(all.String(), "LIVE") && seen != nil {
+		for {
+			n, err := master.Read(buf)
+			if all.Write(buf[:n]); strings.Contains(all.String(), "LIVE") {
 				close(seen)
 				return
 			}
-			if err == io.EOF {
+			if err != nil {
 				return
 			}
 		}

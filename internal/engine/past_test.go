@@ -88,16 +88,6 @@ func rebuilt(last, then *State) error {
 	return differ(&g, &w)
 }
 
-// equalStates tells in what two states differ.
-func equalStates(t *testing.T, got, want *State) bool {
-	t.Helper()
-	err := differ(got, want)
-	if err != nil {
-		t.Error(err)
-	}
-	return err == nil
-}
-
 // differ is in what two states differ; nil where in nothing.
 func differ(got, want *State) error {
 	g, w := reflect.ValueOf(*got), reflect.ValueOf(*want)
