@@ -50,23 +50,29 @@ It tells what the source does not say, and what was assumed in its place.`,
 func (a *app) recordCommand() *cobra.Command {
 	var f playFlags
 	var out string
+	var repeat int
 	cmd := &cobra.Command{
 		Use:   "record",
 		Short: "Write a workload as a trace file",
 		Long: `record writes a generator, a recording that is built in, or another trace as a
 trace file: to edit it, to play it elsewhere, or to keep what a generator makes.`,
 		Example: `  bucketscope record --workload llm:phi-4-mini,prompt=512,tokens=64 -o phi4.jsonl.zst
-  bucketscope record --workload bert/varied -o bert.jsonl`,
+  bucketscope record --workload bert/varied -o bert.jsonl
+  bucketscope record --repeat 100 | bucketscope run --stream --trace - --mode all`,
 		Args: noArgs,
 		RunE: func(*cobra.Command, []string) error {
+			if repeat < 1 {
+				return usagef("--repeat %d: want at least 1", repeat)
+			}
 			t, err := f.load()
 			if err != nil {
 				return err
 			}
-			return a.writeTrace(a.err, out, t)
+			return a.writeTrace(a.err, out, t, repeat)
 		},
 	}
 	f.addWorkload(cmd)
+	cmd.Flags().IntVarP(&repeat, "repeat", "n", 1, "write the workload's runs so many `times`, with the models loaded once")
 	addTraceOutput(cmd, &out)
 	return cmd
 }
@@ -94,7 +100,7 @@ func (a *app) importTrace(file, format, out string) error {
 		return err
 	}
 	res.Trace.Name = filepath.Base(file)
-	if err := a.writeTrace(a.err, out, res.Trace); err != nil {
+	if err := a.writeTrace(a.err, out, res.Trace, 1); err != nil {
 		return err
 	}
 	fmt.Fprintf(a.err, "Read as %s.\n", res.Format)
@@ -107,10 +113,22 @@ func (a *app) importTrace(file, format, out string) error {
 	return nil
 }
 
-// writeTrace writes a trace file, compressed as its name says, and tells to
-// notes what is in it.
-func (a *app) writeTrace(notes io.Writer, out string, t *workload.Trace) error {
-	err := a.writeOut(out, func(w io.Writer) error {
+// writeTrace writes a trace file with its runs so many times, compressed as its
+// name says, and tells to notes what is in it.
+func (a *app) writeTrace(notes io.Writer, out string, t *workload.Trace, repeat int) error {
+	write := workload.Write
+	runs, events := len(t.Runs), len(t.Events)
+	if repeat > 1 {
+		if t.Loop() == nil {
+			return usagef("--repeat: %s: %w", t.Name, workload.ErrNoLoop)
+		}
+		write = func(w io.Writer, t *workload.Trace) error { return workload.WriteRepeated(w, t, repeat) }
+		runs, events = runs*repeat, events+len(t.Loop())*(repeat-1)
+	}
+	if out == "-" { // as it comes: it may be longer than what memory holds
+		return write(a.out, t)
+	}
+	err := writeFile(out, func(w io.Writer) error {
 		var z io.WriteCloser
 		switch filepath.Ext(out) {
 		case ".gz":
@@ -121,19 +139,19 @@ func (a *app) writeTrace(notes io.Writer, out string, t *workload.Trace) error {
 				return err
 			}
 		default:
-			return workload.Write(w, t)
+			return write(w, t)
 		}
-		if err := workload.Write(z, t); err != nil {
+		if err := write(z, t); err != nil {
 			return err
 		}
 		return z.Close()
 	})
-	if err == nil && out != "-" {
+	if err == nil {
 		leaks := ""
 		if len(t.Leaks) > 0 {
 			leaks = fmt.Sprintf(", %s never released", plural(len(t.Leaks), "buffer"))
 		}
-		fmt.Fprintf(notes, "%s: %s, %s, %d events%s\n", out, plural(len(t.Runs), "run"), plural(len(t.Sessions), "session"), len(t.Events), leaks)
+		fmt.Fprintf(notes, "%s: %s, %s, %d events%s\n", out, plural(runs, "run"), plural(len(t.Sessions), "session"), events, leaks)
 	}
 	return err
 }
