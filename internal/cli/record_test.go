@@ -62,7 +62,7 @@ func figuresOf(t *testing.T, file string) *snapshots.ModeResult {
 		t.Fatal(err)
 	}
 	defer func() { _ = f.Close() }()
-	d, _, err := snapshots.ReadAny(f, file)
+	d, _, err := snapshots.ReadAny(f, file, nil)
 	if err != nil || len(d.Results) != 1 {
 		t.Fatalf("%s: %v", file, err)
 	}
