@@ -341,11 +341,12 @@ func (a *app) printRun(d *snapshots.RunDocument, si bool) error {
 	return err
 }
 
-// printSessions prints the books of each session, and what stays of it.
+// printSessions prints the books of each session, and what stays of it; and how
+// fast they were played, to compare one goroutine with several.
 func printSessions(b *bytes.Buffer, d *snapshots.RunDocument, size func(int64) string) error {
 	tw := tabwriter.NewWriter(b, 0, 0, 2, ' ', tabwriter.AlignRight)
 	waits := d.Concurrency != nil && d.Concurrency.Seed == nil
-	fmt.Fprintln(tw, "\nmode\tkept between runs, at most\tstays after the last release\t  scope")
+	fmt.Fprintln(tw, "\nmode\tkept between runs, at most\tstays after the last release\tevents/s\t  scope")
 	for i := range d.Results {
 		r := &d.Results[i]
 		scope, err := cachemodes.LookupScope(r.Scope)
@@ -356,7 +357,8 @@ func printSessions(b *bytes.Buffer, d *snapshots.RunDocument, size func(int64) s
 		if !slices.ContainsFunc(r.Sessions, func(s snapshots.SessionEntry) bool { return s.State != probe.Gone.String() }) {
 			stays = size(r.Totals.EndHeldBytes)
 		}
-		fmt.Fprintf(tw, "%s\t%s\t%s\t  %s\n", r.Label(), optional(r.Totals.PeakKeptBytes, size), stays, scope.Explain())
+		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t  %s\n",
+			r.Label(), optional(r.Totals.PeakKeptBytes, size), stays, units.Count(int64(r.EventsPerSecond)), scope.Explain())
 	}
 	fmt.Fprint(tw, "\nmode\tsession\tworkload\truns\thits\tcreates\tpeak\tkept\tborrowed\tlent\t")
 	if waits {

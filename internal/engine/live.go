@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"sync"
@@ -342,6 +343,7 @@ func (l *Live) SetPace(pace float64) {
 func (l *Live) Load(t *workload.Trace) {
 	l.send(func(lp *loop) {
 		lp.dismiss()
+		lp.opt.Others = nil // they were with the workload that goes
 		err := lp.player.close()
 		lp.load(t)
 		lp.settle()
@@ -514,6 +516,11 @@ func (lp *loop) play(e *workload.Event) {
 		lp.current = lp.player.lanes[0].runInfo(e)
 	}
 	if err := lp.player.step(e); err != nil {
+		var oom *device.OutOfMemoryError
+		if errors.As(err, &oom) && lp.crew.plays() { // its own error is the one that explains
+			_ = lp.leave(givenUp(lp.trace.Name, err))
+			return
+		}
 		lp.fail(err)
 		return
 	}

@@ -240,6 +240,15 @@ func (l *lane) enterSlowly(session int32) {
 	}
 }
 
+// lock is enter for what is no session's doing: the time does not go on, and
+// nobody is told of a wait.
+func (l *lane) lock() {
+	if l.p.shared {
+		l.p.mu.Lock()
+		l.inside = true
+	}
+}
+
 // leave ends it; then the device destroys what was given up.
 func (l *lane) leave() {
 	if l.p.shared {
@@ -574,12 +583,13 @@ func (l *lane) runStart(e *workload.Event) error {
 		p.journal.StartRun(p.at, info)
 	}
 	p.led.StartRun(info, p.at)
-	var err error
-	if l.graphs != nil {
-		err = l.graphStart(e)
+	if l.graphs == nil {
+		l.leave()
+		return nil
 	}
+	l.graphStart(e)
 	l.leave()
-	return err
+	return l.replay(e)
 }
 
 func (l *lane) runEnd(e *workload.Event) error {
@@ -711,8 +721,9 @@ func (p *Player) remark(text string) {
 	}
 }
 
-// set changes the mode or the parameters of a usage. No lane plays meanwhile,
-// or the caller has the lock.
+// set changes the mode or the parameters of a usage. It is for the goroutine of
+// the first lane, which has the lock where the player is shared; what the change
+// gives up is destroyed as the lane leaves.
 func (p *Player) set(u cachemodes.Usage, s cachemodes.Setting) error {
 	p.settle()
 	p.at = p.clock()
@@ -720,49 +731,40 @@ func (p *Player) set(u cachemodes.Usage, s cachemodes.Setting) error {
 	if err == nil && p.journal != nil {
 		p.journal.Configure(p.at, u, s)
 	}
-	p.bookAlone(events)
+	p.lanes[0].book(events)
+	p.settle()
 	if invariants && !p.shared {
 		p.mustBalance()
 	}
 	return err
 }
 
-// bookAlone is book where no lane plays, or the caller has the lock.
-func (p *Player) bookAlone(events []cachemodes.Event) {
-	for i := range events {
-		e := &events[i]
-		if e.Kind == cachemodes.Destroy && p.made(e.Usage) {
-			id := p.deviceID(e.Buf)
-			p.dev.Destroy(id)
-			if p.shared {
-				p.freeIDs = append(p.freeIDs, id)
-			}
-		}
-		p.apply(e)
-	}
-	p.settle()
-}
-
-// empty gives back what a lane has out.
+// empty gives back what a lane has out. The caller has the lock.
 func (l *lane) empty() {
 	for slot, id := range l.slots {
 		if id != none {
 			l.slots[slot] = none
-			l.p.bookAlone(l.p.mgr.Release(id))
+			l.book(l.p.mgr.Release(id))
 		}
 	}
+	l.p.settle()
 }
 
 // abandon ends the sessions of a lane in the middle of whatever they do: what
-// they have out is given back, what they recorded is submitted, and they are
-// released. No lane plays meanwhile, or the caller has the lock.
-func (p *Player) abandon(l *lane) error {
-	p.settle()
-	var err error
+// they recorded is submitted, what they have out is given back, and they are
+// released. It is for the lane's goroutine, without the lock, and answers the
+// ordinal of its first entry in the journal.
+func (l *lane) abandon() (seq int64, err error) {
+	p := l.p
 	for i := range l.recorded {
 		if serr := l.send(int32(i)); err == nil {
 			err = serr
 		}
+	}
+	l.enter(0)
+	defer l.leave()
+	if p.journal != nil {
+		seq = p.end()
 	}
 	l.empty()
 	p.inRun -= l.open
@@ -781,19 +783,21 @@ func (p *Player) abandon(l *lane) error {
 			}
 		}
 		p.note(probe.SessionReleased, id)
-		p.bookAlone(p.mgr.SessionRelease(id))
+		l.book(p.mgr.SessionRelease(id))
 	}
-	return err
+	p.settle()
+	return seq, err
 }
 
 // close gives back everything that is out and destroys everything that is
 // kept, so that the device is as it was found. The ledger goes on saying what
-// happened up to here, and then holds nothing.
+// happened up to here, and then holds nothing. No lane plays meanwhile.
 func (p *Player) close() error {
-	p.settle()
 	var err error
 	for _, l := range p.lanes {
+		l.lock()
 		l.empty()
+		l.leave()
 	}
 	for s := range p.next {
 		if serr := p.dev.Submit(device.Recording(s)); err == nil {
@@ -801,7 +805,11 @@ func (p *Player) close() error {
 		}
 		p.watch.Submitted(s)
 	}
-	p.bookAlone(p.mgr.Drain())
+	first := p.lanes[0]
+	first.lock()
+	first.book(p.mgr.Drain())
+	p.settle()
+	first.leave()
 	if p.journal != nil {
 		p.journal.AbandonRuns(p.at)
 	}

@@ -3,6 +3,7 @@ package lab
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -266,9 +267,13 @@ func TestFiles(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		schema := MeasurementsSchema
-		if bytes.Contains(text, []byte(cost.Format)) {
-			schema = cost.Schema
+		var head struct{ Format string }
+		if err := json.Unmarshal(text, &head); err != nil {
+			t.Fatal(err)
+		}
+		schema, ok := map[string][]byte{cost.Format: cost.Schema, MeasurementsFormat: MeasurementsSchema, OverheadFormat: OverheadSchema}[head.Format]
+		if !ok {
+			t.Fatalf("%s is of format %q", file, head.Format)
 		}
 		checkSchema(t, schema, text)
 	}
