@@ -238,8 +238,13 @@ func (l *Ledger) Apply(e *cachemodes.Event) {
 // rose follows the peaks of open runs and of the window.
 func (l *Ledger) rose() {
 	held, inUse, requested := l.total.Held(), l.total.InUse, l.total.Requested
-	for i := range l.open {
+	// A run saw at least what those begun after it saw: where one saw more than
+	// this, so did all before it.
+	for i := len(l.open) - 1; i >= 0; i-- {
 		o := &l.open[i]
+		if o.peak >= held && o.peakUse >= inUse && o.peakReq >= requested {
+			break
+		}
 		o.peak = max(o.peak, held)
 		o.peakUse = max(o.peakUse, inUse)
 		o.peakReq = max(o.peakReq, requested)
