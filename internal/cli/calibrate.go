@@ -24,8 +24,7 @@ import (
 
 func (a *app) calibrateCommand() *cobra.Command {
 	var where, out string
-	var rounds int
-	var maxSize int64
+	var o cost.Options
 	cmd := &cobra.Command{
 		Use:   "calibrate",
 		Short: "Measure what buffers cost on a device, so that run latency can be predicted",
@@ -40,22 +39,27 @@ tune, results and the screen, which predict run latency from it.`,
   bucketscope calibrate --output gpu.calibration.json`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if rounds < 1 || maxSize < 1<<10 {
-				return usagef("--rounds %d, --max-size %d: want at least 1, and 1024", rounds, maxSize)
+			if o.Rounds < 1 || o.MaxSize < 1<<10 {
+				return usagef("--rounds %d, --max-size %d: want at least 1, and 1024", o.Rounds, o.MaxSize)
 			}
-			return a.calibrate(cmd.Context(), commandOf(cmd), where, out, rounds, maxSize)
+			if o.Settle < 0 {
+				return usagef("--settle %v: want a time such as 10s, 0 for none", o.Settle)
+			}
+			o.Command = commandOf(cmd)
+			return a.calibrate(cmd.Context(), where, out, o)
 		},
 	}
 	p := cmd.Flags()
 	p.StringVarP(&where, "device", "d", "auto", "`device` to measure: auto, webgpu, webgpu:N or webgpu:NAME")
 	p.StringVarP(&out, "output", "o", "", "`file` to write (default one per adapter, where the other commands look for it; see doctor)")
-	p.IntVar(&rounds, "rounds", 5, "measure everything so many `times` and take medians")
-	p.Int64Var(&maxSize, "max-size", 128<<20, "largest buffer to measure, in `bytes`")
+	p.IntVar(&o.Rounds, "rounds", 5, "measure everything so many `times` and take medians")
+	p.DurationVar(&o.Settle, "settle", settle, "measure for so much `time` for nothing first: a GPU may be faster in its first seconds")
+	p.Int64Var(&o.MaxSize, "max-size", 128<<20, "largest buffer to measure, in `bytes`")
 	completeFlag(cmd, "device", "auto", "webgpu")
 	return cmd
 }
 
-func (a *app) calibrate(ctx context.Context, command, where, out string, rounds int, maxSize int64) (err error) {
+func (a *app) calibrate(ctx context.Context, where, out string, o cost.Options) (err error) {
 	dev, _, err := a.open(&playFlags{device: where})
 	if err != nil {
 		return err
@@ -71,12 +75,10 @@ func (a *app) calibrate(ctx context.Context, command, where, out string, rounds 
 	}
 	reader := driver.Open(info)
 	defer reader.Close()
-	o := cost.Options{
-		Rounds: rounds, MaxSize: maxSize, Driver: driverOf(info), Now: time.Now(), Command: command,
-		Read: func() cost.Reading {
-			r := reader.Read()
-			return cost.Reading{Bytes: r.Bytes, OK: r.OK, Source: r.Source, Reason: r.Reason}
-		},
+	o.Driver, o.Now = driverOf(info), time.Now()
+	o.Read = func() cost.Reading {
+		r := reader.Read()
+		return cost.Reading{Bytes: r.Bytes, OK: r.OK, Source: r.Source, Reason: r.Reason}
 	}
 	// A quarter of what there is leaves others theirs.
 	if have, err := driver.MemoryOf(info); err == nil {
@@ -117,6 +119,9 @@ func commandOf(cmd *cobra.Command) string {
 	})
 	return strings.Join(words, " ")
 }
+
+// settle is for how long a device is kept at work before it is measured.
+const settle = 10 * time.Second
 
 // driverOf is what the system says of a device's driver; empty where it does
 // not.
@@ -170,7 +175,7 @@ func (a *app) printCalibration(c *cost.Calibration, path string) error {
 	if c.Adapter.Driver != "" {
 		fmt.Fprintf(&b, ", %s", c.Adapter.Driver)
 	}
-	fmt.Fprintf(&b, "\nA submission costs %s, a wait %s, a compute pass %s.\n", micro(c.SubmitUS), micro(c.WaitUS), micro(c.PassUS))
+	fmt.Fprintf(&b, "\nA submission costs %s, a wait %s, a compute pass %s; waiting for the command before, %s.\n", micro(c.SubmitUS), micro(c.WaitUS), micro(c.PassUS), micro(c.ChainUS))
 	for _, l := range []struct {
 		title  string
 		prices []cost.Price

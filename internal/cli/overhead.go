@@ -38,8 +38,8 @@ and not made, unless --weights make: no run's latency has them in it.`,
 			if o.Rounds < 1 {
 				return usagef("--rounds %d: want at least 1", o.Rounds)
 			}
-			if o.Budget < 0 {
-				return usagef("--budget %v: want a time such as 2m, 0 for no limit", o.Budget)
+			if o.Budget < 0 || o.Settle < 0 {
+				return usagef("--budget %v, --settle %v: want a time such as 2m, 0 for no limit or none", o.Budget, o.Settle)
 			}
 			o.Command = commandOf(cmd)
 			return a.overhead(cmd.Context(), &f, splitNames(names), o, out)
@@ -53,6 +53,7 @@ and not made, unless --weights make: no run's latency has them in it.`,
 	p.StringVar(&f.weights, "weights", string(engine.AccountWeights), "`how` to treat weights: account or make")
 	p.StringVar(&f.calibration, "calibration", "", "`file` from calibrate, by which What if predicts (default the device's own, where there is one)")
 	p.IntVar(&o.Rounds, "rounds", 20, "play everything so many `times` at most")
+	p.DurationVar(&o.Settle, "settle", settle, "play for so much `time` for nothing first: a GPU may be faster in its first seconds")
 	p.DurationVar(&o.Budget, "budget", 2*time.Minute, "stop a workload after so much `time`, 0 for no limit")
 	completeFlag(cmd, "device", "auto", "webgpu")
 	completeFlag(cmd, "weights", "make", "account")

@@ -107,8 +107,8 @@ what did not fit is missing in the file, and said to be. Weights are counted and
 			if o.Rounds < 1 {
 				return usagef("--rounds %d: want at least 1", o.Rounds)
 			}
-			if o.Budget < 0 {
-				return usagef("--budget %v: want a time such as 8m, 0 for no limit", o.Budget)
+			if o.Budget < 0 || o.Settle < 0 {
+				return usagef("--budget %v, --settle %v: want a time such as 8m, 0 for no limit or none", o.Budget, o.Settle)
 			}
 			if s.turns != turnsRuns && s.turns != turnsParallel {
 				return usagef("--turns %q: want runs or parallel", s.turns)
@@ -137,6 +137,7 @@ what did not fit is missing in the file, and said to be. Weights are counted and
 	p.StringArrayVarP(&names, "workload", "w", nil, "`names` of workloads, separated by commas or given one by one (default every recording)")
 	p.StringVar(&f.weights, "weights", string(engine.AccountWeights), "`how` to treat weights: account or make")
 	p.IntVar(&o.Rounds, "rounds", 5, "play everything so many `times` at most")
+	p.DurationVar(&o.Settle, "settle", settle, "play for so much `time` for nothing first: a GPU may be faster in its first seconds")
 	p.DurationVar(&o.Budget, "budget", 8*time.Minute, "stop after so much `time`, 0 for no limit")
 	p.IntSliceVar(&o.Sessions, "sessions", nil, "play each workload in so many `sessions` at the same time, several numbers separated by commas; runs/s are what they get done together")
 	p.StringVar(&s.scope, "scope", cachemodes.ScopeDevice.String(), "with --sessions: `who` shares free buffers: device, session, run, shared-free, several separated by commas, or all")

@@ -37,6 +37,9 @@ type Calibration struct {
 	SubmitUS float64 `json:"submit_us"`
 	WaitUS   float64 `json:"wait_us"`
 	PassUS   float64 `json:"pass_us"`
+	// ChainUS is what the device takes longer for a command that has to wait for
+	// one before it in the same submission, which wrote the same buffer.
+	ChainUS float64 `json:"chain_us,omitempty"`
 	// Storage are buffers that a shader writes first, Uniform those that a copy
 	// does: uniform, query resolve, staging and all others. Sizes ascend.
 	Storage []Price `json:"storage"`
@@ -183,8 +186,8 @@ func (c *Calibration) validate() error {
 	if c.Adapter.Name == "" {
 		return fmt.Errorf("it names no adapter")
 	}
-	if !sane(c.SubmitUS, c.WaitUS, c.PassUS) {
-		return fmt.Errorf("submit, wait or pass is no time")
+	if !sane(c.SubmitUS, c.WaitUS, c.PassUS, c.ChainUS) {
+		return fmt.Errorf("submit, wait, pass or chain is no time")
 	}
 	for _, l := range []struct {
 		name   string

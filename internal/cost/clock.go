@@ -26,6 +26,7 @@ type Clock struct {
 // recording is what was recorded since it was submitted last.
 type recording struct {
 	us     float64 // that the device will take for it
+	since  int64   // Clock.written when it began
 	any    bool
 	inPass bool
 }
@@ -47,8 +48,9 @@ type priced struct {
 // slot is a buffer; its price is nil where there is none.
 type slot struct {
 	*priced
-	warm bool  // its memory was given up just before it was made
-	at   int64 // Clock.written after its last write
+	warm bool             // its memory was given up just before it was made
+	at   int64            // Clock.written after its last write
+	in   device.Recording // that has that write
 }
 
 // NewClock begins at 0.
@@ -102,8 +104,6 @@ func (k *Clock) Use(r device.Recording, id device.ID, recycled bool) error {
 	default:
 		w = p.Write
 	}
-	k.written += p.Bytes
-	p.at = k.written
 	rec := k.at(r)
 	if dispatch := p.shader && !recycled; dispatch && !rec.inPass {
 		rec.inPass = true
@@ -113,7 +113,12 @@ func (k *Clock) Use(r device.Recording, id device.ID, recycled bool) error {
 	}
 	k.program += w.ProgramUS
 	rec.us += w.DeviceUS
+	if p.in == r && p.at > rec.since {
+		rec.us += k.c.ChainUS
+	}
 	rec.any = true
+	k.written += p.Bytes
+	p.at, p.in = k.written, r
 	return nil
 }
 
@@ -135,7 +140,7 @@ func (k *Clock) Submit(r device.Recording) error {
 		k.program += k.c.SubmitUS
 		k.device = max(k.device, k.program) + rec.us
 	}
-	*rec = recording{}
+	*rec = recording{since: k.written}
 	return nil
 }
 

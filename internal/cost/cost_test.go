@@ -155,6 +155,46 @@ func TestClockNear(t *testing.T) {
 	}
 }
 
+// TestClockChain: a command waits for one before it in its submission that wrote
+// the same buffer, and for no other.
+func TestClockChain(t *testing.T) {
+	c := tariff()
+	c.ChainUS = 700
+	k := NewClock(c)
+	both := func(what string, want int64, use func() error) {
+		t.Helper()
+		began := k.NowUS()
+		if err := errors.Join(use(), k.Submit(0), k.Submit(1), k.Wait()); err != nil {
+			t.Fatal(err)
+		}
+		if d := k.NowUS() - began; d != want {
+			t.Errorf("%s takes %d us, want %d", what, d, want)
+		}
+	}
+	for id := range device.ID(2) {
+		if err := k.Create(id, 1024, cachemodes.Storage); err != nil {
+			t.Fatal(err)
+		}
+	}
+	clears := func(in ...[2]int) func() error { // recording and buffer
+		return func() error {
+			var err error
+			for _, x := range in {
+				err = errors.Join(err, k.Use(device.Recording(x[0]), device.ID(x[1]), true))
+			}
+			return err
+		}
+	}
+	const one, sent, waited = 2 + 5, 1000, 500
+	both("a clear", one+sent+waited, clears([2]int{0, 0}))
+	both("the same buffer in the next submission", one+sent+waited, clears([2]int{0, 0}))
+	both("two buffers", 2*one+sent+waited, clears([2]int{0, 0}, [2]int{0, 1}))
+	both("one buffer twice", 2*one+700+sent+waited, clears([2]int{0, 0}, [2]int{0, 0}))
+	both("one buffer three times, another in between", 4*one+2*700+sent+waited, clears([2]int{0, 0}, [2]int{0, 1}, [2]int{0, 0}, [2]int{0, 0}))
+	// The second submission is made while the device does the first.
+	both("one buffer in two recordings", 2*2+5+2*sent+waited, clears([2]int{0, 0}, [2]int{1, 0}))
+}
+
 // TestRead: what was written is read, and what cannot be used is said to be.
 func TestRead(t *testing.T) {
 	var text bytes.Buffer
@@ -171,7 +211,7 @@ func TestRead(t *testing.T) {
 		`"bucketscope-calibration`: `its format is "other`,
 		`"nobody"`:                 "names no adapter",
 		`"bytes": 2048`:            "do not ascend at 5",
-		`"submit_us": 1000`:        "submit, wait or pass is no time",
+		`"submit_us": 1000`:        "submit, wait, pass or chain is no time",
 		`"create_us": 40`:          "a price of storage buffers of 1048576 bytes is no time",
 		`"cost": 16777216`:         "rounding at 12582912 bytes makes no sense",
 		`{`:                        "no calibration",
@@ -311,6 +351,31 @@ func TestMeasure(t *testing.T) {
 	}
 	if same := c.Adapter.Same(AdapterOf(b.Info(), "v2")); !same {
 		t.Error("another driver makes it another adapter")
+	}
+}
+
+// TestMeasureSettles: until a device has settled what is measured counts for
+// nothing.
+func TestMeasureSettles(t *testing.T) {
+	const settle = 50 * time.Millisecond
+	began, last, again := time.Now(), 0, 0
+	var settled time.Duration
+	c, err := Measure(t.Context(), newBench(0), Options{
+		Rounds: 1, MaxSize: 1 << 10, Settle: settle,
+		Progress: func(done, total int, _ string) {
+			if done == last {
+				again++
+			} else if 2*done > total && settled == 0 {
+				settled = time.Since(began)
+			}
+			last = done
+		},
+	})
+	if err != nil || len(c.Storage) != 5 {
+		t.Fatalf("%+v, %v", c, err)
+	}
+	if settled < settle || again == 0 {
+		t.Errorf("it counts after %v, %d samples were for nothing", settled, again)
 	}
 }
 

@@ -30,6 +30,8 @@ const (
 	nearBytes = 64 << 20
 	// submits are timed one by one, and as many commands together.
 	submits = 32
+	// chains is how often as many commands are made to wait for each other.
+	chains = 8
 	// roundingBytes is how much is made of a size to see what it costs, in at
 	// most roundingMost buffers, and from which size on.
 	roundingBytes = 128 << 20
@@ -50,6 +52,10 @@ type Reading struct {
 
 // Options say how to measure.
 type Options struct {
+	// Settle is for how long everything is measured for nothing, once at least: a
+	// GPU may be several times as fast in its first seconds as it is under the
+	// light load of a replay.
+	Settle time.Duration
 	// Rounds is how often everything is measured, one after the other, so that
 	// a device that gets slower does so for all sizes; at least 1.
 	Rounds int
@@ -104,11 +110,14 @@ type measurer struct {
 	o           Options
 	most        int64
 	live        int // buffers 0 to live-1 exist
+	settling    bool
 	done, total int
 }
 
 func (m *measurer) tick(format string, args ...any) error {
-	m.done++
+	if !m.settling {
+		m.done++
+	}
 	if m.o.Progress != nil {
 		m.o.Progress(m.done, m.total, fmt.Sprintf(format, args...))
 	}
@@ -147,17 +156,23 @@ func (m *measurer) all() (*Calibration, error) {
 	m.total = (len(points)+1)*(m.o.Rounds+1) + len(blocks)
 	near := make([][]float64, len(sets))
 	c := &Calibration{Format: Format, Version: Version}
-	var submit, wait, pass []float64
-	// The first round warms device and driver up and is dropped.
-	for round := range m.o.Rounds + 1 {
+	var submit, wait, pass, chain []float64
+	// The first round warms device and driver up and is dropped; so is what comes
+	// after it until they have settled.
+	begin := time.Now()
+	for round := 0; round <= m.o.Rounds; {
 		s, w, p, err := m.base()
 		if err != nil {
 			return nil, err
 		}
-		if round > 0 {
-			submit, wait, pass = append(submit, s), append(wait, w), append(pass, p)
+		waits, err := m.chain()
+		if err != nil {
+			return nil, err
 		}
-		speeds, err := m.near(sets, s, w)
+		if round > 0 {
+			submit, wait, pass, chain = append(submit, s), append(wait, w), append(pass, p), append(chain, waits)
+		}
+		speeds, err := m.near(sets, s, w, waits)
 		if err != nil {
 			return nil, err
 		}
@@ -181,8 +196,11 @@ func (m *measurer) all() (*Calibration, error) {
 				return nil, err
 			}
 		}
+		if m.settling = round == 0 && time.Since(begin) < m.o.Settle; !m.settling {
+			round++
+		}
 	}
-	c.SubmitUS, c.WaitUS, c.PassUS = median(submit), median(wait), median(pass)
+	c.SubmitUS, c.WaitUS, c.PassUS, c.ChainUS = median(submit), median(wait), median(pass), median(chain)
 	for _, at := range points {
 		if at.usage == cachemodes.Storage {
 			c.Storage = append(c.Storage, at.price())
@@ -376,7 +394,7 @@ func (m *measurer) sets() []int64 {
 }
 
 // near measures what the device takes to clear a MiB of each set, once.
-func (m *measurer) near(sets []int64, submit, wait float64) ([]float64, error) {
+func (m *measurer) near(sets []int64, submit, wait, chain float64) ([]float64, error) {
 	var out []float64
 	for _, set := range sets {
 		if err := m.create(int(set/nearSize)-m.live, nearSize, cachemodes.Storage); err != nil {
@@ -402,9 +420,50 @@ func (m *measurer) near(sets []int64, submit, wait float64) ([]float64, error) {
 		if err := m.dev.Wait(); err != nil {
 			return nil, err
 		}
-		out = append(out, max(0, since(t)-submit-wait)/float64(times)/(float64(set)/(1<<20)))
+		waited := chain * float64((times-1)*m.live)
+		out = append(out, max(0, since(t)-submit-wait-waited)/float64(times)/(float64(set)/(1<<20)))
 	}
 	return out, m.sweep()
+}
+
+// chain measures what the device takes longer where each command has to wait for
+// the one before it.
+func (m *measurer) chain() (float64, error) {
+	if err := m.create(submits, minSize, cachemodes.Storage); err != nil {
+		return 0, err
+	}
+	if _, _, err := m.work(true); err != nil { // they are written for the first time
+		return 0, err
+	}
+	took := func(of func(i int) device.ID) (float64, error) {
+		for i := range submits {
+			if err := m.dev.Use(recorded, of(i), true); err != nil {
+				return 0, err
+			}
+		}
+		// The device may begin while the submission is under way.
+		t := time.Now()
+		if err := m.dev.Submit(recorded); err != nil {
+			return 0, err
+		}
+		if err := m.dev.Wait(); err != nil {
+			return 0, err
+		}
+		return since(t), nil
+	}
+	var same, each []float64
+	for range chains {
+		s, err := took(func(int) device.ID { return 0 })
+		if err != nil {
+			return 0, err
+		}
+		e, err := took(func(i int) device.ID { return device.ID(i) })
+		if err != nil {
+			return 0, err
+		}
+		same, each = append(same, s), append(each, e)
+	}
+	return max(0, median(same)-median(each)) / (submits - 1), m.sweep()
 }
 
 // batch is how many buffers of a size a sample has.

@@ -163,7 +163,7 @@ func (l *lane) replay(e *workload.Event) error {
 	l.recorded[e.Session] = true
 	session := device.Recording(l.first + e.Session)
 	for _, id := range known.uses {
-		if err := l.device(func() error { return l.p.dev.Use(session, id, false) }); err != nil {
+		if err := l.use(session, id, false); err != nil {
 			return err
 		}
 	}

@@ -279,14 +279,14 @@ func (p *Player) tick() { p.advance(p.clock()) }
 
 func (p *Player) advance(us int64) {
 	p.at = us
-	if p.timed && !p.waits() {
+	if p.timed && !p.defers() {
 		p.led.Advance(us)
 	}
 }
 
-// waits reports whether events wait to be booked: on a timed device, whose runs
+// defers reports whether events wait to be booked: on a timed device, whose runs
 // are not to take longer for the books, and which no other lane shares.
-func (p *Player) waits() bool { return p.timed && !p.shared }
+func (p *Player) defers() bool { return p.timed && !p.shared }
 
 // settle books what waits. Whoever looks at the books, the journal or the watch
 // calls it first: between runs, and within one as often as a screen looks.
@@ -394,7 +394,7 @@ func (l *lane) request(e *workload.Event) error {
 // use has the device use a buffer, and times one call of several.
 func (l *lane) use(r device.Recording, id device.ID, recycled bool) error {
 	p := l.p
-	if !p.waits() {
+	if !p.defers() {
 		return l.device(func() error { return p.dev.Use(r, id, recycled) })
 	}
 	if p.untimed++; p.untimed < sampleUses {
@@ -644,7 +644,7 @@ func (l *lane) book(events []cachemodes.Event) {
 
 // apply books an event, or has it wait for that.
 func (p *Player) apply(e *cachemodes.Event) {
-	if !p.waits() {
+	if !p.defers() {
 		p.bookEvent(p.at, e)
 		return
 	}
@@ -670,7 +670,7 @@ func (p *Player) bookEvent(at int64, e *cachemodes.Event) {
 
 // submitted books that a session submitted, or has it wait for that.
 func (p *Player) submitted(session int32) {
-	if !p.waits() {
+	if !p.defers() {
 		p.bookSubmit(p.at, session)
 		return
 	}

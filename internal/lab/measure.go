@@ -158,6 +158,8 @@ type MeasureOptions struct {
 	Sessions []int
 	Turns    Turns
 	Scopes   []cachemodes.Scope
+	// Settle is for how long the device is warmed up, as in cost.Options.
+	Settle time.Duration
 	// Rounds is how often everything is played at most, Budget how long it may
 	// all take; 0 is no limit. What did not fit into the budget is missing.
 	Rounds int
@@ -322,7 +324,7 @@ func (p *planned) fill(ctx context.Context, dev device.Device, read func() engin
 	return &Memory{HeldBytes: res.Total.PeakHeld, MadeBytes: f.Made, DriverBytes: f.Driver, Source: f.Source, NoDriver: f.Reason}, nil
 }
 
-// warm plays the workload with the fewest events once.
+// warm plays the workload with the fewest events until the device has settled.
 func warm(ctx context.Context, dev device.Device, o MeasureOptions) error {
 	var least *workload.Trace
 	for _, t := range o.Workloads {
@@ -334,8 +336,11 @@ func warm(ctx context.Context, dev device.Device, o MeasureOptions) error {
 	if fits := least != nil && (o.Fits == nil || o.Fits([]*workload.Trace{least}, cfg) == nil); !fits {
 		return nil
 	}
-	_, err := engine.Profile(ctx, least, dev, engine.Options{Config: cfg, Weights: o.Weights, Repeat: 1})
-	return err
+	for begin := time.Now(); ; {
+		if _, err := engine.Profile(ctx, least, dev, engine.Options{Config: cfg, Weights: o.Weights, Repeat: 1}); err != nil || time.Since(begin) >= o.Settle {
+			return err
+		}
+	}
 }
 
 // roundOf sums a play up.

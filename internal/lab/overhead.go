@@ -111,6 +111,8 @@ type OverheadOptions struct {
 	// how long a workload may take, 0 for no limit. One round is always played.
 	Rounds int
 	Budget time.Duration
+	// Settle is for how long each workload is played for nothing first.
+	Settle time.Duration
 	Read   func() engine.Reading
 	WhatIf WhatIfOptions
 	// Driver, Now and Command are those of MeasureOptions.
@@ -147,11 +149,13 @@ func MeasureOverhead(ctx context.Context, dev device.Device, o OverheadOptions) 
 				return playLive(ctx, t, dev, o, w)
 			}},
 		}
-		// Once for nothing: the device warms up.
-		if _, err := arms[0].play(); err != nil {
-			return nil, err
-		}
 		begin := time.Now()
+		for warm := true; warm; warm = time.Since(begin) < o.Settle {
+			if _, err := arms[0].play(); err != nil {
+				return nil, err
+			}
+		}
+		begin = time.Now()
 		for round := range o.Rounds {
 			if spent := time.Since(begin); o.Budget > 0 && round > 0 && spent+spent/time.Duration(round) > o.Budget {
 				break
