@@ -21,6 +21,7 @@ type buffer struct {
 	doomed    bool // pending, and to be destroyed rather than settled
 	excuse    bool // free, not submitted, and a miss of another session was explained by that
 	why       Reason
+	told      [1]Event // what happened to it last
 }
 
 // bucket is the free list of one size, and what has been lost of it.
@@ -85,15 +86,21 @@ func (m *Manager) adopt(c *cache, s Setting) {
 	}
 	c.reuse, c.discard = c.policy.Reuse(), c.policy.Discard()
 	clear(c.byRequest)
+	if c.domain == m.home {
+		clear(m.recent[c.usage][:])
+	}
 }
 
 // bucketFor is the bucket that serves requests of n bytes.
 func (m *Manager) bucketFor(c *cache, n int64) int32 {
-	if i, ok := c.byRequest[n]; ok {
-		return i
+	i, ok := c.byRequest[n]
+	if !ok {
+		i = m.bucketOf(c, c.policy.Key(n))
+		c.byRequest[n] = i
 	}
-	i := m.bucketOf(c, c.policy.Key(n))
-	c.byRequest[n] = i
+	if c.domain == m.home {
+		m.recent[c.usage][recentSlot(n)] = recent{n, i}
+	}
 	return i
 }
 

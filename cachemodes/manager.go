@@ -18,7 +18,8 @@ type Manager struct {
 	order   [NumCaches][]int64 // sizes, in the order of first sight
 	numKeys int
 	events  []Event
-	relief  []Event // of Relieve
+	relief  []Event                        // of Relieve
+	recent  [NumCaches][recentSizes]recent // buckets of home's caches, by recentSlot
 	// held is the bytes of the buffers that exist, requested what was asked for
 	// of those in use.
 	held, requested [NumUsages]int64
@@ -60,6 +61,9 @@ func (m *Manager) Mode(u Usage) ModeID { return m.config[u].Mode }
 // Request answers which buffer serves n bytes, above 0, for a session: found
 // in the usage's cache (Hit) or new (Create).
 func (m *Manager) Request(session int32, usage Usage, n int64) (BufID, []Event) {
+	if id, b := m.quickHit(session, usage, n); b != nil {
+		return id, b.told[:]
+	}
 	m.events = m.events[:0]
 	m.requested[usage] += n
 	s := m.awake(session)
@@ -167,8 +171,11 @@ func (m *Manager) create(c *cache, i, session int32, n int64, why Reason) BufID 
 
 // Release takes back a buffer that is in use.
 func (m *Manager) Release(id BufID) []Event {
-	m.events = m.events[:0]
 	b := m.inUse(id, "Release")
+	if m.quickRelease(id, b) {
+		return b.told[:]
+	}
+	m.events = m.events[:0]
 	m.requested[b.usage] -= b.requested
 	if !b.usage.Cached() {
 		m.destroy(id, b, Bypass)
@@ -441,13 +448,20 @@ func (m *Manager) emit(id BufID, b *buffer, k Kind, why Reason) {
 	if k == Destroy {
 		e.From = b.state
 	}
+	b.told[0] = *e
 }
 
 func (m *Manager) inUse(id BufID, call string) *buffer {
-	if int(id) >= len(m.bufs) || id < 0 || m.bufs[id].state != InUse {
-		panic(fmt.Sprintf("cachemodes: %s wants a buffer in use; %d is not", call, id))
+	if uint(id) < uint(len(m.bufs)) {
+		if b := &m.bufs[id]; b.state == InUse {
+			return b
+		}
 	}
-	return &m.bufs[id]
+	panic(notInUse(id, call))
+}
+
+func notInUse(id BufID, call string) string {
+	return fmt.Sprintf("cachemodes: %s wants a buffer in use; %d is not", call, id)
 }
 
 // NumBuffers is one more than the highest BufID that there was.

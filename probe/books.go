@@ -120,12 +120,12 @@ func (m mean) value() int64 {
 }
 
 // hit books a buffer of the cache that is handed out.
-func (b *Books) hit(e *cachemodes.Event) {
+func (b *Books) hit(size, requested int64) {
 	b.Requests++
 	b.Hits++
 	b.CachedCount--
-	b.Cached -= e.Size
-	b.take(e)
+	b.Cached -= size
+	b.take(size, requested)
 }
 
 // create books a buffer that is made.
@@ -135,30 +135,30 @@ func (b *Books) create(e *cachemodes.Event) {
 	b.Creates++
 	b.CreateBytes += e.Size
 	b.Misses[e.Why]++
-	b.take(e)
+	b.take(e.Size, e.Requested)
 	b.PeakHeld = max(b.PeakHeld, b.Held())
 }
 
 // keep books a buffer that comes back and is free at once.
-func (b *Books) keep(e *cachemodes.Event) {
-	b.give(e)
+func (b *Books) keep(size, requested int64) {
+	b.give(size, requested)
 	b.CachedCount++
-	b.Cached += e.Size
+	b.Cached += size
 }
 
 // pend books a buffer that comes back and is not free yet.
-func (b *Books) pend(e *cachemodes.Event) {
-	b.give(e)
+func (b *Books) pend(size, requested int64) {
+	b.give(size, requested)
 	b.PendingCount++
-	b.Pending += e.Size
+	b.Pending += size
 }
 
 // settle books a pending buffer that is free from now on.
-func (b *Books) settle(e *cachemodes.Event) {
+func (b *Books) settle(size int64) {
 	b.PendingCount--
-	b.Pending -= e.Size
+	b.Pending -= size
 	b.CachedCount++
-	b.Cached += e.Size
+	b.Cached += size
 }
 
 // destroy books a buffer given up.
@@ -168,7 +168,7 @@ func (b *Books) destroy(e *cachemodes.Event) {
 	b.DestroyBytes += e.Size
 	switch e.From {
 	case cachemodes.InUse:
-		b.give(e)
+		b.give(e.Size, e.Requested)
 	case cachemodes.Pending:
 		b.PendingCount--
 		b.Pending -= e.Size
@@ -179,24 +179,24 @@ func (b *Books) destroy(e *cachemodes.Event) {
 }
 
 // take books a buffer handed out.
-func (b *Books) take(e *cachemodes.Event) {
+func (b *Books) take(size, requested int64) {
 	b.InUseCount++
-	b.InUse += e.Size
-	b.Requested += e.Requested
+	b.InUse += size
+	b.Requested += requested
 	// Not max: that writes the peak each time.
 	if b.Requested > b.Floor {
 		b.Floor = b.Requested
 	}
-	if p := b.InUse - b.Requested; p > b.PeakPadding {
+	if p := b.Padding(); p > b.PeakPadding {
 		b.PeakPadding = p
 	}
 }
 
 // give books a buffer given back.
-func (b *Books) give(e *cachemodes.Event) {
+func (b *Books) give(size, requested int64) {
 	b.InUseCount--
-	b.InUse -= e.Size
-	b.Requested -= e.Requested
+	b.InUse -= size
+	b.Requested -= requested
 }
 
 // check tells where the books do not balance.

@@ -182,17 +182,22 @@ func (l *lane) step(e *workload.Event) error {
 		p.mustBalance()
 	}
 	if err != nil {
-		where := "the workload between runs"
-		if e.Run != workload.NoRun {
-			r := &l.trace.Runs[e.Run]
-			where = fmt.Sprintf("run %d (%s)", r.ID, r.Label)
-		}
-		l.enter(e.Session)
-		total := p.led.Total()
-		l.leave()
-		return &RunError{Run: where, Held: total.Held(), Cause: err}
+		return l.stopped(e, err)
 	}
 	return nil
+}
+
+// stopped says where an error was.
+func (l *lane) stopped(e *workload.Event, err error) error {
+	where := "the workload between runs"
+	if e.Run != workload.NoRun {
+		r := &l.trace.Runs[e.Run]
+		where = fmt.Sprintf("run %d (%s)", r.ID, r.Label)
+	}
+	l.enter(e.Session)
+	total := l.p.led.Total()
+	l.leave()
+	return &RunError{Run: where, Held: total.Held(), Cause: err}
 }
 
 // enter begins what must not be done by two lanes at once, on behalf of a
@@ -310,7 +315,9 @@ func (l *lane) request(e *workload.Event) error {
 	id, events := p.mgr.Request(session, usage, e.Bytes)
 	made := p.made(usage)
 	last := len(events) - 1
-	l.book(events[:last])
+	if last > 0 {
+		l.book(events[:last])
+	}
 	fresh := events[last].Kind == cachemodes.Create
 	var dev device.ID
 	if !fresh {
@@ -331,7 +338,15 @@ func (l *lane) request(e *workload.Event) error {
 		l.graphs.used(e.Run, usage, dev)
 	}
 	l.recorded[e.Session] = true
-	return l.device(func() error { return p.dev.Use(device.Recording(session), dev, !fresh) })
+	if !p.timed { // without a call in a call
+		return p.dev.Use(device.Recording(session), dev, !fresh)
+	}
+	return l.use(session, dev, fresh)
+}
+
+// use times the first use of a buffer.
+func (l *lane) use(session int32, dev device.ID, fresh bool) error {
+	return l.device(func() error { return l.p.dev.Use(device.Recording(session), dev, !fresh) })
 }
 
 // made reports whether buffers of a usage exist on the device.
@@ -569,10 +584,7 @@ func (p *Player) apply(e *cachemodes.Event) {
 	if h := p.watch.Event(e); h != nil {
 		p.found(h)
 	}
-	if e.Kind == cachemodes.Move { // whose cache a buffer is in is the manager's to say
-		return
-	}
-	if p.journal != nil {
+	if p.journal != nil && e.Kind != cachemodes.Move { // whose cache a buffer is in is the manager's to say
 		p.journal.Event(p.at, e)
 	}
 	p.led.Apply(e)
