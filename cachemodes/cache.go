@@ -241,7 +241,7 @@ func (m *Manager) look(c *cache, at When, session int32) {
 				b.state = Cached
 				bk.free = append(bk.free, id)
 				bk.owed = min(bk.owed, bk.waiting)
-				m.emit(id, b, Settle, NoReason)
+				m.settled(b)
 				if c.shelf != nil {
 					c.shelf.add(id)
 				}
@@ -255,6 +255,14 @@ func (m *Manager) look(c *cache, at When, session int32) {
 		}
 	}
 	c.pending = rest
+}
+
+// settled is emit for a buffer that settles, of which there are as many as
+// releases in some modes: all but two fields of the event stand in its record.
+func (m *Manager) settled(b *buffer) {
+	m.events = append(m.events, b.told[0])
+	told := &m.events[len(m.events)-1]
+	told.Kind, told.Session, told.Why = Settle, NoSession, NoReason
 }
 
 // over reports whether a pending buffer of another session need not wait for a

@@ -171,11 +171,11 @@ func (m *Manager) create(c *cache, i, session int32, n int64, why Reason) BufID 
 
 // Release takes back a buffer that is in use.
 func (m *Manager) Release(id BufID) []Event {
-	b := m.inUse(id, "Release")
-	if m.quickRelease(id, b) {
+	if b := m.quickRelease(id); b != nil {
 		return b.told[:]
 	}
 	m.events = m.events[:0]
+	b := m.inUse(id, "Release")
 	m.requested[b.usage] -= b.requested
 	if !b.usage.Cached() {
 		m.destroy(id, b, Bypass)
@@ -441,14 +441,18 @@ func (m *Manager) emit(id BufID, b *buffer, k Kind, why Reason) {
 	} else {
 		m.events = m.events[:n+1]
 	}
-	e := &m.events[n]
+	b.tell(&m.events[n], id, k, why)
+	b.tell(&b.told[0], id, k, why)
+}
+
+// tell writes an event of a buffer.
+func (b *buffer) tell(e *Event, id BufID, k Kind, why Reason) {
 	e.Size, e.Requested, e.Buf, e.Key = b.size, b.requested, id, b.key
 	e.Session, e.Last, e.Domain = b.session, b.last, b.domain
 	e.Kind, e.Usage, e.Mode, e.Why, e.From = k, b.usage, b.mode, why, Gone
 	if k == Destroy {
 		e.From = b.state
 	}
-	b.told[0] = *e
 }
 
 func (m *Manager) inUse(id BufID, call string) *buffer {

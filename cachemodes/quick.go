@@ -57,15 +57,24 @@ func (m *Manager) quickHit(session int32, usage Usage, n int64) (BufID, *buffer)
 	return id, b
 }
 
-// quickRelease takes a buffer back that is plainly kept, or waits.
-func (m *Manager) quickRelease(id BufID, b *buffer) bool {
-	if !b.usage.Cached() || m.sharing.Provoke != NoHazard {
-		return false
+// quickRelease takes a buffer back that is plainly kept, or waits; it is nil for
+// others.
+func (m *Manager) quickRelease(id BufID) *buffer {
+	if uint(id) >= uint(len(m.bufs)) || m.sharing.Provoke != NoHazard {
+		return nil
+	}
+	b := &m.bufs[id]
+	if b.state != InUse || !b.usage.Cached() {
+		return nil
+	}
+	s := uint(b.session + 1)
+	if s >= uint(len(m.sessions)) {
+		return nil
 	}
 	d := m.domains[b.domain]
 	c := &d.caches[b.usage]
 	if d.closed || c.shelf != nil {
-		return false
+		return nil
 	}
 	bk := &c.buckets[b.bucket]
 	e := &b.told[0]
@@ -78,13 +87,13 @@ func (m *Manager) quickRelease(id BufID, b *buffer) bool {
 		bk.waiting++
 		c.pending = append(c.pending, id)
 	default:
-		return false
+		return nil
 	}
 	m.requested[b.usage] -= b.requested
 	c.requested -= b.requested
 	b.excuse = false
-	b.last, b.epoch = b.session, m.recording(b.session).newest()
+	b.last, b.epoch = b.session, m.sessions[s].newest()
 	e.Last, e.Why = b.last, NoReason
 	b.session = NoSession
-	return true
+	return b
 }

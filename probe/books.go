@@ -14,7 +14,6 @@ type Books struct {
 	Creates, CreateBytes   int64
 	Destroys, DestroyBytes int64
 	Fails                  int64 // creates that the device refused
-	Misses                 [cachemodes.NumReasons]int64
 	InUseCount, InUse      int64
 	PendingCount, Pending  int64
 	CachedCount, Cached    int64
@@ -22,6 +21,7 @@ type Books struct {
 	PeakHeld               int64
 	Floor                  int64 // peak of Requested: no policy with a buffer per request holds less
 	PeakPadding            int64
+	Misses                 [cachemodes.NumReasons]int64
 	// mean is of held bytes over the first weighed of the samples. Held bytes
 	// are the same at most of them, so those since then are weighed together
 	// when held bytes change, or somebody asks.

@@ -37,23 +37,26 @@ type Ledger struct {
 	wallTime int64
 }
 
-// Key are the books of one bucket: buffers of one usage and size.
+// Key are the books of one bucket: buffers of one usage and size. What every
+// request and release changes comes first, so that it is close together.
 type Key struct {
-	Usage                       cachemodes.Usage
-	Size                        int64 // bytes; 0 in a slot not yet seen
-	Requests, Hits              int64
+	Usage                  cachemodes.Usage
+	touched                bool
+	Size                   int64 // bytes; 0 in a slot not yet seen
+	Requests, Hits         int64
+	InUse, Pending, Cached int64 // buffers
+	Requested              int64 // bytes asked for, of buffers in use
+	PeakInUse              int64 // buffers
+	want                   int64
+	lost                   int64 // given up at the cap, and no miss explained by it yet
+
 	Creates, Destroys           int64
 	Misses                      [cachemodes.NumReasons]int64
-	InUse, Pending, Cached      int64                        // buffers
-	Requested                   int64                        // bytes asked for, of buffers in use
-	PeakInUse                   int64                        // buffers
 	before                      [cachemodes.NumReasons]int64 // misses before the usage's mode or parameters changed last
-	lost                        int64                        // given up at the cap, and no miss explained by it yet
-	want, lastWant              int64
+	lastWant                    int64
 	startCreates, startRequests int64
 	lastCreates, lastRequests   int64
 	lastRun                     int64 // ordinal, from 1, of the last run that asked for it
-	touched                     bool
 }
 
 // Padding is what the key adds to what was asked for, of buffers in use, in

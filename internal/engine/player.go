@@ -313,11 +313,21 @@ func (l *lane) request(e *workload.Event) error {
 	session := l.first + e.Session
 	l.enter(e.Session)
 	id, events := p.mgr.Request(session, usage, e.Bytes)
+	if ev := &events[0]; ev.Kind == cachemodes.Hit && !p.shared && !p.timed && l.graphs == nil { // a replay is mostly this
+		p.apply(ev)
+		l.slots[e.Buf] = id
+		l.recorded[e.Session] = true
+		return p.dev.Use(device.Recording(session), device.ID(id), true)
+	}
+	return l.serve(e, session, usage, id, events)
+}
+
+// serve makes what a request led to true, and books it.
+func (l *lane) serve(e *workload.Event, session int32, usage cachemodes.Usage, id cachemodes.BufID, events []cachemodes.Event) error {
+	p := l.p
 	made := p.made(usage)
 	last := len(events) - 1
-	if last > 0 {
-		l.book(events[:last])
-	}
+	l.book(events[:last])
 	fresh := events[last].Kind == cachemodes.Create
 	var dev device.ID
 	if !fresh {
@@ -338,15 +348,7 @@ func (l *lane) request(e *workload.Event) error {
 		l.graphs.used(e.Run, usage, dev)
 	}
 	l.recorded[e.Session] = true
-	if !p.timed { // without a call in a call
-		return p.dev.Use(device.Recording(session), dev, !fresh)
-	}
-	return l.use(session, dev, fresh)
-}
-
-// use times the first use of a buffer.
-func (l *lane) use(session int32, dev device.ID, fresh bool) error {
-	return l.device(func() error { return l.p.dev.Use(device.Recording(session), dev, !fresh) })
+	return l.device(func() error { return p.dev.Use(device.Recording(session), dev, !fresh) })
 }
 
 // made reports whether buffers of a usage exist on the device.
@@ -453,7 +455,12 @@ func (l *lane) release(e *workload.Event) {
 	}
 	l.slots[e.Buf] = none
 	l.enter(e.Session)
-	l.book(l.p.mgr.Release(id))
+	events := l.p.mgr.Release(id)
+	if len(events) == 1 && events[0].Kind != cachemodes.Destroy {
+		l.p.apply(&events[0])
+	} else {
+		l.book(events)
+	}
 	l.leave()
 }
 
