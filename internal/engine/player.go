@@ -564,7 +564,8 @@ func (l *lane) runEnd(e *workload.Event) error {
 	r := p.led.EndRun(session, id, p.mgr.Mode(cachemodes.Storage), p.at)
 	p.watch.RunEnd(session)
 	if p.onRun != nil {
-		p.onRun(&r)
+		theirs := r // r itself must not be allocated where nobody is told
+		p.onRun(&theirs)
 	}
 	l.leave()
 	return nil
