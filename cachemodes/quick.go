@@ -67,8 +67,8 @@ func (m *Manager) quickRelease(id BufID) *buffer {
 	if b.state != InUse || !b.usage.Cached() {
 		return nil
 	}
-	s := uint(b.session + 1)
-	if s >= uint(len(m.sessions)) {
+	i := uint(b.session + 1)
+	if i >= uint(len(m.sessions)) || !m.sessions[i].live {
 		return nil
 	}
 	d := m.domains[b.domain]
@@ -92,7 +92,7 @@ func (m *Manager) quickRelease(id BufID) *buffer {
 	m.requested[b.usage] -= b.requested
 	c.requested -= b.requested
 	b.excuse = false
-	b.last, b.epoch = b.session, m.sessions[s].newest()
+	b.last, b.epoch = b.session, m.sessions[i].newest()
 	e.Last, e.Why = b.last, NoReason
 	b.session = NoSession
 	return b
