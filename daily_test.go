@@ -299,7 +299,7 @@ func storm(t *testing.T, bin string) {
 	p.Until("some runs", func(s ptytest.Screen) bool { return number(s, runNumber) >= 3 })
 	p.Press("b")
 	p.See("the baseline is")
-	for _, screen := range []struct{ key, sees string }{{"1", "Buckets, storage"}, {"3", "Events, "}, {"4", "Buffers, all"}, {"6", "A ┄ "}, {"7", "Tune, storage"}} {
+	for _, screen := range []struct{ key, sees string }{{"1", "Buckets, storage"}, {"2", "Keys of storage"}, {"5", "Sessions, scope"}, {"3", "Events, "}, {"4", "Buffers, all"}, {"6", "A ┄ "}, {"7", "Tune, storage"}} {
 		p.Press(screen.key)
 		for i := range 40 {
 			p.Resize(1+(i*53)%210, 1+(i*17)%62)

@@ -25,6 +25,7 @@ func TestScreen(t *testing.T) {
 	for name, session := range map[string]func(*testing.T, string){
 		"session": session, "signals": signals, "suspend": suspend, "colours": colours, "no screen": noScreen, "kept": kept,
 		"keep and open": keepAndOpen, "tune": tuneIt, "compare": compareIt, "config": configured, "open ends": openEnds, "storm": storm,
+		"sessions": sessionsPlay, "hazard": hazardSeen, "what if": whatIfIt,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

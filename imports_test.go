@@ -39,6 +39,7 @@ var layers = []struct {
 	{"tui", []string{"cachemodes", "workload", "probe", "internal/device", "internal/engine", "internal/units", "snapshots", "snapshots/compare"}},
 	{"internal/cli", []string{"cachemodes", "workload", "probe", "probe/driver", "internal/device", "internal/cost", "internal/engine", "internal/lab", "snapshots", "snapshots/compare", "snapshots/export", "probe/metrics", "workload/importer", "tui", "internal/units", "internal/quiet"}},
 	{"internal/ptytest", nil},
+	{"internal/tooltest", nil},
 	{".", []string{"internal/cli"}},
 }
 

@@ -74,12 +74,23 @@ func TestPicture(t *testing.T) {
 	if code := p.Exit(); code != 0 {
 		t.Errorf("q ends with code %d", code)
 	}
+	p = ptytest.Start(t, command(t, bin, []string{"COLORTERM=truecolor"}, "--device", "host", "--session", "phi3-mini-4k/grow",
+		"--session", "bert/varied", "--session", "unet/varied", "--scope", "shared-free", "--pace", "10"), 120, 26)
+	p.Press("5", "j")
+	p.Until("sessions that lend", func(s ptytest.Screen) bool {
+		return s.Has("Sessions, scope shared-free", "lent →1", "→0 ", "→2 ") && number(s, runNumber) >= 120
+	})
+	sessions := p.SVG()
+	p.Press("q")
+	if code := p.Exit(); code != 0 {
+		t.Errorf("q ends with code %d", code)
+	}
 	for _, want := range []string{"LIVE", "dynamicBucket", "peak", "held bytes"} {
 		if !bytes.Contains(svg, []byte(want)) {
 			t.Errorf("the picture lacks %q", want)
 		}
 	}
-	for name, picture := range map[string][]byte{"live.svg": svg, "buckets.svg": buckets, "events.svg": events, "buffers.svg": buffers, "compare.svg": compared, "tune.svg": tuned} {
+	for name, picture := range map[string][]byte{"live.svg": svg, "buckets.svg": buckets, "events.svg": events, "buffers.svg": buffers, "compare.svg": compared, "tune.svg": tuned, "sessions.svg": sessions} {
 		for d := xml.NewDecoder(bytes.NewReader(picture)); ; {
 			if _, err := d.Token(); errors.Is(err, io.EOF) {
 				break

@@ -179,7 +179,7 @@ func (m *Manager) usual(s *session, id int32) *domain {
 
 // each calls f with every set of caches that holds what a session released.
 func (m *Manager) each(session int32, f func(*domain)) {
-	s := m.awake(session)
+	s := m.recording(session) // a late submit of one that is gone does not bring it back
 	if m.sharing.Scope == ScopeDevice {
 		f(m.home)
 	}
@@ -249,33 +249,25 @@ func (m *Manager) share(c *cache, session int32) {
 	}
 }
 
-// trimPool destroys what the pool keeps that no session's policy would.
+// trimPool destroys what the pool keeps of sizes that are no session's key any
+// more, under a mode that learns keys.
 func (m *Manager) trimPool(u Usage) {
 	pool := &m.home.caches[u]
 	for i := range pool.buckets {
 		bk := &pool.buckets[i]
-		keep, why := 0, DroppedKey
-		for _, d := range m.domains {
-			if d == nil || d.closed || d.owner.Kind != OwnerSession {
-				continue
-			}
-			c := &d.caches[u]
-			if n, no := c.policy.Cap(bk.size); n > keep {
-				keep, why = n, CapFull
-			} else if keep == 0 {
-				why = no
-			}
+		bk.cap = Uncapped
+		if int(bk.key) < len(m.learnt) && m.learnt[bk.key] > 0 {
+			continue
 		}
-		bk.cap = int32(min(keep, Uncapped))
-		for len(bk.free) > keep {
-			id := bk.free[0]
-			bk.free = append(bk.free[:0], bk.free[1:]...)
+		bk.cap = 0
+		for _, id := range bk.free {
 			if pool.shelf != nil {
 				pool.shelf.remove(id)
 			}
-			bk.lose(why)
-			m.destroy(id, &m.bufs[id], why)
+			bk.lose(DroppedKey)
+			m.destroy(id, &m.bufs[id], DroppedKey)
 		}
+		bk.free = bk.free[:0]
 	}
 }
 
@@ -379,15 +371,20 @@ func (m *Manager) close(d *domain) {
 // SessionRelease tells that session is no more, and that what it recorded is
 // submitted or dropped: what was learned from it is forgotten, and the caches
 // that are its own are destroyed, or under ScopeSharedFree given to the pool,
-// which goes with the last session. Under ScopeDevice everything stays. What it
-// still has in use is released one by one, by its holder.
+// which goes with the last session. Under ScopeDevice all that the mode keeps
+// stays; what waited for a submit of the session's waits no more, since none
+// follows. What it still has in use is released one by one, by its holder.
 func (m *Manager) SessionRelease(id int32) []Event {
 	m.events = m.events[:0]
 	s := m.recording(id)
 	s.epoch++
 	for u := range m.home.caches {
-		if c := &m.home.caches[u]; c.learner != nil && c.learner.Forget(id) {
+		c := &m.home.caches[u]
+		if c.learner != nil && c.learner.Forget(id) {
 			m.adjusted(c, id)
+		}
+		if m.sharing.Scope == ScopeDevice {
+			m.look(c, AtRunEnd, id)
 		}
 	}
 	if s.own != nil && m.sharing.Scope == ScopeSharedFree {

@@ -183,7 +183,8 @@ func (m *Manager) Release(id BufID) []Event {
 	}
 	d := m.domains[b.domain]
 	d.caches[b.usage].requested -= b.requested
-	b.last, b.epoch = b.session, m.recording(b.session).newest()
+	session, by := b.session, m.recording(b.session)
+	b.last, b.epoch = session, by.newest()
 	if m.sharing.Provoke != NoHazard {
 		d = m.provoked(d, b)
 	}
@@ -191,7 +192,11 @@ func (m *Manager) Release(id BufID) []Event {
 		m.destroy(id, b, OwnerGone)
 		return m.events
 	}
-	m.releaseTo(&d.caches[b.usage], id, b)
+	c := &d.caches[b.usage]
+	m.releaseTo(c, id, b)
+	if !by.live { // no submit of that session's follows, which it could wait for
+		m.look(c, AtRunEnd, session)
+	}
 	return m.events
 }
 
@@ -380,6 +385,9 @@ func (m *Manager) change(c *cache, s Setting, switched bool) {
 	for i := range c.buckets {
 		if bk := &c.buckets[i]; c.learner != nil && len(bk.free) > 0 {
 			c.learner.Adopt(bk.size)
+			if m.sharing.Scope == ScopeSharedFree && c.domain == m.home { // the pool has the keys of the sessions
+				continue
+			}
 			for int(bk.key) >= len(m.learnt) {
 				m.learnt = append(m.learnt, 0)
 			}

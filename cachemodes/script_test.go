@@ -14,12 +14,16 @@ import (
 // with `go test ./cachemodes -run TestScripts -rewrite` and read the diff.
 //
 //	mode M [usage=U] [table=K:C,K:C] [round=N] [adjust=N] [history=N] [refresh=N] [cache-limit=N] [fit-ratio=N]
+//	manager [scope=S] [generations=N]  an empty one
 //	play
 //	request NAME BYTES [usage=U] [session=N]
 //	release NAME
 //	churn N BYTES  N times a request and its release, not listed
 //	refuse NAME    the device has no memory for it; fail NAME: nor after that
 //	submit | run-start [session=N] | run-end [session=N] | session-release session=N | drain
+//	capture-start [session=N] | capture-end [session=N] | graph-release CACHE [session=N]
+//
+// CACHE is the number of a graph's caches: the lowest that is free; the device's is 0.
 //
 // The answer lists the events, then what is kept.
 func TestScripts(t *testing.T) {
@@ -27,6 +31,8 @@ func TestScripts(t *testing.T) {
 		s := newScript()
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
 			switch d.Cmd {
+			case "manager":
+				return s.manager(d)
 			case "mode":
 				return s.mode(d)
 			case "play":
@@ -62,6 +68,28 @@ type script struct {
 
 func newScript() *script {
 	return &script{m: NewManager(DefaultConfig()), bufs: map[string]BufID{}, names: map[BufID]string{}}
+}
+
+// manager begins anew, with caches for whom the arguments say.
+func (s *script) manager(d *datadriven.TestData) string {
+	sharing := Sharing{Generations: DefaultGenerations}
+	for _, arg := range d.CmdArgs {
+		var err error
+		switch value := strings.Join(arg.Vals, ","); arg.Key {
+		case "scope":
+			sharing.Scope, err = LookupScope(value)
+		case "generations":
+			sharing.Generations, err = strconv.Atoi(value)
+		default:
+			err = fmt.Errorf("unknown argument %q", arg.Key)
+		}
+		if err != nil {
+			return err.Error() + "\n"
+		}
+	}
+	*s = *newScript()
+	s.m = NewSharing(DefaultConfig(), sharing)
+	return s.kept()
 }
 
 // mode changes the mode of the manager, which goes on with what it has.
@@ -162,6 +190,17 @@ func (s *script) play(t *testing.T, f []string) []Event {
 		return s.m.SessionRelease(session)
 	case "drain":
 		return s.m.Drain()
+	case "capture-start":
+		_, events := s.m.CaptureStart(session)
+		return events
+	case "capture-end":
+		return s.m.CaptureEnd(session)
+	case "graph-release":
+		n, err := strconv.Atoi(args[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s.m.GraphRelease(session, DomainID(n))
 	}
 	t.Fatalf("unknown line %q", f)
 	return nil
@@ -184,25 +223,38 @@ func (s *script) describe(e *Event) string {
 		if e.Why != NoReason {
 			fmt.Fprintf(&b, ": %s", e.Why)
 		}
-		if e.Key != NoKey && e.Kind != Create && e.Mode != s.m.Mode(e.Usage) {
+		if e.Kind == Move {
+			fmt.Fprintf(&b, " to %s", s.m.domains[e.Domain].owner)
+		}
+		if e.Key != NoKey && e.Kind != Create && e.Domain == s.m.home.id && e.Mode != s.m.Mode(e.Usage) {
 			fmt.Fprintf(&b, " (acquired under %s)", e.Mode)
 		}
 	}
 	return b.String()
 }
 
-// kept lists the free and pending buffers of every cache.
+// kept lists the free and pending buffers of every cache, the device's first; of
+// others, whose they are.
 func (s *script) kept() string {
 	var out strings.Builder
-	for u := range s.m.home.caches {
-		c := &s.m.home.caches[u]
-		var parts []string
-		for i := range c.buckets {
-			if n := len(c.buckets[i].free); n > 0 {
-				parts = append(parts, fmt.Sprintf("%dx%d", n, c.buckets[i].size))
-			}
+	for _, d := range s.m.domains {
+		if d == nil {
+			continue
 		}
-		if len(parts)+len(c.pending) > 0 {
+		for u := range d.caches {
+			c := &d.caches[u]
+			var parts []string
+			for i := range c.buckets {
+				if n := len(c.buckets[i].free); n > 0 {
+					parts = append(parts, fmt.Sprintf("%dx%d", n, c.buckets[i].size))
+				}
+			}
+			if len(parts)+len(c.pending) == 0 {
+				continue
+			}
+			if d != s.m.home {
+				fmt.Fprintf(&out, "%d, %s: ", d.id, d.owner)
+			}
 			fmt.Fprintf(&out, "%s keeps %s; %d pending\n", c.usage, strings.Join(parts, " "), len(c.pending))
 		}
 	}

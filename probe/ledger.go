@@ -174,6 +174,26 @@ type Run struct {
 // DurationUS is the run's time from start to end, in microseconds.
 func (r *Run) DurationUS() int64 { return r.EndUS - r.StartUS }
 
+// RunsPerSecond is all runs by the time in which any of them was going on: of
+// several sessions at the same time, what they get done together. It is 0 for
+// runs that took no time.
+func RunsPerSecond(runs []Run) float64 {
+	byStart := slices.Clone(runs)
+	slices.SortFunc(byStart, func(a, b Run) int { return cmp.Compare(a.StartUS, b.StartUS) })
+	var busy, until int64
+	for i := range byStart {
+		r := &byStart[i]
+		if from := max(r.StartUS, until); from < r.EndUS {
+			busy += r.EndUS - from
+			until = r.EndUS
+		}
+	}
+	if busy == 0 {
+		return 0
+	}
+	return float64(len(runs)) / (float64(busy) / 1e6)
+}
+
 type openRun struct {
 	run                    Run
 	total                  Books

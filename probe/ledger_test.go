@@ -369,3 +369,27 @@ func TestMissesSince(t *testing.T) {
 	check(0, cachemodes.NoCache, 1, 1)
 	check(1, cachemodes.Cold, 1, 0)
 }
+
+// TestRunsPerSecond: runs at the same time get done together, and what is
+// between runs counts for nothing.
+func TestRunsPerSecond(t *testing.T) {
+	for name, x := range map[string]struct {
+		runs [][2]int64 // start and end, in ms
+		want float64
+	}{
+		"one after the other":     {[][2]int64{{0, 100}, {100, 200}}, 10},
+		"with a pause in between": {[][2]int64{{0, 100}, {700, 800}}, 10},
+		"at the same time":        {[][2]int64{{0, 100}, {0, 100}, {0, 100}}, 30},
+		"by half, not in order":   {[][2]int64{{50, 150}, {0, 100}}, 2 / 0.15},
+		"none":                    {nil, 0},
+		"one inside the other":    {[][2]int64{{0, 400}, {100, 200}, {300, 500}}, 6},
+	} {
+		var runs []Run
+		for _, r := range x.runs {
+			runs = append(runs, Run{StartUS: r[0] * 1000, EndUS: r[1] * 1000})
+		}
+		if got := RunsPerSecond(runs); math.Abs(got-x.want) > 1e-9 {
+			t.Errorf("%s: %v runs/s, want %v", name, got, x.want)
+		}
+	}
+}

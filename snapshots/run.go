@@ -101,6 +101,8 @@ type ModeResult struct {
 	Latency *Latency `json:"latency,omitempty"`
 	// Predicted is what a calibration says of the runs; absent without one.
 	Predicted *Predicted `json:"predicted,omitempty"`
+	// Memory is how full the device got; absent where that was not asked for.
+	Memory *DeviceMemory `json:"device_memory,omitempty"`
 	// Keys are the buckets that were served, by usage and size.
 	Keys []KeyEntry `json:"keys,omitempty"`
 	// Sessions are the books of every session, by its number in runs.
@@ -207,11 +209,13 @@ type Totals struct {
 
 // Latency sums up the durations of the runs.
 type Latency struct {
-	MedianUS      int64   `json:"median_us"`
-	P99US         int64   `json:"p99_us"`
+	MedianUS int64 `json:"median_us"`
+	P99US    int64 `json:"p99_us"`
+	// RunsPerSecond is all runs by the time in which any of them was going on:
+	// of several sessions at the same time, what they get done together.
 	RunsPerSecond float64 `json:"runs_per_second"`
 	// PromptUS is the median of prompt passes; TokensPerSecond of decode
-	// steps. Absent where no run computes tokens.
+	// steps, as one session sees them. Absent where no run computes tokens.
 	PromptUS        *int64   `json:"prompt_us,omitempty"`
 	TokensPerSecond *float64 `json:"tokens_per_second,omitempty"`
 	// DeviceShare is the part of the time spent in device calls, 0 to 1.
@@ -224,6 +228,18 @@ type Predicted struct {
 	Calibrated string  `json:"calibrated"` // when, as RFC 3339
 	MeanUS     float64 `json:"mean_us"`
 	MedianUS   float64 `json:"median_us"`
+}
+
+// DeviceMemory is the most bytes that existed on the device at once: weights if
+// they were made there, all buffers of the caches, staging buffers and the
+// application's own.
+type DeviceMemory struct {
+	MadeBytes int64 `json:"made_bytes"` // by the program's own count
+	// DriverBytes is by the driver, beyond what was held at the beginning, and
+	// Source what says so; without a figure NoDriver tells why.
+	DriverBytes int64  `json:"driver_bytes,omitempty"`
+	Source      string `json:"source,omitempty"`
+	NoDriver    string `json:"no_driver,omitempty"`
 }
 
 // RunEntry is what happened between a run's start and its end.
@@ -445,12 +461,11 @@ func runEntry(r *probe.Run, ids []int64) RunEntry {
 
 func latency(m Measured) *Latency {
 	var all, prompts, decodes []int64
-	var tokens, total int64
+	var tokens int64
 	for i := range m.Runs {
 		r := &m.Runs[i]
 		d := r.DurationUS()
 		all = append(all, d)
-		total += d
 		switch {
 		case r.Tokens == 0:
 		case r.Prompt:
@@ -460,10 +475,7 @@ func latency(m Measured) *Latency {
 			tokens += r.Tokens
 		}
 	}
-	l := &Latency{MedianUS: Quantile(all, 0.5), P99US: Quantile(all, 0.99)}
-	if total > 0 {
-		l.RunsPerSecond = float64(len(all)) / (float64(total) / 1e6)
-	}
+	l := &Latency{MedianUS: Quantile(all, 0.5), P99US: Quantile(all, 0.99), RunsPerSecond: probe.RunsPerSecond(m.Runs)}
 	if m.Elapsed > 0 {
 		l.DeviceShare = min(1, float64(m.DeviceTime)/float64(m.Elapsed))
 	}

@@ -98,8 +98,8 @@ func BenchmarkUnchanged(b *testing.B) {
 }
 
 // BenchmarkHistory is what a tick costs with a million events behind it, in
-// which a run of a hundred more has happened; and, as back, what a key that
-// goes back costs.
+// which a run of a hundred more has happened, on every screen; and, as back,
+// what a key that goes back costs.
 func BenchmarkHistory(b *testing.B) {
 	p := newPlayer()
 	var sizes []int64
@@ -110,15 +110,23 @@ func BenchmarkHistory(b *testing.B) {
 		p.at += 20_000
 		p.run(probe.RunInfo{Session: 3, ID: id, Label: "decode", Tokens: 1}, 3_000, sizes...)
 	}
+	p.set(cachemodes.DynamicBucket)
 	for id := int64(0); p.jrn.End() < 1_000_000; id++ {
+		if id == 4_000 { // two stretches to compare
+			p.set(cachemodes.BucketMode)
+		}
 		run(id)
 	}
 	base := p.state()
+	whatIf := whatIfFixture()
+	o := tuneOptions()
+	o.Theme, o.Record, o.WhatIf = "dark", record, func() *WhatIf { return whatIf }
 	for _, c := range []struct {
 		name string
 		keys []string
 		each []string // pressed in every tick
 	}{
+		{"live", nil, nil},
 		{"events", []string{"3"}, nil},
 		{"filter", []string{"3", "/", "type:miss", "enter"}, nil},
 		{"dense", []string{"3", "/", "type:hit", "enter"}, nil},
@@ -126,15 +134,20 @@ func BenchmarkHistory(b *testing.B) {
 		{"buffers", []string{"4"}, nil},
 		{"keys", []string{"2"}, nil},
 		{"keys-all", []string{"2", "-", "-", "-", "-", "-"}, nil},
+		{"sessions", []string{"5"}, nil},
+		{"compare", []string{"6"}, nil},
+		{"tune", []string{"7"}, nil},
+		{"findings", []string{"f"}, nil},
 		{"braille", []string{"v"}, nil},
 		{"by-run", []string{"a", "-", "-", "-", "-"}, nil},
 		{"back", []string{"3", "k"}, []string{"k"}},
 		{"back-live", nil, []string{"{"}},
 	} {
 		b.Run(c.name, func(b *testing.B) {
-			r := newRig(base, Options{})
+			r := newRig(base, o)
 			r.Update(tea.WindowSizeMsg{Width: 200, Height: 60})
 			r.keys(c.keys...)
+			r.made() // what Compare and Tune show
 			times := make([]time.Duration, 0, 1<<16)
 			b.ReportAllocs()
 			for i := int64(0); b.Loop(); i++ {

@@ -56,6 +56,25 @@ func TestCompareStretches(t *testing.T) {
 	r.sees(t, "by time since the beginning", "Figures, first ")
 }
 
+// TestCompareYardsticks: what any mode can be held against stands beside both
+// sides where it is known: of the workload that is played, and of no other.
+func TestCompareYardsticks(t *testing.T) {
+	r := compareRig(120, 32)
+	r.keys("6")
+	r.made()
+	const text = "yardsticks: best 26 keys reserve 883MiB of storage, an offline plan holds 2.95GiB"
+	r.lacks(t, "yardsticks")
+	w := whatIfFixture()
+	w.Plan = 3019 * mib
+	r.simulates(w)
+	r.sees(t, text)
+	st := *r.engine.st
+	st.Workload.SHA256 = "another"
+	r.engine.st = &st
+	r.ticks(0)
+	r.lacks(t, "yardsticks")
+}
+
 // TestCompareChoice: either side can be any stretch, all of it, a moment, the
 // baseline or a file.
 func TestCompareChoice(t *testing.T) {

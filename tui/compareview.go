@@ -156,8 +156,34 @@ func (s *compareScreen) drawHead(v view, f *frame) {
 	case len(c.notes) > 0:
 		v.put(1, 2, cut("note: "+strings.Join(c.notes, "; "), v.w-2), faint)
 	default:
-		v.put(1, 2, f.say("{left} {right} choose A and B, {next-pane} the table, {sort} {sort-turn} sort the keys, {copy} copies a row"), faint)
+		x := 1
+		if text := s.yardsticks(f); text != "" {
+			x = v.put(x, 2, cut(text, v.w-2), plain) + 2
+		}
+		hint := f.say("{left} {right} choose A and B, {next-pane} the table, {sort} {sort-turn} sort the keys, {copy} copies a row")
+		if x == 1 || x+len(hint) < v.w {
+			v.put(x, 2, hint, faint)
+		}
 	}
+}
+
+// yardsticks are what any mode can be held against on the workload of both
+// sides, beside the floor that the figures have: known of the one that is played.
+func (s *compareScreen) yardsticks(f *frame) string {
+	w := f.whatIf
+	if w == nil || w.BestKeys == 0 {
+		return ""
+	}
+	for _, m := range s.found.sides {
+		if m.doc.Workload.SHA256 != f.now.Workload.SHA256 {
+			return ""
+		}
+	}
+	text := fmt.Sprintf("yardsticks: best %d keys reserve %s of storage", w.BestOf, f.bytes(w.BestKeys))
+	if w.Plan > 0 {
+		text += ", an offline plan holds " + f.bytes(w.Plan)
+	}
+	return text
 }
 
 // sideSign is the line that stands for a side in the graph.

@@ -2,6 +2,7 @@ package tui
 
 import (
 	"fmt"
+	"math"
 	"strings"
 
 	"bucketscope/cachemodes"
@@ -56,8 +57,36 @@ var bucketLanguage = language[bucketRow]{
 	},
 }
 
+var whatIfLanguage = language[WhatIfRow]{
+	properties: []property[WhatIfRow]{
+		{name: "peak", bytes: true, number: func(r *WhatIfRow) (int64, bool) { return r.Peak, r.Runs > 0 || r.SimulatedOnly }},
+		{name: "avg", bytes: true, number: func(r *WhatIfRow) (int64, bool) { return r.Average, r.Runs > 0 || r.SimulatedOnly }},
+		{name: "new", number: func(r *WhatIfRow) (int64, bool) { return int64(math.Ceil(r.NewPerRun)), r.Runs > 0 || r.SimulatedOnly }},
+		{name: "kind", words: []string{"mode", "variant", "simulated"}, is: func(r *WhatIfRow, w string) bool {
+			switch {
+			case r.SimulatedOnly:
+				return w == "simulated"
+			case r.Variant:
+				return w == "variant"
+			}
+			return w == "mode"
+		}},
+	},
+	has: func(r *WhatIfRow, word string) bool { return strings.Contains(strings.ToLower(r.Name), word) },
+}
+
 // edit is the filter of the pane that has the keys, to be typed.
 func (l *live) edit() *filterEdit {
+	if l.focus == paneWhatIf {
+		return &filterEdit{about: "modes", text: l.whatIf.filter.text, words: whatIfLanguage.help(), set: func(f *frame, text string) error {
+			parsed, err := whatIfLanguage.parse(text)
+			if err == nil {
+				l.whatIf.filter = parsed
+				l.whatIf.follow(f)
+			}
+			return err
+		}}
+	}
 	if l.focus == paneRuns {
 		return &filterEdit{about: "runs", text: l.runs.filter.text, words: runLanguage.help(), set: func(f *frame, text string) error {
 			parsed, err := runLanguage.parse(text)
@@ -80,13 +109,13 @@ func (l *live) edit() *filterEdit {
 
 // back drops the marks, or else the filters, and answers whether there were any.
 func (l *live) back() bool {
-	b, r := &l.buckets, &l.runs
+	b, r, w := &l.buckets, &l.runs, &l.whatIf
 	switch {
 	case b.any || r.any:
 		b.drop()
 		r.drop()
-	case !b.filter.empty() || !r.filter.empty():
-		b.filter, r.filter = filter[bucketRow]{}, filter[probe.Run]{}
+	case !b.filter.empty() || !r.filter.empty() || !w.filter.empty():
+		b.filter, r.filter, w.filter = filter[bucketRow]{}, filter[probe.Run]{}, filter[WhatIfRow]{}
 	default:
 		return false
 	}
@@ -116,6 +145,10 @@ func (l *live) copy(f *frame) wish {
 			fmt.Sprintf("%d us", r.DurationUS()),
 		}
 		return wish{copy: strings.Join(fields, "\t"), tell: fmt.Sprintf("run %d is copied", r.Seq)}
+	}
+	if p := &l.whatIf; l.focus == paneWhatIf && p.any && p.cursor >= 0 {
+		r := p.rows[p.cursor]
+		return wish{copy: r.copyText(f), tell: strings.TrimSuffix(r.what(f), ",") + " is copied"}
 	}
 	return wish{tell: f.say("no row is marked: {up} and {down} mark one, {copy} copies it")}
 }

@@ -11,12 +11,15 @@ import (
 )
 
 // sessionsScreen has a lane for each session: what it does and holds, its runs
-// over time, and which sessions got what it had.
+// over time, and which sessions got what it had. Below, where there is room, is
+// what one of them holds, by size, and its last runs.
 type sessionsScreen struct {
 	scroll
-	zoom int
-	rows []sessionRow
-	seen *engine.State
+	zoom   int
+	rows   []sessionRow
+	moment probe.Cursor
+	held   []holding // of the detailed one
+	seen   *engine.State
 }
 
 func newSessionsScreen() *sessionsScreen {
@@ -32,7 +35,7 @@ type sessionRow struct {
 
 func (s *sessionsScreen) follow(f *frame) {
 	if begunAnew(s.seen, f.st) {
-		s.scroll = scroll{cursor: -1}
+		s.scroll, s.moment = scroll{cursor: -1}, probe.Cursor{}
 	}
 	s.seen = f.st
 	s.rows = s.rows[:0]
@@ -47,6 +50,15 @@ func (s *sessionsScreen) follow(f *frame) {
 		s.rows = append(s.rows, r)
 	}
 	s.cursor = min(s.cursor, len(s.rows)-1)
+	s.detail(f)
+}
+
+// detail lists what the detailed session holds.
+func (s *sessionsScreen) detail(f *frame) {
+	s.held = s.held[:0]
+	if h := &f.st.History; len(s.rows) > 0 && h.End() > h.First() {
+		s.held = holdingsOf(s.moment.Seek(h, f.st.Seq).Buffers, int32(s.detailed().index), s.held)
+	}
 }
 
 func (s *sessionsScreen) work(*frame) (changed, more bool) { return false, false }
@@ -54,7 +66,9 @@ func (s *sessionsScreen) work(*frame) (changed, more bool) { return false, false
 func (s *sessionsScreen) press(a action, f *frame, kind layoutKind, w, h int) (bool, wish) {
 	switch a {
 	case moveUp, moveDown, pageUp, pageDown, toTop, toBottom:
-		s.move(a, len(s.rows), max(tablePage(rect{0, 0, w, h}, kind > layoutCompact)/s.height(kind, h), 1))
+		each, lanes := s.split(kind, h)
+		s.move(a, len(s.rows), max(tablePage(rect{0, 0, w, lanes}, kind > layoutCompact)/each, 1))
+		s.detail(f)
 	case zoomIn:
 		s.zoom = max(s.zoom-1, 0)
 	case zoomOut:
@@ -88,6 +102,7 @@ func (s *sessionsScreen) press(a action, f *frame, kind layoutKind, w, h int) (b
 			return false, wish{}
 		}
 		s.scroll = scroll{cursor: -1}
+		s.detail(f)
 	default:
 		return false, wish{}
 	}
@@ -101,7 +116,7 @@ func (s *sessionsScreen) height(kind layoutKind, h int) int {
 	switch n := max(len(s.rows), 1); {
 	case kind <= layoutCompact:
 		return 1
-	case n*4 <= room:
+	case n*4+detailRows <= room || n*4 <= room && n*3+detailRows > room: // an empty row is worth less than the detail
 		return 4
 	case n*3 <= room:
 		return 3
@@ -168,19 +183,26 @@ var sessionColumns = []column[*sessionRow]{
 	{title: "workload", width: 12, left: true, rank: 10, grow: 20, text: func(_ *frame, r *sessionRow) (string, style) { return r.Workload, faint }},
 }
 
-// title says who shares what, in w columns.
+// title says who shares what, in so many words as w columns have room for.
 func (s *sessionsScreen) title(f *frame, w int) string {
-	title := "Sessions, scope " + f.st.Sharing.Scope.String()
-	if w >= fullW {
-		title += ": " + f.st.Sharing.Scope.Explain()
+	scope := "Sessions, scope " + f.st.Sharing.Scope.String()
+	before, after := "", ""
+	if f.st.Hazards > 0 {
+		before = "! hazards: " + units.Count(f.st.Hazards) + ". "
+	}
+	if len(s.rows) > 0 && !slices.ContainsFunc(s.rows, func(r sessionRow) bool { return r.Books.Life != probe.Gone }) {
+		if held := f.st.Total.Held(); held > 0 {
+			return before + scope + ": all are released, " + f.bytes(held) + " stay in its cache"
+		}
+		return before + scope + ": all are released, nothing is held"
 	}
 	if f.st.Capture {
-		title += "; runs are captured"
+		after = "; runs are captured"
 	}
-	if f.st.Hazards > 0 {
-		title = "! hazards: " + units.Count(f.st.Hazards) + ". " + title
+	if long := before + scope + ": " + f.st.Sharing.Scope.Explain() + after; textWidth(long) <= w {
+		return long
 	}
-	return title
+	return before + scope + after
 }
 
 func (s *sessionsScreen) draw(v view, f *frame, kind layoutKind) {
@@ -189,11 +211,17 @@ func (s *sessionsScreen) draw(v view, f *frame, kind layoutKind) {
 		return
 	}
 	framed := kind > layoutCompact
-	right := ""
+	right, room := "", v.w-titleEdges
 	if framed {
 		right = "W start, P hold, R release"
+		room -= textWidth(right) + titleGap
 	}
-	in := pane(v, f, s.title(f, v.w), right, framed, true)
+	each, lanes := s.split(kind, v.h)
+	if lanes < v.h {
+		s.drawDetail(v.sub(0, lanes, v.w, v.h-lanes), f)
+		v = v.sub(0, 0, v.w, lanes)
+	}
+	in := pane(v, f, s.title(f, room), right, framed, true)
 	if in.empty() {
 		return
 	}
@@ -209,7 +237,6 @@ func (s *sessionsScreen) draw(v view, f *frame, kind layoutKind) {
 	table := in.sub(0, 0, in.w-arrows, in.h)
 	cols := fitColumns(sessionColumns, table.w)
 	drawTitles(table.row(0), cols)
-	each := s.height(kind, v.h)
 	page := max(body.h/each, 1)
 	first := s.first(len(s.rows), page)
 	shown := s.rows[first:min(first+page, len(s.rows))]
@@ -321,6 +348,13 @@ func drawSessionBar(v view, f *frame, r *sessionRow) {
 		v.right(v.w-1, 0, legend, faint)
 	}
 }
+
+// What pane has around a title: the corners, blanks and the sign of focus, and
+// what it wants between the title and a text at the right.
+const (
+	titleEdges = 5
+	titleGap   = 3
+)
 
 // arrowsWidth is the room for arrows between lanes: an arrow takes two columns.
 const arrowsWidth = 12

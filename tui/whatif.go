@@ -30,6 +30,8 @@ type WhatIf struct {
 	// not known yet.
 	BestKeys int64
 	BestOf   int
+	// Plan is what an offline plan of everything holds, 0 where none is known.
+	Plan int64
 }
 
 // WhatIfRow is a mode, a variant of the one in force, or an allocator that can
@@ -49,9 +51,10 @@ type WhatIfRow struct {
 // whatIfPane is the list of them; enter makes one the real one.
 type whatIfPane struct {
 	scroll
-	at   string // id of the marked row
-	any  bool
-	rows []WhatIfRow
+	at     string // id of the marked row
+	any    bool
+	rows   []WhatIfRow
+	filter filter[WhatIfRow]
 	// there tells that there is such a pane: not for a past moment, which it
 	// says nothing of.
 	there bool
@@ -69,7 +72,7 @@ func (r *WhatIfRow) id() string {
 func (p *whatIfPane) follow(f *frame) {
 	p.rows, p.there = nil, f.whatIf != nil && !f.past()
 	if p.there {
-		p.rows = whatIfOrder(f)
+		p.rows = slices.DeleteFunc(whatIfOrder(f), func(r WhatIfRow) bool { return !p.filter.holds(&r) })
 	}
 	p.cursor = -1
 	if p.any {
@@ -216,11 +219,15 @@ func (p *whatIfPane) draw(v view, f *frame, framed, focus bool) {
 	if !p.there {
 		return
 	}
-	in := pane(v, f, whatIfTitle, p.aside(f), framed, focus)
+	title := whatIfTitle
+	if !p.filter.empty() {
+		title += ": " + p.filter.text
+	}
+	in := pane(v, f, title, p.aside(f), framed, focus)
 	if in.empty() {
 		return
 	}
-	if why := emptyWhatIf(f); why != "" {
+	if why := p.nothing(f); why != "" {
 		drawEmpty(in, why)
 		return
 	}
@@ -280,8 +287,20 @@ func (p *whatIfPane) note(f *frame) string {
 	return text
 }
 
-// emptyWhatIf says why there is nothing to show; empty where there is.
-func emptyWhatIf(f *frame) string {
+// copyText is the row as a line of text, columns apart by tabs, bytes exact.
+func (r *WhatIfRow) copyText(f *frame) string {
+	fields := []string{strings.TrimSuffix(r.what(f), ","), "simulated"}
+	if r.Runs > 0 || r.SimulatedOnly {
+		fields = append(fields, fmt.Sprintf("peak %d", r.Peak), fmt.Sprintf("average %d", r.Average), fmt.Sprintf("%.2f new/run", r.NewPerRun))
+		if f.whatIf.Prices != "" && r.RunUS >= 0 {
+			fields = append(fields, fmt.Sprintf("%.0f us/run predicted", r.RunUS))
+		}
+	}
+	return strings.Join(fields, "\t")
+}
+
+// nothing says why there is nothing to show; empty where there is.
+func (p *whatIfPane) nothing(f *frame) string {
 	switch w := f.whatIf; {
 	case slices.ContainsFunc(f.st.Sessions, func(s engine.Session) bool { return s.Lane > 0 }):
 		return "nothing: what if follows one workload, and others were started beside it"
@@ -289,6 +308,8 @@ func emptyWhatIf(f *frame) string {
 		return "nothing, because it could not keep up while the models were loaded"
 	case len(w.Rows) == 0:
 		return "nothing yet, because no request was played"
+	case len(p.rows) == 0:
+		return f.say("nothing, because no mode is as the filter wants it; {back} drops it")
 	}
 	return ""
 }

@@ -55,6 +55,8 @@ func TestWhatIfGoldens(t *testing.T) {
 	}{
 		{"whatif-80x24", 80, 24, whatIfFixture(), Options{}, nil},
 		{"whatif-focus-80x24", 80, 24, whatIfFixture(), Options{}, []string{"tab", "down", "down"}},
+		{"whatif-filter-80x24", 80, 24, whatIfFixture(), Options{}, []string{"tab", "/", "kind:mode", " ", "peak<3GiB", "enter", "down"}},
+		{"whatif-none-80x24", 80, 24, whatIfFixture(), Options{}, []string{"tab", "/", "zebra", "enter"}},
 		{"whatif-runs-80x24", 80, 24, whatIfFixture(), Options{}, []string{"tab", "tab"}},
 		{"whatif-empty-80x24", 80, 24, &WhatIf{}, Options{}, nil},
 		{"whatif-ascii-80x24", 80, 24, noPrices, Options{ASCII: true}, nil},

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"bucketscope/internal/cost"
 	"bucketscope/internal/device"
@@ -30,7 +31,8 @@ func (a *app) calibrateCommand() *cobra.Command {
 		Short: "Measure what buffers cost on a device, so that run latency can be predicted",
 		Long: `calibrate measures on an adapter, by size of buffer, what it costs to create one,
 write it first, clear it, dispatch on it again and give it up; what a submission,
-a wait and a compute pass cost; and, where the driver tells, how much device
+a wait and a compute pass cost; how much faster clears are of what was written of
+late; and, where the driver tells, how much device
 memory buffers of each size really take. The file that it writes is found by run,
 tune, results and the screen, which predict run latency from it.`,
 		Example: `  bucketscope calibrate --device webgpu
@@ -41,7 +43,7 @@ tune, results and the screen, which predict run latency from it.`,
 			if rounds < 1 || maxSize < 1<<10 {
 				return usagef("--rounds %d, --max-size %d: want at least 1, and 1024", rounds, maxSize)
 			}
-			return a.calibrate(cmd.Context(), where, out, rounds, maxSize)
+			return a.calibrate(cmd.Context(), commandOf(cmd), where, out, rounds, maxSize)
 		},
 	}
 	p := cmd.Flags()
@@ -53,7 +55,7 @@ tune, results and the screen, which predict run latency from it.`,
 	return cmd
 }
 
-func (a *app) calibrate(ctx context.Context, where, out string, rounds int, maxSize int64) (err error) {
+func (a *app) calibrate(ctx context.Context, command, where, out string, rounds int, maxSize int64) (err error) {
 	dev, _, err := a.open(&playFlags{device: where})
 	if err != nil {
 		return err
@@ -70,7 +72,7 @@ func (a *app) calibrate(ctx context.Context, where, out string, rounds int, maxS
 	reader := driver.Open(info)
 	defer reader.Close()
 	o := cost.Options{
-		Rounds: rounds, MaxSize: maxSize, Driver: driverOf(info), Now: time.Now(),
+		Rounds: rounds, MaxSize: maxSize, Driver: driverOf(info), Now: time.Now(), Command: command,
 		Read: func() cost.Reading {
 			r := reader.Read()
 			return cost.Reading{Bytes: r.Bytes, OK: r.OK, Source: r.Source, Reason: r.Reason}
@@ -97,6 +99,23 @@ func (a *app) calibrate(ctx context.Context, where, out string, rounds int, maxS
 		return err
 	}
 	return a.printCalibration(c, out)
+}
+
+// commandOf is a command as a person would give it again: with the flags that
+// were, and files by their names alone.
+func commandOf(cmd *cobra.Command) string {
+	words := []string{cmd.CommandPath()}
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		value := f.Value.String()
+		if list, ok := f.Value.(pflag.SliceValue); ok {
+			value = strings.Join(list.GetSlice(), ",")
+		}
+		if filepath.IsAbs(value) {
+			value = filepath.Base(value)
+		}
+		words = append(words, "--"+f.Name, value)
+	})
+	return strings.Join(words, " ")
 }
 
 // driverOf is what the system says of a device's driver; empty where it does
@@ -169,6 +188,7 @@ func (a *app) printCalibration(c *cost.Calibration, path string) error {
 		}
 	}
 	fmt.Fprintf(&b, "\nWarm is both, create and first write, where as much memory was given up just before.\n")
+	printNear(&b, c)
 	if c.NoRounding != "" {
 		fmt.Fprintf(&b, "\nWhat buffers take of the device's memory is not known: %s\n", c.NoRounding)
 	} else {
@@ -179,25 +199,31 @@ func (a *app) printCalibration(c *cost.Calibration, path string) error {
 	return err
 }
 
-// roundsFrom is how much more memory than asked for a size must take to be
-// told: less is what the driver's reading is coarse by.
-const roundsFrom = 1.05
+// printNear tells what a device's cache does for clears.
+func printNear(b *bytes.Buffer, c *cost.Calibration) {
+	if len(c.Near) == 0 {
+		return
+	}
+	fmt.Fprintf(b, "\nClearing a MiB, of a set that is cleared again and again:\n\n")
+	tw := tabwriter.NewWriter(b, 0, 0, 2, ' ', tabwriter.AlignRight)
+	for _, n := range c.Near {
+		fmt.Fprintf(tw, "%s\t%s\t\n", units.Bytes(n.SetBytes, false), micro(n.MiBUS))
+	}
+	_ = tw.Flush() // into memory
+}
 
 // printRounding names the sizes that take more memory than was asked for.
 func printRounding(b *bytes.Buffer, c *cost.Calibration) {
 	fmt.Fprintf(b, "\nSizes that take over 5 %% more device memory than asked for, of %d measured (%s):\n\n", len(c.Rounding), c.RoundingSource)
-	tw := tabwriter.NewWriter(b, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(tw, "size\ttakes\tx\tbuffers\t")
-	any := false
-	for _, r := range c.Rounding {
-		if ratio := float64(r.Cost) / float64(r.Bytes); ratio >= roundsFrom {
-			any = true
-			fmt.Fprintf(tw, "%s\t%s\t%.2f\t%d\t\n", units.Bytes(r.Bytes, false), units.Bytes(r.Cost, false), ratio, r.Buffers)
-		}
-	}
-	if !any {
+	rounded := c.Rounded()
+	if len(rounded) == 0 {
 		fmt.Fprintln(b, "none")
 		return
+	}
+	tw := tabwriter.NewWriter(b, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(tw, "size\ttakes\tx\tbuffers\t")
+	for _, r := range rounded {
+		fmt.Fprintf(tw, "%s\t%s\t%.2f\t%d\t\n", units.Bytes(r.Bytes, false), units.Bytes(r.Cost, false), float64(r.Cost)/float64(r.Bytes), r.Buffers)
 	}
 	_ = tw.Flush() // into memory
 }

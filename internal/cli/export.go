@@ -42,6 +42,7 @@ var exportFormats = []exportFormat{
 	{name: "svg", document: plain(export.SVG)},
 	{name: "png", binary: true, document: plain(export.PNG)},
 	{name: "html", document: plain(export.HTML)},
+	{name: castFormat, events: func(w io.Writer, s *snapshots.Snapshot) error { return defaultCast.write(w, s) }},
 }
 
 // ortCSV names the format of two files.
@@ -49,6 +50,8 @@ const ortCSV = "ort-csv"
 
 func (a *app) exportCommand() *cobra.Command {
 	var format, out string
+	shot := defaultCast
+	var size string
 	var names []string
 	for _, f := range exportFormats {
 		names = append(names, f.name)
@@ -68,23 +71,40 @@ func (a *app) exportCommand() *cobra.Command {
   prometheus  metrics in Prometheus's text format
   svg, png    plots of peak, average and creates per run, and of keys
   html        a page with interactive graphs, one file, no network
+  asciicast   the Live screen as it would have looked, for 'asciinema play'
 
 benchstat, svg, png and html take a run document (run --json), too; the others
 need every event, and so a snapshot (run --snapshot).`,
 		Example: `  bucketscope export phi3.snapshot --format chrome -o trace.json
   bucketscope export phi3.snapshot --format pprof -o phi3.pb.gz && go tool pprof -top phi3.pb.gz
-  bucketscope export figures.json --format html -o report.html`,
+  bucketscope export figures.json --format html -o report.html
+  bucketscope export phi3.snapshot --format asciicast --size 120x36 --length 30s -o phi3.cast`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
 				return usagef("export wants one file, a snapshot or a run document; got %d", len(args))
 			}
 			return nil
 		},
-		RunE: func(_ *cobra.Command, args []string) error { return a.export(args[0], format, out, names) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if format != castFormat {
+				for _, name := range []string{"size", "length"} {
+					if cmd.Flags().Changed(name) {
+						return usagef("--%s is of --format %s", name, castFormat)
+					}
+				}
+				return a.export(args[0], format, out, names)
+			}
+			if err := shot.sized(size); err != nil {
+				return err
+			}
+			return a.exportCast(cmd.Context(), args[0], out, shot)
+		},
 	}
 	p := cmd.Flags()
 	p.StringVarP(&format, "format", "f", "", "`format` to write: "+strings.Join(names, ", "))
 	p.StringVarP(&out, "output", "o", "-", "`file` to write to, - for standard output")
+	p.StringVar(&size, "size", fmt.Sprintf("%dx%d", shot.cols, shot.rows), "asciicast: `columns` and rows of the terminal")
+	p.DurationVar(&shot.length, "length", 0, "asciicast: how long it plays; 0 for as long as the recording took, but from 10 s to 60 s")
 	completeFlag(cmd, "format", names...)
 	return cmd
 }

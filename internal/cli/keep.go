@@ -49,6 +49,7 @@ var formatText = map[string]struct{ what, ext string }{
 	"svg":        {"plots of peak, average, creates and keys", ".svg"},
 	"png":        {"the same plots as pixels", ".png"},
 	"html":       {"a page with interactive graphs, one file, no network", ".html"},
+	castFormat:   {"this screen as it looked, for 'asciinema play'", ".cast"},
 }
 
 // formats are the exports that the screen offers.

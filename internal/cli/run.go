@@ -59,6 +59,7 @@ and destroys, and, on a device where time means something, latency.`,
 	cmd.Flags().StringVar(&o.json, "json", "", "write the figures as JSON to a `file` (- for standard output, instead of the table)")
 	addSnapshotFlag(cmd, &o.snapshot)
 	cmd.Flags().IntVarP(&repeat, "repeat", "n", 1, "play the workload's runs so many `times`, with the models loaded once")
+	cmd.Flags().BoolVar(&o.memory, "driver-peak", false, "ask the driver at submissions how much is held, for its peak beside the ledger's; takes time in runs")
 	cmd.Flags().BoolVar(&o.si, "si", false, "units of 1000 (GB) instead of 1024 (GiB)")
 	return cmd
 }
@@ -68,6 +69,7 @@ type runOutput struct {
 	json, snapshot string
 	metrics        string // address
 	si             bool
+	memory         bool // driver's peak
 }
 
 func (a *app) run(ctx context.Context, f *playFlags, o runOutput, repeat int) (err error) {
@@ -106,7 +108,7 @@ func (a *app) run(ctx context.Context, f *playFlags, o runOutput, repeat int) (e
 		doc.Concurrency = concurrency(traces, &f.sessions)
 	}
 	var read func() engine.Reading
-	if o.snapshot != "" || o.metrics != "" {
+	if o.snapshot != "" || o.metrics != "" || o.memory {
 		reader := driver.Open(dev.Info())
 		defer reader.Close()
 		read = func() engine.Reading { return reading(reader) }
@@ -128,7 +130,12 @@ func (a *app) run(ctx context.Context, f *playFlags, o runOutput, repeat int) (e
 	plays := len(configs) * len(sharings)
 	for i := range plays {
 		cfg, sharing := configs[i/len(sharings)], sharings[i%len(sharings)]
-		res, err := engine.ProfileAll(ctx, traces, dev, engine.Options{
+		on, meter := dev, (*engine.Meter)(nil)
+		if o.memory {
+			meter = engine.NewMeter(dev, read)
+			on = meter
+		}
+		res, err := engine.ProfileAll(ctx, traces, on, engine.Options{
 			Config: cfg, Weights: weights, Repeat: repeat, Record: o.snapshot != "", Read: read, Watch: g.watch,
 			Sharing: sharing, Capture: f.sessions.capture, Seed: f.sessions.seed, Parallel: f.sessions.turns == turnsParallel, WholeRuns: f.sessions.turns == turnsRuns,
 			Progress: func(done, total int64) {
@@ -141,6 +148,10 @@ func (a *app) run(ctx context.Context, f *playFlags, o runOutput, repeat int) (e
 			return fmt.Errorf("%s under %s: %w", doc.Workload.Name, cfg[cachemodes.Storage].Mode, err)
 		}
 		doc.Results = append(doc.Results, result(dev.Info(), res, sharing, f.sessions.capture))
+		if meter != nil {
+			full := meter.Filled()
+			doc.Results[i].Memory = &snapshots.DeviceMemory{MadeBytes: full.Made, DriverBytes: full.Driver, Source: full.Source, NoDriver: full.Reason}
+		}
 		if prices != nil && f.sessions.turns != turnsParallel {
 			if err := predict(ctx, traces, engine.Options{
 				Config: cfg, Weights: weights, Repeat: repeat, Sharing: sharing, Capture: f.sessions.capture, Seed: f.sessions.seed,
@@ -319,6 +330,7 @@ func (a *app) printRun(d *snapshots.RunDocument, si bool) error {
 			return err
 		}
 	}
+	printMemory(&b, d, size)
 	printHazards(&b, d, size)
 	fmt.Fprintf(&b, "\nPeak, avg and floor are of held bytes: weights, storage, uniform (%s) and query resolve buffers.\n"+
 		"Hits to destroys are of storage buffers without weights; --json has every usage, run and reason.\n", d.Results[0].UniformMode)
@@ -329,11 +341,12 @@ func (a *app) printRun(d *snapshots.RunDocument, si bool) error {
 	return err
 }
 
-// printSessions prints the books of each session, and what stays of it.
+// printSessions prints the books of each session, and what stays of it; and how
+// fast they were played, to compare one goroutine with several.
 func printSessions(b *bytes.Buffer, d *snapshots.RunDocument, size func(int64) string) error {
 	tw := tabwriter.NewWriter(b, 0, 0, 2, ' ', tabwriter.AlignRight)
 	waits := d.Concurrency != nil && d.Concurrency.Seed == nil
-	fmt.Fprintln(tw, "\nmode\tkept between runs, at most\tstays after the last release\t  scope")
+	fmt.Fprintln(tw, "\nmode\tkept between runs, at most\tstays after the last release\tevents/s\t  scope")
 	for i := range d.Results {
 		r := &d.Results[i]
 		scope, err := cachemodes.LookupScope(r.Scope)
@@ -344,7 +357,8 @@ func printSessions(b *bytes.Buffer, d *snapshots.RunDocument, size func(int64) s
 		if !slices.ContainsFunc(r.Sessions, func(s snapshots.SessionEntry) bool { return s.State != probe.Gone.String() }) {
 			stays = size(r.Totals.EndHeldBytes)
 		}
-		fmt.Fprintf(tw, "%s\t%s\t%s\t  %s\n", r.Label(), optional(r.Totals.PeakKeptBytes, size), stays, scope.Explain())
+		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t  %s\n",
+			r.Label(), optional(r.Totals.PeakKeptBytes, size), stays, units.Count(int64(r.EventsPerSecond)), scope.Explain())
 	}
 	fmt.Fprint(tw, "\nmode\tsession\tworkload\truns\thits\tcreates\tpeak\tkept\tborrowed\tlent\t")
 	if waits {
@@ -364,6 +378,25 @@ func printSessions(b *bytes.Buffer, d *snapshots.RunDocument, size func(int64) s
 		}
 	}
 	return tw.Flush()
+}
+
+// printMemory prints how full the device got, where that was asked for.
+func printMemory(b *bytes.Buffer, d *snapshots.RunDocument, size func(int64) string) {
+	if d.Results[0].Memory == nil {
+		return
+	}
+	tw := tabwriter.NewWriter(b, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(tw, "\nmode\tmade on the device, at most\tby the driver\tx made\t  who says so")
+	for i := range d.Results {
+		r := &d.Results[i]
+		m := r.Memory
+		if m.Source == "" {
+			fmt.Fprintf(tw, "%s\t%s\t–\t–\t  %s\n", r.Label(), size(m.MadeBytes), m.NoDriver)
+			continue
+		}
+		fmt.Fprintf(tw, "%s\t%s\t%s\t%.3f\t  %s\n", r.Label(), size(m.MadeBytes), size(m.DriverBytes), ratio(m.DriverBytes, m.MadeBytes), m.Source)
+	}
+	_ = tw.Flush() // into memory
 }
 
 // printedHazards is how many hazards are told of each kind of figures.

@@ -3,6 +3,7 @@ package cli
 import (
 	"sync"
 
+	"bucketscope/internal/cost"
 	"bucketscope/internal/device"
 	"bucketscope/internal/lab"
 	"bucketscope/tui"
@@ -16,7 +17,7 @@ func whatIf(calibration string, info device.Info) (*lab.WhatIf, func() *tui.What
 	if err != nil {
 		return nil, nil, err
 	}
-	w := lab.NewWhatIf(lab.WhatIfOptions{Prices: prices, Crowded: info.Type == device.CPU})
+	w := lab.NewWhatIf(whatIfOptions(prices, info))
 	var mu sync.Mutex
 	var last *lab.WhatIfState
 	var shown *tui.WhatIf
@@ -30,11 +31,16 @@ func whatIf(calibration string, info device.Info) (*lab.WhatIf, func() *tui.What
 	}, nil
 }
 
+// whatIfOptions are those for a device.
+func whatIfOptions(prices *cost.Calibration, info device.Info) lab.WhatIfOptions {
+	return lab.WhatIfOptions{Prices: prices, Crowded: info.Type == device.CPU}
+}
+
 // whatIfShown is a state for the screen.
 func whatIfShown(st *lab.WhatIfState, why string) *tui.WhatIf {
 	out := &tui.WhatIf{Followed: st.Followed, Skipped: st.Skipped, Behind: st.Behind, Lost: st.Lost, Prices: st.Prices, NoPrices: why}
 	if y := st.Yardsticks; y != nil {
-		out.BestKeys, out.BestOf = y.BestKeys, y.BestOf
+		out.BestKeys, out.BestOf, out.Plan = y.BestKeys, y.BestOf, y.Plan
 	}
 	for i := range st.Rows {
 		r := &st.Rows[i]

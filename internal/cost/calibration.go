@@ -29,8 +29,9 @@ type Calibration struct {
 	Format  string  `json:"format"`
 	Version int     `json:"version"`
 	Adapter Adapter `json:"adapter"`
-	// Made is when, as RFC 3339 has it.
-	Made string `json:"made"`
+	// Made is when, as RFC 3339 has it; Command by which command.
+	Made    string `json:"made"`
+	Command string `json:"command,omitempty"`
 	// SubmitUS is a submission, WaitUS waiting for an idle device and PassUS
 	// beginning and ending a compute pass: once each, whatever is in it.
 	SubmitUS float64 `json:"submit_us"`
@@ -40,6 +41,10 @@ type Calibration struct {
 	// does: uniform, query resolve, staging and all others. Sizes ascend.
 	Storage []Price `json:"storage"`
 	Uniform []Price `json:"uniform"`
+	// Near is how fast clears are by how much they go through again and again:
+	// a cache of the device has what was written of late. Sets ascend; empty
+	// where it was not measured.
+	Near []Near `json:"near,omitempty"`
 	// Rounding is what buffers cost in device memory, by size, ascending; empty
 	// where the driver could not say, and NoRounding then tells why.
 	Rounding       []Block `json:"rounding"`
@@ -95,9 +100,18 @@ type Price struct {
 	WarmWrite    Work    `json:"warm_write"`
 	Clear        Work    `json:"clear"`
 	Reuse        Work    `json:"reuse"`
+	// SetBytes is what the clears of a sample went through.
+	SetBytes int64 `json:"set_bytes,omitempty"`
 	// Spread is by how much rounds differed: the highest sum of all, less the
 	// lowest, as a share of the median.
 	Spread float64 `json:"spread"`
+}
+
+// Near is clearing a set of so many bytes over and over.
+type Near struct {
+	SetBytes int64 `json:"set_bytes"`
+	// MiBUS is what the device takes for each MiB.
+	MiBUS float64 `json:"mib_us"`
 }
 
 // Work is a command: recording and submitting it, and doing it.
@@ -191,6 +205,13 @@ func (c *Calibration) validate() error {
 		}
 	}
 	last := int64(0)
+	for _, n := range c.Near {
+		if n.SetBytes <= last || !sane(n.MiBUS) {
+			return fmt.Errorf("the clears of a set of %d bytes make no sense", n.SetBytes)
+		}
+		last = n.SetBytes
+	}
+	last = 0
 	for _, b := range c.Rounding {
 		if b.Bytes <= last || b.Cost < 0 || b.Buffers < 1 {
 			return fmt.Errorf("the rounding at %d bytes makes no sense", b.Bytes)
@@ -208,6 +229,21 @@ func sane(us ...float64) bool {
 		}
 	}
 	return true
+}
+
+// roundsFrom is how much more memory than asked for a size must take to be
+// told: less is what the driver's reading is coarse by.
+const roundsFrom = 1.05
+
+// Rounded are the sizes that take over 5 % more device memory than was asked for.
+func (c *Calibration) Rounded() []Block {
+	var out []Block
+	for _, b := range c.Rounding {
+		if float64(b.Cost) >= roundsFrom*float64(b.Bytes) {
+			out = append(out, b)
+		}
+	}
+	return out
 }
 
 // of is the list that prices buffers of a usage.
@@ -255,7 +291,32 @@ func (p Price) blend(q Price, share float64, size int64) Price {
 	return Price{
 		Bytes: size, CreateUS: mix(p.CreateUS, q.CreateUS), DestroyUS: mix(p.DestroyUS, q.DestroyUS),
 		Write: work(p.Write, q.Write), WarmCreateUS: mix(p.WarmCreateUS, q.WarmCreateUS), WarmWrite: work(p.WarmWrite, q.WarmWrite), Clear: work(p.Clear, q.Clear), Reuse: work(p.Reuse, q.Reuse), Spread: mix(p.Spread, q.Spread),
+		SetBytes: int64(mix(float64(p.SetBytes), float64(q.SetBytes))),
 	}
+}
+
+// clearUS is what the device takes to clear a buffer of a price, where a set of
+// so many bytes was written since its last write, itself included.
+func (c *Calibration) clearUS(p *Price, set int64) float64 {
+	if len(c.Near) == 0 || p.SetBytes == 0 {
+		return p.Clear.DeviceUS
+	}
+	return max(0, p.Clear.DeviceUS+float64(p.Bytes)/(1<<20)*(c.near(set)-c.near(p.SetBytes)))
+}
+
+// near is what the device takes to clear a MiB of a set, on the line between the
+// measured ones.
+func (c *Calibration) near(set int64) float64 {
+	i := sort.Search(len(c.Near), func(i int) bool { return c.Near[i].SetBytes >= set })
+	switch {
+	case i == 0:
+		return c.Near[0].MiBUS
+	case i == len(c.Near):
+		return c.Near[i-1].MiBUS
+	}
+	a, b := c.Near[i-1], c.Near[i]
+	share := float64(set-a.SetBytes) / float64(b.SetBytes-a.SetBytes)
+	return a.MiBUS + share*(b.MiBUS-a.MiBUS)
 }
 
 // Miss is what a storage buffer costs that is created where another one was

@@ -16,7 +16,9 @@ type Clock struct {
 	program, device float64
 	recordings      []recording // by device.Recording
 	// warm is the bytes given up of late, which the driver still has.
-	warm    int64
+	warm int64
+	// written is how many bytes were ever written.
+	written int64
 	buffers []slot // by device.ID
 	known   [cachemodes.NumUsages]map[int64]*priced
 }
@@ -45,7 +47,8 @@ type priced struct {
 // slot is a buffer; its price is nil where there is none.
 type slot struct {
 	*priced
-	warm bool // its memory was given up just before it was made
+	warm bool  // its memory was given up just before it was made
+	at   int64 // Clock.written after its last write
 }
 
 // NewClock begins at 0.
@@ -73,7 +76,7 @@ func (k *Clock) Create(id device.ID, size int64, u cachemodes.Usage) error {
 		p = &priced{k.c.Price(u, size), shaderWrites(u)}
 		k.known[u][size] = p
 	}
-	s := slot{p, k.warm >= size}
+	s := slot{priced: p, warm: k.warm >= size}
 	if s.warm {
 		k.warm -= size
 		k.program += p.WarmCreateUS
@@ -86,17 +89,21 @@ func (k *Clock) Create(id device.ID, size int64, u cachemodes.Usage) error {
 
 // Use counts recording a write.
 func (k *Clock) Use(r device.Recording, id device.ID, recycled bool) error {
-	p := k.buffers[id]
+	p := &k.buffers[id]
 	if p.priced == nil {
 		panic(fmt.Sprintf("cost: Use(%d): expected a buffer that Create made", id))
 	}
-	w := &p.Clear
+	w := p.Clear
 	switch {
-	case !recycled && p.warm:
-		w = &p.WarmWrite
-	case !recycled:
-		w = &p.Write
+	case recycled:
+		w.DeviceUS = k.c.clearUS(&p.Price, k.written-p.at+p.Bytes)
+	case p.warm:
+		w = p.WarmWrite
+	default:
+		w = p.Write
 	}
+	k.written += p.Bytes
+	p.at = k.written
 	rec := k.at(r)
 	if dispatch := p.shader && !recycled; dispatch && !rec.inPass {
 		rec.inPass = true

@@ -105,6 +105,56 @@ func TestClock(t *testing.T) {
 	}
 }
 
+// TestClockNear: a clear is as fast as those of the set that was written since
+// the buffer's last write.
+func TestClockNear(t *testing.T) {
+	const mib = 1 << 20
+	c := tariff()
+	c.Storage = []Price{{Bytes: mib, Clear: Work{0, 100}, SetBytes: 4 * mib}, {Bytes: 8 * mib, Clear: Work{0, 1600}, SetBytes: 16 * mib}}
+	c.Near = []Near{{mib, 20}, {4 * mib, 100}, {16 * mib, 200}}
+	c.SubmitUS, c.WaitUS, c.PassUS = 0, 0, 0
+	if err := c.validate(); err != nil {
+		t.Fatal(err)
+	}
+	k := NewClock(c)
+	for id := range device.ID(8) {
+		size := int64(mib)
+		if id == 7 {
+			size = 8 * mib
+		}
+		if err := errors.Join(k.Create(id, size, cachemodes.Storage), k.Use(0, id, false)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(k.Submit(0), k.Wait()); err != nil {
+		t.Fatal(err)
+	}
+	for _, x := range []struct {
+		id   device.ID
+		what string
+		want int64
+	}{
+		{7, "the last one written, of 8 MiB, between the sets of 4 and 16", 1600 - 8*(200-133) + 3}, // 133 and a third a MiB
+		{7, "the same at once", 1600 - 8*(200-133) + 3},
+		{6, "one before it: 17 MiB were written since", 100 + 100},
+		{6, "the same at once: 1 MiB", 100 - 80},
+		{0, "after 30 MiB, beyond the largest set", 100 + 100},
+		{6, "2 MiB, between the sets of 1 and 4", 100 - 53}, // 46 and two thirds
+	} {
+		began := k.NowUS()
+		if err := errors.Join(k.Use(0, x.id, true), k.Submit(0), k.Wait()); err != nil {
+			t.Fatal(err)
+		}
+		if d := k.NowUS() - began; d < x.want-1 || d > x.want+1 {
+			t.Errorf("%s takes %d us, want %d", x.what, d, x.want)
+		}
+	}
+	c.Near = []Near{{4 * mib, 1}, {mib, 1}}
+	if err := c.validate(); err == nil || !strings.Contains(err.Error(), "a set of 1048576 bytes") {
+		t.Errorf("sets that do not ascend: %v", err)
+	}
+}
+
 // TestRead: what was written is read, and what cannot be used is said to be.
 func TestRead(t *testing.T) {
 	var text bytes.Buffer
@@ -246,6 +296,9 @@ func TestMeasure(t *testing.T) {
 		if want := int64(1) << bits.Len64(uint64(r.Bytes-1)); r.Cost != want {
 			t.Errorf("%d bytes are said to take %d, and take %d", r.Bytes, r.Cost, want)
 		}
+	}
+	if len(c.Near) != 9 || c.Near[0].SetBytes != 1<<20 || c.Near[8].SetBytes != 256<<20 || c.Storage[0].SetBytes != 64*256 {
+		t.Errorf("sets %+v, samples of %d bytes", c.Near, c.Storage[0].SetBytes)
 	}
 	if len(c.Rounding) != 17 || c.RoundingSource != "the bench" || c.Adapter.Driver != "v1" || c.Made != "1970-01-01T00:00:00Z" {
 		t.Errorf("%d sizes of %q, %+v", len(c.Rounding), c.RoundingSource, c.Adapter)

@@ -24,6 +24,10 @@ const (
 	// warmBytes is how much is given up and made again to see what a driver
 	// keeps in between.
 	warmBytes = 32 << 20
+	// nearSize are the buffers of a set that is cleared again and again, at least
+	// nearBytes of them together each time.
+	nearSize  = 1 << 20
+	nearBytes = 64 << 20
 	// submits are timed one by one, and as many commands together.
 	submits = 32
 	// roundingBytes is how much is made of a size to see what it costs, in at
@@ -59,8 +63,9 @@ type Options struct {
 	Read func() Reading
 	// Progress, if set, is told how much is done.
 	Progress func(done, total int, what string)
-	// Now is the time that Made says.
-	Now time.Time
+	// Now and Command are what Made and Command say.
+	Now     time.Time
+	Command string
 }
 
 // Measure measures an empty device and leaves it empty. It stops between two
@@ -88,7 +93,7 @@ func Measure(ctx context.Context, dev device.Device, o Options) (*Calibration, e
 		return nil, err
 	}
 	c.Adapter = AdapterOf(info, o.Driver)
-	c.Made = o.Now.UTC().Format(time.RFC3339)
+	c.Made, c.Command = o.Now.UTC().Format(time.RFC3339), o.Command
 	return c, nil
 }
 
@@ -138,7 +143,9 @@ func (m *measurer) all() (*Calibration, error) {
 		points = append(points, &point{usage: cachemodes.Uniform, size: s})
 	}
 	blocks := m.blockSizes()
+	sets := m.sets()
 	m.total = (len(points)+1)*(m.o.Rounds+1) + len(blocks)
+	near := make([][]float64, len(sets))
 	c := &Calibration{Format: Format, Version: Version}
 	var submit, wait, pass []float64
 	// The first round warms device and driver up and is dropped.
@@ -149,6 +156,15 @@ func (m *measurer) all() (*Calibration, error) {
 		}
 		if round > 0 {
 			submit, wait, pass = append(submit, s), append(wait, w), append(pass, p)
+		}
+		speeds, err := m.near(sets, s, w)
+		if err != nil {
+			return nil, err
+		}
+		for i, us := range speeds {
+			if round > 0 {
+				near[i] = append(near[i], us)
+			}
 		}
 		if err := m.tick("round %d of %d", round, m.o.Rounds); err != nil {
 			return nil, err
@@ -174,6 +190,9 @@ func (m *measurer) all() (*Calibration, error) {
 			c.Uniform = append(c.Uniform, at.price())
 		}
 	}
+	for i, set := range sets {
+		c.Near = append(c.Near, Near{set, median(near[i])})
+	}
 	return c, m.rounding(c, blocks)
 }
 
@@ -193,6 +212,7 @@ func (at *point) price() Price {
 	}
 	p := Price{
 		Bytes:        at.size,
+		SetBytes:     at.rounds[0].SetBytes,
 		CreateUS:     of(func(p *Price) float64 { return p.CreateUS }),
 		DestroyUS:    of(func(p *Price) float64 { return p.DestroyUS }),
 		Write:        Work{of(func(p *Price) float64 { return p.Write.ProgramUS }), of(func(p *Price) float64 { return p.Write.DeviceUS })},
@@ -341,6 +361,52 @@ func (m *measurer) base() (submit, wait, pass float64, err error) {
 	return median(sends), median(waits), max(0, mixed-clears-dispatches) / submits, nil
 }
 
+// sets are the sizes of sets that are cleared again and again; none where
+// buffers are to be small.
+func (m *measurer) sets() []int64 {
+	most := int64(batchBytes)
+	if m.o.MaxBytes > 0 {
+		most = min(most, m.o.MaxBytes)
+	}
+	var out []int64
+	for s := int64(nearSize); s <= most && m.most >= nearSize; s *= 2 {
+		out = append(out, s)
+	}
+	return out
+}
+
+// near measures what the device takes to clear a MiB of each set, once.
+func (m *measurer) near(sets []int64, submit, wait float64) ([]float64, error) {
+	var out []float64
+	for _, set := range sets {
+		if err := m.create(int(set/nearSize)-m.live, nearSize, cachemodes.Storage); err != nil {
+			return nil, err
+		}
+		if err := m.use(true); err != nil { // so that all of it was written of late
+			return nil, err
+		}
+		if err := m.settle(); err != nil {
+			return nil, err
+		}
+		times := max(1, int(nearBytes/set))
+		for range times {
+			if err := m.use(true); err != nil {
+				return nil, err
+			}
+		}
+		// The device may begin while the submission is under way.
+		t := time.Now()
+		if err := m.dev.Submit(recorded); err != nil {
+			return nil, err
+		}
+		if err := m.dev.Wait(); err != nil {
+			return nil, err
+		}
+		out = append(out, max(0, since(t)-submit-wait)/float64(times)/(float64(set)/(1<<20)))
+	}
+	return out, m.sweep()
+}
+
 // batch is how many buffers of a size a sample has.
 func (m *measurer) batch(size int64) int {
 	most := int64(batchBytes)
@@ -354,7 +420,7 @@ func (m *measurer) batch(size int64) int {
 func (m *measurer) sample(at *point, submit, wait float64) (Price, error) {
 	n := m.batch(at.size)
 	count := float64(n)
-	p := Price{Bytes: at.size}
+	p := Price{Bytes: at.size, SetBytes: int64(n) * at.size}
 	t := time.Now()
 	if err := m.create(n, at.size, at.usage); err != nil {
 		return p, err

@@ -120,12 +120,13 @@ func (g *graphs) forget(session int32) []cachemodes.DomainID {
 }
 
 // graphStart captures the run that starts, replays what was captured, or does
-// neither. The caller has the lock.
-func (l *lane) graphStart(e *workload.Event) error {
+// neither. The caller has the lock; without it, it calls replay next.
+func (l *lane) graphStart(e *workload.Event) {
 	p, g, session := l.p, l.graphs, l.first+e.Session
 	s, c := &g.shapes[e.Run], &g.sessions[e.Session]
 	if c.generator != s.generator {
 		for _, old := range c.order {
+			p.settle()
 			p.watch.Graph(old.domain, false, true)
 			p.note(probe.GraphReleased, session)
 			l.book(p.mgr.GraphRelease(session, old.domain))
@@ -133,19 +134,15 @@ func (l *lane) graphStart(e *workload.Event) error {
 		*c = captures{generator: s.generator}
 	}
 	if !s.whole || !s.requests {
-		return nil
+		return
 	}
 	if known := c.byShape[s.hash]; known != nil {
 		g.run[e.Run].replaying = known
 		p.note(probe.GraphReplayed, session)
-		for _, id := range known.uses {
-			if err := l.device(func() error { return p.dev.Use(device.Recording(session), id, false) }); err != nil {
-				return err
-			}
-		}
-		return nil
+		return
 	}
 	domain, events := p.mgr.CaptureStart(session)
+	p.settle()
 	p.watch.Graph(domain, false, false)
 	l.book(events)
 	made := &graph{domain: domain}
@@ -155,6 +152,21 @@ func (l *lane) graphStart(e *workload.Event) error {
 	}
 	c.byShape[s.hash] = made
 	c.order = append(c.order, made)
+}
+
+// replay records the commands of the graph that the run replays, if it does.
+func (l *lane) replay(e *workload.Event) error {
+	known := l.graphs.run[e.Run].replaying
+	if known == nil {
+		return nil
+	}
+	l.recorded[e.Session] = true
+	session := device.Recording(l.first + e.Session)
+	for _, id := range known.uses {
+		if err := l.device(func() error { return l.p.dev.Use(session, id, false) }); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -163,6 +175,7 @@ func (l *lane) graphEnd(e *workload.Event) {
 	p, session := l.p, l.first+e.Session
 	r := &l.graphs.run[e.Run]
 	if c := r.capturing; c != nil {
+		p.settle()
 		p.watch.Graph(c.domain, true, false)
 		p.note(probe.GraphCaptured, session)
 		l.book(p.mgr.CaptureEnd(session))

@@ -3,7 +3,9 @@ package engine
 import (
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"bucketscope/probe"
@@ -18,20 +20,21 @@ import (
 //	member ──► lane 1 ──┼─► Player
 //	member ──► lane 2 ──┘
 type crew struct {
-	members []*member
+	members []*member // of lane 1, 2 and so on
 	all     sync.WaitGroup
-	moved   *sync.Cond // something that a member waits for changed
-	gone    bool       // all are to end
+	moved   *sync.Cond  // something that a member waits for changed
+	gone    atomic.Bool // all are to end
 }
 
 // member plays one trace.
 type member struct {
-	lane              *lane
-	parts             []part
-	part, at          int
-	stopped, released bool
-	between           bool // the last event ended a run, or was outside of any
-	next              time.Time
+	lane     *lane
+	parts    []part
+	part, at int
+	stopped  bool
+	released atomic.Bool // to be, or already
+	between  bool        // the last event ended a run, or was outside of any
+	next     time.Time
 }
 
 // partsOf is a trace as it is played over and over: the last part repeats.
@@ -61,11 +64,9 @@ func (l *Live) StopSession(lane int, stopped bool) {
 		if lane == 0 {
 			lp.stopped = stopped
 		}
-		for _, m := range lp.crew.members {
-			if m.lane == lp.player.lanes[min(lane, len(lp.player.lanes)-1)] {
-				m.stopped = stopped
-				lp.crew.moved.Broadcast()
-			}
+		if m := lp.crew.member(lane); m != nil {
+			m.stopped = stopped
+			lp.crew.moved.Broadcast()
 		}
 	})
 }
@@ -75,40 +76,57 @@ func (l *Live) StopSession(lane int, stopped bool) {
 // the scope to say.
 func (l *Live) ReleaseSession(lane int) {
 	l.send(func(lp *loop) {
-		if lane < 0 || lane >= len(lp.player.lanes) || lp.err != nil {
+		if lp.err != nil {
 			return
 		}
 		if lane == 0 {
-			lp.lock()
-			at := lp.player.journal.End()
-			err := lp.player.abandon(lp.player.lanes[0])
-			lp.released, lp.between = true, true
-			lp.mark(at, "released "+lp.trace.Name)
-			lp.unlock()
-			lp.fail(err)
+			if !lp.released {
+				lp.fail(lp.leave("released " + lp.trace.Name))
+			}
 			return
 		}
 		lp.lock()
 		defer lp.unlock()
-		for _, m := range lp.crew.members {
-			if m.lane == lp.player.lanes[lane] {
-				m.released = true
-				lp.crew.moved.Broadcast()
-			}
+		if m := lp.crew.member(lane); m != nil {
+			m.released.Store(true)
+			lp.crew.moved.Broadcast()
 		}
 	})
 }
 
+// leave ends the first workload alone, with a mark.
+func (lp *loop) leave(mark string) error {
+	at, err := lp.player.lanes[0].abandon()
+	lp.lock()
+	defer lp.unlock()
+	lp.released, lp.between = true, true
+	lp.mark(at, mark)
+	return err
+}
+
+// member is who plays a lane, nil for the loop itself and where there is none.
+func (c *crew) member(lane int) *member {
+	if lane < 1 || lane > len(c.members) {
+		return nil
+	}
+	return c.members[lane-1]
+}
+
+// plays reports whether a member does that is not to end.
+func (c *crew) plays() bool {
+	return slices.ContainsFunc(c.members, func(m *member) bool { return !m.released.Load() })
+}
+
 // lock keeps the members out while the loop looks at or changes what they share.
 func (lp *loop) lock() {
-	if lp.player != nil && lp.player.shared {
-		lp.player.mu.Lock()
+	if lp.player != nil {
+		lp.player.lanes[0].lock()
 	}
 }
 
 func (lp *loop) unlock() {
-	if lp.player != nil && lp.player.shared {
-		lp.player.mu.Unlock()
+	if lp.player != nil {
+		lp.player.lanes[0].leave()
 	}
 }
 
@@ -121,7 +139,7 @@ func (lp *loop) join(t *workload.Trace) {
 	if lp.crew.moved == nil || lp.crew.moved.L != &p.mu {
 		lp.crew.moved = sync.NewCond(&p.mu)
 	}
-	at := p.journal.End()
+	at := p.end()
 	m := &member{lane: p.add(t), parts: partsOf(t), between: true, next: time.Now()}
 	lp.crew.members = append(lp.crew.members, m)
 	lp.mark(at, "started "+t.Name)
@@ -144,68 +162,82 @@ func (lp *loop) dismiss() {
 		return
 	}
 	lp.player.mu.Lock()
-	lp.crew.gone = true
+	lp.crew.gone.Store(true)
 	lp.crew.moved.Broadcast()
 	lp.player.mu.Unlock()
 	lp.crew.all.Wait()
-	lp.crew.members, lp.crew.gone = nil, false
+	lp.crew.members = nil
+	lp.crew.gone.Store(false)
 }
 
 // serve is the goroutine of a member.
 func (lp *loop) serve(m *member) {
-	p := lp.player
-	for lp.mayPlay(m) {
-		for m.at == len(m.parts[m.part].events) {
-			m.at = 0
-			if m.part < len(m.parts)-1 {
-				m.part++
-			} else {
-				m.lane.pass++
-			}
-		}
+	for m.turn(); lp.mayPlay(m); m.turn() {
 		e := &m.parts[m.part].events[m.at]
 		m.at++
 		if err := m.lane.step(e); err != nil {
-			p.mu.Lock()
-			at := p.journal.End()
 			// The session is given up; the others go on. The error that explains
 			// is the first.
-			_ = p.abandon(m.lane)
-			lp.mark(at, fmt.Sprintf("%s %s: %v", stoppedText, m.lane.trace.Name, err))
-			m.released = true
-			p.mu.Unlock()
+			at, _ := m.lane.abandon()
+			lp.tell(m, at, err)
 			return
 		}
 		m.between = m.lane.open == 0
 		lp.counted.Add(1)
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if m.released && !lp.crew.gone {
-		at := p.journal.End()
-		if err := p.abandon(m.lane); err != nil {
-			lp.mark(at, fmt.Sprintf("%s %s: %v", stoppedText, m.lane.trace.Name, err))
-			return
-		}
-		lp.mark(at, "released "+m.lane.trace.Name)
+	if !lp.crew.gone.Load() {
+		at, err := m.lane.abandon()
+		lp.tell(m, at, err)
 	}
+}
+
+// turn goes to the next part where one has ended; the last repeats.
+func (m *member) turn() {
+	for m.at == len(m.parts[m.part].events) {
+		m.at = 0
+		if m.part < len(m.parts)-1 {
+			m.part++
+		} else {
+			m.lane.pass++
+		}
+	}
+}
+
+// tell marks that a member's sessions are no more, by an error or without one.
+func (lp *loop) tell(m *member, at int64, err error) {
+	lp.player.mu.Lock()
+	defer lp.player.mu.Unlock()
+	m.released.Store(true)
+	if err != nil {
+		lp.mark(at, givenUp(m.lane.trace.Name, err))
+		return
+	}
+	lp.mark(at, "released "+m.lane.trace.Name)
+}
+
+// givenUp is the mark of a workload that an error ended, while others go on.
+func givenUp(workload string, err error) string {
+	return fmt.Sprintf("%s %s: %v", stoppedText, workload, err)
 }
 
 // mayPlay waits until a member may play its next event, and answers false where
 // it has none any more.
 func (lp *loop) mayPlay(m *member) bool {
 	p := lp.player
+	if !m.between { // nothing holds a run
+		return !lp.crew.gone.Load() && !m.released.Load()
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for {
 		switch {
-		case lp.crew.gone || m.released:
+		case lp.crew.gone.Load() || m.released.Load():
 			return false
-		case m.between && (lp.paused || lp.err != nil || m.stopped):
+		case lp.paused || lp.err != nil || m.stopped:
 			lp.crew.moved.Wait()
 			m.next = time.Now()
 			continue
-		case m.between && lp.pace > 0 && m.at < len(m.parts[m.part].events) && m.parts[m.part].events[m.at].Op == workload.RunStart:
+		case lp.pace > 0 && m.parts[m.part].events[m.at].Op == workload.RunStart:
 			if d := time.Until(m.next); d > 0 {
 				p.mu.Unlock()
 				time.Sleep(min(d, publishEvery))
@@ -229,10 +261,8 @@ func (lp *loop) sessions() []Session {
 		if s.Lane == 0 {
 			s.Stopped = lp.stopped
 		}
-		for _, m := range lp.crew.members {
-			if m.lane == lp.player.lanes[s.Lane] {
-				s.Stopped = m.stopped
-			}
+		if m := lp.crew.member(s.Lane); m != nil {
+			s.Stopped = m.stopped
 		}
 		if s.Books.Life == probe.Gone {
 			s.Stopped = false

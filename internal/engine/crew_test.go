@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"strings"
 	"testing"
 
 	"bucketscope/cachemodes"
@@ -102,5 +103,19 @@ func TestLiveSessionFails(t *testing.T) {
 	s = until(t, l, "the first to go on", func(s *State) bool { return s.RunCount > n+5 })
 	if s.Status != Running || s.Err != nil {
 		t.Errorf("status %d, %v", s.Status, s.Err)
+	}
+}
+
+// TestLiveFirstFails: the first workload is no other: where others play it is
+// given up alone.
+func TestLiveFirstFails(t *testing.T) {
+	l := start(t, load(t, "llama-3.2-1b/static"), device.Limit(device.NewHost(), 700<<20), LiveOptions{
+		Config: cachemodes.DefaultConfig(), Others: []*workload.Trace{load(t, "bert/varied")},
+	})
+	s := until(t, l, "its end, and runs of the other", func(s *State) bool {
+		return s.Sessions[0].Books.Life == probe.Gone && s.Sessions[1].Books.Runs > 5
+	})
+	if s.Status != Running || s.Err != nil || len(s.Marks) == 0 || !strings.HasPrefix(s.Marks[len(s.Marks)-1].Text, "stopped llama-3.2-1b/static: ") {
+		t.Errorf("status %d, %v, marks %v", s.Status, s.Err, s.Marks)
 	}
 }

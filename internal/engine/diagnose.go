@@ -343,8 +343,11 @@ func unusedCache(st *State, w writer) (Finding, bool) {
 	if float64(bytes) < risingBy*float64(st.Total.Held()) || bytes == 0 {
 		return Finding{}, false
 	}
-	return held(UnusedCache, bytes,
-		fmt.Sprintf("%s cached in %d buckets were not asked for in %d to %d runs", w.bytes(bytes), buckets, unusedFor, oldest),
+	what := fmt.Sprintf("in %d buckets were not asked for in %d to %d runs", buckets, unusedFor, oldest)
+	if buckets == 1 {
+		what = fmt.Sprintf("in one bucket were not asked for in %d runs", oldest)
+	}
+	return held(UnusedCache, bytes, w.bytes(bytes)+" cached "+what,
 		"Lower their caps, or take dynamicBucket.").at(worst, -1), true
 }
 

@@ -154,7 +154,7 @@ func TestReports(t *testing.T) {
 				return script(t, append(repeated(1, 16<<20, 8), repeated(20, 4<<10, 2)...)...)
 			},
 			cachemodes.BucketMode, 20, UnusedCache,
-			"128MiB cached in 1 buckets were not asked for in 16 to 19 runs", "Lower their caps, or take dynamicBucket.",
+			"128MiB cached in one bucket were not asked for in 19 runs", "Lower their caps, or take dynamicBucket.",
 		},
 		{
 			"held bytes rise run after run: another size each time, and none is given back",

@@ -71,6 +71,36 @@ func TestGolden(t *testing.T) {
 	}
 }
 
+// TestGoldenTwoSessions: of two sessions that share the device's cache, as in ORT,
+// each run matches ORT's own figures.
+func TestGoldenTwoSessions(t *testing.T) {
+	found := 0
+	for _, w := range workload.Builtin() {
+		tr := load(t, w.Name)
+		if len(tr.Sessions) < 2 {
+			continue
+		}
+		found++
+		want, err := recordings.Golden(w.Name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for mode, runs := range want {
+			sessions := map[int64]bool{}
+			for i := range runs {
+				sessions[runs[i].Session] = true
+			}
+			if len(sessions) < 2 {
+				t.Errorf("%s %s: the golden has runs of %d session", w.Name, mode, len(sessions))
+			}
+			compareGolden(t, tr, runs, mode, device.NewHost(), MakeWeights)
+		}
+	}
+	if found == 0 {
+		t.Error("no recording has two sessions")
+	}
+}
+
 func testGolden(t *testing.T, tr *workload.Trace, want map[string][]recordings.Run) {
 	t.Helper()
 	for _, mode := range []string{"disabled", "lazyRelease", "simple", "bucket"} {

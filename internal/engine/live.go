@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"sync"
@@ -308,7 +309,7 @@ func (l *Live) Note(text string) {
 	l.send(func(lp *loop) {
 		lp.lock()
 		defer lp.unlock()
-		at := lp.player.journal.End()
+		at := lp.player.end()
 		lp.player.remark(text)
 		lp.mark(at, NotePrefix+text)
 	})
@@ -342,6 +343,7 @@ func (l *Live) SetPace(pace float64) {
 func (l *Live) Load(t *workload.Trace) {
 	l.send(func(lp *loop) {
 		lp.dismiss()
+		lp.opt.Others = nil // they were with the workload that goes
 		err := lp.player.close()
 		lp.load(t)
 		lp.settle()
@@ -382,13 +384,13 @@ type loop struct {
 	clock             stopwatch
 	nextRun           time.Time
 
-	runs     probe.Tail[probe.Run]
-	marks    probe.Tail[Mark]
-	plays    int64
-	current  probe.RunInfo
-	events   int64
-	overhead float64
-	runDevUS float64 // player.deviceUS at the last run start
+	runs      probe.Tail[probe.Run]
+	marks     probe.Tail[Mark]
+	plays     int64
+	current   probe.RunInfo
+	events    int64
+	overhead  float64
+	runDevice time.Duration // player.deviceTime at the last run start
 
 	reading     Reading
 	lastRead    time.Time
@@ -514,6 +516,11 @@ func (lp *loop) play(e *workload.Event) {
 		lp.current = lp.player.lanes[0].runInfo(e)
 	}
 	if err := lp.player.step(e); err != nil {
+		var oom *device.OutOfMemoryError
+		if errors.As(err, &oom) && lp.crew.plays() { // its own error is the one that explains
+			_ = lp.leave(givenUp(lp.trace.Name, err))
+			return
+		}
 		lp.fail(err)
 		return
 	}
@@ -521,7 +528,7 @@ func (lp *loop) play(e *workload.Event) {
 	lp.tap.event(e)
 	if e.Op == workload.RunStart {
 		lp.lock()
-		lp.runDevUS = lp.player.deviceUS
+		lp.runDevice = lp.player.deviceTime
 		lp.unlock()
 	}
 	lp.between = lp.player.lanes[0].open == 0 || e.Op == workload.RunEnd
@@ -564,7 +571,7 @@ func (lp *loop) advance() {
 func (lp *loop) runEnded(r *probe.Run) {
 	lp.runs.Add(*r)
 	if d := float64(r.DurationUS()); lp.player.timed && d > 0 {
-		lp.overhead = max(0, 1-(lp.player.deviceUS-lp.runDevUS)/d)
+		lp.overhead = max(0, 1-float64((lp.player.deviceTime-lp.runDevice).Microseconds())/d)
 	}
 	if lp.stepping {
 		lp.stepping = false
@@ -612,7 +619,7 @@ func (lp *loop) pause(paused bool) {
 // set changes a setting now, and for the workloads to come.
 func (lp *loop) set(u cachemodes.Usage, s cachemodes.Setting, mark string) {
 	lp.lock()
-	at := lp.player.journal.End()
+	at := lp.player.end()
 	err := lp.player.set(u, s)
 	if err == nil {
 		lp.cfg[u] = s
@@ -638,7 +645,7 @@ func (lp *loop) fail(err error) {
 	if lp.err == nil {
 		lp.err = err
 	}
-	lp.mark(lp.player.journal.End(), stoppedText)
+	lp.mark(lp.player.end(), stoppedText)
 	_ = lp.player.close() // the first error is the one that explains
 	lp.clock.pause(true)
 }
@@ -664,11 +671,12 @@ func (lp *loop) publish() {
 		lp.reading = lp.opt.Read()
 		lp.player.read(lp.reading)
 	}
+	lp.player.settle()
 	led, graph, demand := lp.player.led, lp.player.journal.Graph(), lp.player.journal.Demand()
 	s := &State{
-		Workload: lp.about, Sessions: lp.sessions(), Sharing: lp.opt.Sharing, Capture: lp.opt.Capture, Hazards: led.Hazards(), Loans: led.Loans(), DeviceUS: int64(lp.player.deviceUS), Device: lp.dev.Info(), Config: lp.cfg, Weights: lp.opt.Weights,
+		Workload: lp.about, Sessions: lp.sessions(), Sharing: lp.opt.Sharing, Capture: lp.opt.Capture, Hazards: led.Hazards(), Loans: led.Loans(), DeviceUS: lp.player.deviceTime.Microseconds(), Device: lp.dev.Info(), Config: lp.cfg, Weights: lp.opt.Weights,
 		Err: lp.err, Pace: lp.pace, Pass: lp.player.lanes[0].pass,
-		Play: lp.plays, Seq: lp.player.journal.End(),
+		Play: lp.plays, Seq: lp.player.end(),
 		NowUS: lp.clock.us(), Current: lp.current, InRun: lp.player.inRun > 0,
 		Events: lp.events + lp.counted.Load(), Overhead: lp.overhead, Driver: lp.reading,
 		Total: led.Total(), Runs: lp.runs.All(), RunCount: led.Runs(), Adjusts: led.Adjusts(), Marks: lp.marks.All(),

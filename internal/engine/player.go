@@ -41,8 +41,9 @@ type Player struct {
 	journal *probe.Journal // nil where nobody looks back
 	weights Weights
 	timed   bool
-	// clock is microseconds since the player began; at is its last answer:
-	// asked for every event of a timed device, else at submits and around runs.
+	// clock is microseconds since the player began; at is its last answer. It is
+	// asked at submits and around runs, and of a timed device at both ends of the
+	// calls that are timed. Of a shared one it is asked for every event.
 	clock func() int64
 	at    int64
 	lanes []*lane
@@ -51,10 +52,14 @@ type Player struct {
 	onRun func(*probe.Run)
 	// hazards are the first ones that were seen.
 	hazards []probe.Hazard
-	// deviceUS is the time spent in calls of a timed device, in microseconds.
-	deviceUS float64
-	inRun    int  // runs open
-	capture  bool // runs that can be are captured as graphs
+	// deviceTime is the time spent in calls of a timed device; of its Uses each
+	// sampleUses-th is timed, for all of them.
+	deviceTime time.Duration
+	untimed    int // Uses since
+	// late is what was decided and made, and is not booked yet: see settle.
+	late    []entry
+	inRun   int  // runs open
+	capture bool // runs that can be are captured as graphs
 
 	shared bool
 	mu     sync.Mutex
@@ -72,15 +77,31 @@ type lane struct {
 	first int32 // index of its first session
 	pass  int64
 	// slots maps Event.Buf to the manager's buffer; none for none.
-	slots    []cachemodes.BufID
-	open     int           // runs of it
-	waits    []probe.Waits // by session, since its last run end
-	recorded []bool        // by session: it has commands that are not submitted
-	inside   bool          // it has the lock
-	doomed   []device.ID   // to be destroyed once the lock is given back
-	graphs   *graphs       // nil where nothing is captured
-	deviceUS float64       // since it was booked
+	slots      []cachemodes.BufID
+	open       int           // runs of it
+	waits      []probe.Waits // by session, since its last run end
+	recorded   []bool        // by session: it has commands that are not submitted
+	inside     bool          // it has the lock
+	doomed     []device.ID   // to be destroyed once the lock is given back
+	graphs     *graphs       // nil where nothing is captured
+	deviceTime time.Duration // since it was booked
 }
+
+// entry is an event to be booked, or that a session submitted.
+type entry struct {
+	at        int64
+	submitted bool
+	session   int32
+	event     cachemodes.Event
+}
+
+// What a player does not do within the runs of a timed device.
+const (
+	// sampleUses is of how many Uses one is timed.
+	sampleUses = 8
+	// mostLate bounds what waits to be booked, in a run without an end.
+	mostLate = 1 << 14
+)
 
 // none is the slot of a buffer that is not out.
 const none cachemodes.BufID = -1
@@ -195,6 +216,7 @@ func (l *lane) stopped(e *workload.Event, err error) error {
 		where = fmt.Sprintf("run %d (%s)", r.ID, r.Label)
 	}
 	l.enter(e.Session)
+	l.p.settle()
 	total := l.p.led.Total()
 	l.leave()
 	return &RunError{Run: where, Held: total.Held(), Cause: err}
@@ -203,7 +225,7 @@ func (l *lane) stopped(e *workload.Event, err error) error {
 // enter begins what must not be done by two lanes at once, on behalf of a
 // session of the trace; how long it waited is booked with the session's run.
 func (l *lane) enter(session int32) {
-	if l.p.shared || l.p.timed {
+	if l.p.shared {
 		l.enterSlowly(session)
 	}
 }
@@ -223,6 +245,15 @@ func (l *lane) enterSlowly(session int32) {
 	}
 }
 
+// lock is enter for what is no session's doing: the time does not go on, and
+// nobody is told of a wait.
+func (l *lane) lock() {
+	if l.p.shared {
+		l.p.mu.Lock()
+		l.inside = true
+	}
+}
+
 // leave ends it; then the device destroys what was given up.
 func (l *lane) leave() {
 	if l.p.shared {
@@ -232,8 +263,8 @@ func (l *lane) leave() {
 
 func (l *lane) leaveSlowly() {
 	p := l.p
-	p.deviceUS += l.deviceUS
-	l.deviceUS = 0
+	p.deviceTime += l.deviceTime
+	l.deviceTime = 0
 	l.inside = false
 	p.mu.Unlock()
 	if len(l.doomed) == 0 {
@@ -249,11 +280,36 @@ func (l *lane) leaveSlowly() {
 }
 
 // tick asks the clock. Held bytes are weighed with the time until now.
-func (p *Player) tick() {
-	p.at = p.clock()
-	if p.timed {
-		p.led.Advance(p.at)
+func (p *Player) tick() { p.advance(p.clock()) }
+
+func (p *Player) advance(us int64) {
+	p.at = us
+	if p.timed && !p.waits() {
+		p.led.Advance(us)
 	}
+}
+
+// waits reports whether events wait to be booked: on a timed device, whose runs
+// are not to take longer for the books, and which no other lane shares.
+func (p *Player) waits() bool { return p.timed && !p.shared }
+
+// settle books what waits. Whoever looks at the books, the journal or the watch
+// calls it first: between runs, and within one as often as a screen looks.
+func (p *Player) settle() {
+	if len(p.late) == 0 {
+		return
+	}
+	for i := range p.late {
+		e := &p.late[i]
+		p.led.Advance(e.at)
+		if e.submitted {
+			p.bookSubmit(e.at, e.session)
+		} else {
+			p.bookEvent(e.at, &e.event)
+		}
+	}
+	p.late = p.late[:0]
+	p.led.Advance(p.at)
 }
 
 func (l *lane) runInfo(e *workload.Event) probe.RunInfo {
@@ -277,6 +333,7 @@ func (p *Player) share() {
 	if p.shared {
 		return
 	}
+	p.settle()
 	p.shared = true
 	for id := range p.mgr.NumBuffers() {
 		p.devOf = append(p.devOf, device.ID(id))
@@ -314,7 +371,7 @@ func (l *lane) request(e *workload.Event) error {
 	l.enter(e.Session)
 	id, events := p.mgr.Request(session, usage, e.Bytes)
 	if ev := &events[0]; ev.Kind == cachemodes.Hit && !p.shared && !p.timed && l.graphs == nil { // a replay is mostly this
-		p.apply(ev)
+		p.bookEvent(p.at, ev)
 		l.slots[e.Buf] = id
 		l.recorded[e.Session] = true
 		return p.dev.Use(device.Recording(session), device.ID(id), true)
@@ -348,7 +405,23 @@ func (l *lane) serve(e *workload.Event, session int32, usage cachemodes.Usage, i
 		l.graphs.used(e.Run, usage, dev)
 	}
 	l.recorded[e.Session] = true
-	return l.device(func() error { return p.dev.Use(device.Recording(session), dev, !fresh) })
+	return l.use(device.Recording(session), dev, !fresh)
+}
+
+// use has the device use a buffer, and times one call of several.
+func (l *lane) use(r device.Recording, id device.ID, recycled bool) error {
+	p := l.p
+	if !p.waits() {
+		return l.device(func() error { return p.dev.Use(r, id, recycled) })
+	}
+	if p.untimed++; p.untimed < sampleUses {
+		return p.dev.Use(r, id, recycled)
+	}
+	p.untimed = 0
+	before := p.deviceTime
+	err := l.device(func() error { return p.dev.Use(r, id, recycled) })
+	p.deviceTime += (sampleUses - 1) * (p.deviceTime - before)
+	return err
 }
 
 // made reports whether buffers of a usage exist on the device.
@@ -437,14 +510,17 @@ func (l *lane) device(call func() error) error {
 	if !p.timed {
 		return call()
 	}
-	t := time.Now()
-	err := call()
-	us := float64(time.Since(t).Nanoseconds()) / 1000
-	if p.shared {
-		l.deviceUS += us
-	} else {
-		p.deviceUS += us
+	if p.shared { // the clock is under the lock
+		begin := time.Now()
+		err := call()
+		l.deviceTime += time.Since(begin)
+		return err
 	}
+	begin := p.clock()
+	err := call()
+	end := p.clock()
+	p.deviceTime += time.Duration(end-begin) * time.Microsecond
+	p.advance(end)
 	return err
 }
 
@@ -471,8 +547,7 @@ func (l *lane) submit(session int32) error {
 	}
 	l.enter(session)
 	p.tick()
-	p.note(probe.Submitted, id)
-	p.watch.Submitted(id)
+	p.submitted(id)
 	l.book(p.mgr.Refresh(id))
 	l.leave()
 	return nil
@@ -520,6 +595,7 @@ func (l *lane) runStart(e *workload.Event) error {
 	}
 	l.enter(e.Session)
 	l.book(p.mgr.RunStart(id))
+	p.settle()
 	p.inRun++
 	l.open++
 	p.tick()
@@ -529,12 +605,13 @@ func (l *lane) runStart(e *workload.Event) error {
 		p.journal.StartRun(p.at, info)
 	}
 	p.led.StartRun(info, p.at)
-	var err error
-	if l.graphs != nil {
-		err = l.graphStart(e)
+	if l.graphs == nil {
+		l.leave()
+		return nil
 	}
+	l.graphStart(e)
 	l.leave()
-	return err
+	return l.replay(e)
 }
 
 func (l *lane) runEnd(e *workload.Event) error {
@@ -550,6 +627,7 @@ func (l *lane) runEnd(e *workload.Event) error {
 	}
 	p.inRun--
 	l.open--
+	p.settle()
 	id := l.trace.Runs[e.Run].ID
 	if w := &l.waits[e.Session]; w.Count > 0 {
 		if p.journal != nil {
@@ -587,21 +665,49 @@ func (l *lane) book(events []cachemodes.Event) {
 	}
 }
 
-// apply books an event, in the journal first: that needs the state before it.
+// apply books an event, or has it wait for that.
 func (p *Player) apply(e *cachemodes.Event) {
+	if !p.waits() {
+		p.bookEvent(p.at, e)
+		return
+	}
+	p.late = append(p.late, entry{at: p.at, event: *e})
+	if len(p.late) >= mostLate {
+		p.settle()
+	}
+}
+
+// bookEvent books an event, in the journal first: that needs the state before it.
+func (p *Player) bookEvent(at int64, e *cachemodes.Event) {
 	if h := p.watch.Event(e); h != nil {
-		p.found(h)
+		p.found(at, h)
 	}
 	if p.journal != nil && e.Kind != cachemodes.Move { // whose cache a buffer is in is the manager's to say
-		p.journal.Event(p.at, e)
+		p.journal.Event(at, e)
 	}
 	p.led.Apply(e)
 }
 
-// found books a hazard.
-func (p *Player) found(h *probe.Hazard) {
+// submitted books that a session submitted, or has it wait for that.
+func (p *Player) submitted(session int32) {
+	if !p.waits() {
+		p.bookSubmit(p.at, session)
+		return
+	}
+	p.late = append(p.late, entry{at: p.at, submitted: true, session: session})
+}
+
+func (p *Player) bookSubmit(at int64, session int32) {
 	if p.journal != nil {
-		p.journal.Hazard(p.at, h)
+		p.journal.Session(at, probe.Submitted, session)
+	}
+	p.watch.Submitted(session)
+}
+
+// found books a hazard.
+func (p *Player) found(at int64, h *probe.Hazard) {
+	if p.journal != nil {
+		p.journal.Hazard(at, h)
 	}
 	p.led.Hazard(h)
 	if len(p.hazards) < keepHazards {
@@ -611,16 +717,16 @@ func (p *Player) found(h *probe.Hazard) {
 
 // note notes a step of a session's life.
 func (p *Player) note(what probe.What, session int32) {
+	p.settle()
 	if p.journal != nil {
 		p.journal.Session(p.at, what, session)
 	}
-	if what != probe.Submitted {
-		p.led.Step(what, session)
-	}
+	p.led.Step(what, session)
 }
 
 // read notes in the journal what the driver says.
 func (p *Player) read(r Reading) {
+	p.settle()
 	if p.journal != nil {
 		p.journal.ReadDriver(p.at, probe.Reading{Bytes: r.Bytes, OK: r.OK})
 	}
@@ -628,61 +734,57 @@ func (p *Player) read(r Reading) {
 
 // remark puts a person's note into the journal.
 func (p *Player) remark(text string) {
+	p.settle()
 	p.at = p.clock()
 	if p.journal != nil {
 		p.journal.Note(p.at, text)
 	}
 }
 
-// set changes the mode or the parameters of a usage. No lane plays meanwhile,
-// or the caller has the lock.
+// set changes the mode or the parameters of a usage. It is for the goroutine of
+// the first lane, which has the lock where the player is shared; what the change
+// gives up is destroyed as the lane leaves.
 func (p *Player) set(u cachemodes.Usage, s cachemodes.Setting) error {
+	p.settle()
 	p.at = p.clock()
 	events, err := p.mgr.Set(u, s)
 	if err == nil && p.journal != nil {
 		p.journal.Configure(p.at, u, s)
 	}
-	p.bookAlone(events)
+	p.lanes[0].book(events)
+	p.settle()
 	if invariants && !p.shared {
 		p.mustBalance()
 	}
 	return err
 }
 
-// bookAlone is book where no lane plays, or the caller has the lock.
-func (p *Player) bookAlone(events []cachemodes.Event) {
-	for i := range events {
-		e := &events[i]
-		if e.Kind == cachemodes.Destroy && p.made(e.Usage) {
-			id := p.deviceID(e.Buf)
-			p.dev.Destroy(id)
-			if p.shared {
-				p.freeIDs = append(p.freeIDs, id)
-			}
-		}
-		p.apply(e)
-	}
-}
-
-// empty gives back what a lane has out.
+// empty gives back what a lane has out. The caller has the lock.
 func (l *lane) empty() {
 	for slot, id := range l.slots {
 		if id != none {
 			l.slots[slot] = none
-			l.p.bookAlone(l.p.mgr.Release(id))
+			l.book(l.p.mgr.Release(id))
 		}
 	}
+	l.p.settle()
 }
 
 // abandon ends the sessions of a lane in the middle of whatever they do: what
-// they have out is given back, what they recorded is submitted, and they are
-// released. No lane plays meanwhile, or the caller has the lock.
-func (p *Player) abandon(l *lane) error {
-	var err error
+// they recorded is submitted, what they have out is given back, and they are
+// released. It is for the lane's goroutine, without the lock, and answers the
+// ordinal of its first entry in the journal.
+func (l *lane) abandon() (seq int64, err error) {
+	p := l.p
 	for i := range l.recorded {
 		if serr := l.send(int32(i)); err == nil {
 			err = serr
 		}
+	}
+	l.enter(0)
+	defer l.leave()
+	if p.journal != nil {
+		seq = p.end()
 	}
 	l.empty()
 	p.inRun -= l.open
@@ -701,18 +803,21 @@ func (p *Player) abandon(l *lane) error {
 			}
 		}
 		p.note(probe.SessionReleased, id)
-		p.bookAlone(p.mgr.SessionRelease(id))
+		l.book(p.mgr.SessionRelease(id))
 	}
-	return err
+	p.settle()
+	return seq, err
 }
 
 // close gives back everything that is out and destroys everything that is
 // kept, so that the device is as it was found. The ledger goes on saying what
-// happened up to here, and then holds nothing.
+// happened up to here, and then holds nothing. No lane plays meanwhile.
 func (p *Player) close() error {
 	var err error
 	for _, l := range p.lanes {
+		l.lock()
 		l.empty()
+		l.leave()
 	}
 	for s := range p.next {
 		if serr := p.dev.Submit(device.Recording(s)); err == nil {
@@ -720,7 +825,11 @@ func (p *Player) close() error {
 		}
 		p.watch.Submitted(s)
 	}
-	p.bookAlone(p.mgr.Drain())
+	first := p.lanes[0]
+	first.lock()
+	first.book(p.mgr.Drain())
+	p.settle()
+	first.leave()
 	if p.journal != nil {
 		p.journal.AbandonRuns(p.at)
 	}
@@ -732,6 +841,12 @@ func (p *Player) close() error {
 	return err
 }
 
+// end is the ordinal of the journal's next entry.
+func (p *Player) end() int64 {
+	p.settle()
+	return p.journal.End()
+}
+
 // mustBalance stops the program when the books do not.
 func (p *Player) mustBalance() {
 	if err := p.balance(); err != nil {
@@ -741,6 +856,7 @@ func (p *Player) mustBalance() {
 
 // balance holds the ledger against itself and against the manager.
 func (p *Player) balance() error {
+	p.settle()
 	audit, err := p.mgr.Audit()
 	if err == nil {
 		err = p.led.Check()

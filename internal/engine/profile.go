@@ -133,10 +133,11 @@ func ProfileAll(ctx context.Context, traces []*workload.Trace, dev device.Device
 	f.read()
 	begin := time.Now()
 	err := f.play()
+	p.settle()
 	res := f.res
 	res.Events = f.done
 	res.Elapsed = time.Since(begin)
-	res.DeviceTime = time.Duration(p.deviceUS * float64(time.Microsecond))
+	res.DeviceTime = p.deviceTime
 	res.Total = p.led.Total()
 	for u := range res.Usage {
 		res.Usage[u] = p.led.Usage(cachemodes.Usage(u))
@@ -337,6 +338,7 @@ func (f *profile) watch() {
 
 // figures are the books as they stand.
 func (p *Player) figures(cfg cachemodes.Config, r Reading) *Figures {
+	p.settle()
 	f := &Figures{Config: cfg, Total: p.led.Total(), Runs: p.led.Runs(), Adjusts: p.led.Adjusts(), Driver: r}
 	for u := range f.Usage {
 		f.Usage[u] = p.led.Usage(cachemodes.Usage(u))
@@ -420,6 +422,13 @@ func (g *gauge) Destroy(id device.ID) {
 	defer g.mu.Unlock()
 	g.now -= g.made[id]
 	delete(g.made, id)
+}
+
+// most is the most that existed at once.
+func (g *gauge) most() int64 {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.peak
 }
 
 func (g *gauge) Use(device.Recording, device.ID, bool) error { return nil }

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 
 	"bucketscope/cachemodes"
 	"bucketscope/internal/device"
+	"bucketscope/probe"
 	"bucketscope/workload"
 )
 
@@ -162,6 +164,53 @@ func TestRelief(t *testing.T) {
 		}
 		if inner.now != 0 {
 			t.Errorf("%s: %d bytes are left on the device", mode, inner.now)
+		}
+	}
+}
+
+// timed is a device whose time counts.
+type timed struct{ device.Device }
+
+func (timed) Info() device.Info { return device.Info{Kind: device.WebGPU, Name: "none", Timed: true} }
+
+// TestTimed: what is booked after the runs of a timed device is what is booked
+// at once on one whose time is nobody's: every figure, run, hazard and entry of
+// the journal.
+func TestTimed(t *testing.T) {
+	untimed := func(r probe.Run) probe.Run {
+		r.StartUS, r.EndUS = 0, 0
+		return r
+	}
+	for _, name := range []string{"unet/varied", "llama-3.2-1b/two", "llama-3.2-1b/static"} {
+		for _, o := range []Options{
+			{}, {Capture: true}, {Sharing: cachemodes.Sharing{Scope: cachemodes.ScopeSession}},
+			{Sharing: cachemodes.Sharing{Provoke: cachemodes.DestroyBeforeSubmit}},
+		} {
+			o.Config, o.Weights, o.Repeat, o.Record = cachemodes.DefaultConfig(), MakeWeights, 2, true
+			tr := load(t, name)
+			want, err := Profile(t.Context(), tr, device.NewHost(), o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := Profile(t.Context(), tr, timed{device.NewHost()}, o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got.Total != want.Total || got.Usage != want.Usage || got.HazardCount != want.HazardCount || len(got.Hazards) != len(want.Hazards) || got.PeakKept != want.PeakKept {
+				t.Errorf("%s, %+v: %+v, %d hazards; want %+v, %d", name, o.Sharing, got.Total, got.HazardCount, want.Total, want.HazardCount)
+			}
+			if !slices.Equal(got.Keys, want.Keys) || got.History.End() != want.History.End() {
+				t.Errorf("%s, %+v: other keys, or %d entries, want %d", name, o.Sharing, got.History.End(), want.History.End())
+			}
+			for i := range want.Runs {
+				if r, w := untimed(got.Runs[i]), untimed(want.Runs[i]); r != w {
+					t.Errorf("%s, %+v: run %+v, want %+v", name, o.Sharing, r, w)
+					break
+				}
+			}
+			if got.DeviceTime <= 0 || want.DeviceTime != 0 {
+				t.Errorf("%s: %v and %v in calls of the device", name, got.DeviceTime, want.DeviceTime)
+			}
 		}
 	}
 }

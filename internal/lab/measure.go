@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"time"
 
 	"bucketscope/cachemodes"
@@ -30,27 +31,57 @@ const (
 var MeasurementsSchema []byte
 
 // Measurements are how long the runs of workloads took on one adapter under
-// modes. Times are microseconds.
+// modes, and how full it got. Times are microseconds.
 type Measurements struct {
 	Format  string       `json:"format"`
 	Version int          `json:"version"`
 	Adapter cost.Adapter `json:"adapter"`
 	Made    string       `json:"made"` // RFC 3339
+	Command string       `json:"command,omitempty"`
 	// Weights says what was done with them; they are made outside of runs.
 	Weights string `json:"weights"`
 	Cells   []Cell `json:"cells"`
 }
 
-// Cell is one mode on one workload.
+// Cell is one mode on one workload, or on so many of it at the same time.
 type Cell struct {
 	Workload string `json:"workload"`
 	SHA256   string `json:"sha256"`
 	Mode     string `json:"mode"`
+	// Sessions is how many were played at the same time, who took turns by Turns
+	// and shared free buffers by Scope; 0 where the workload was played alone and
+	// that was no question.
+	Sessions int    `json:"sessions,omitempty"`
+	Turns    Turns  `json:"turns,omitempty"`
+	Scope    string `json:"scope,omitempty"`
 	// Rounds are the plays of the whole workload, in the order in which they
 	// were made; between two of them every other mode was played once.
 	Rounds []Round `json:"rounds"`
-	// Missing says why there are none.
+	// Memory is how full the device got in a play of its own; nil where none was
+	// made.
+	Memory *Memory `json:"memory,omitempty"`
+	// Missing says why there are no rounds.
 	Missing string `json:"missing,omitempty"`
+}
+
+// Turns is how sessions take turns.
+type Turns string
+
+// The ways to take turns.
+const (
+	ByRuns    Turns = "runs"     // between runs
+	ByThreads Turns = "parallel" // each in a thread of its own
+)
+
+// Memory is the most bytes that there were at once: that the ledger held, and of
+// engine.Filled that existed on the device, by the program's count and by the
+// driver's.
+type Memory struct {
+	HeldBytes   int64  `json:"held_bytes"`
+	MadeBytes   int64  `json:"made_bytes"`
+	DriverBytes int64  `json:"driver_bytes,omitempty"`
+	Source      string `json:"source,omitempty"`
+	NoDriver    string `json:"no_driver,omitempty"`
 }
 
 // Round is one play of a workload: over its runs.
@@ -62,31 +93,52 @@ type Round struct {
 	// where there are none.
 	PromptUS float64 `json:"prompt_us,omitempty"`
 	DecodeUS float64 `json:"decode_us,omitempty"`
+	// RunsPerSecond is all runs by the time in which any was going on.
+	RunsPerSecond float64 `json:"runs_per_second,omitempty"`
 }
 
-// Spread is the median of rounds, and their range.
-type Spread struct{ Median, Low, High float64 }
+// Spread is the median of so many rounds, and their range.
+type Spread struct {
+	Median, Low, High float64
+	Of                int // 0 where there is nothing
+}
 
-// MeanUS is the spread of the mean time of a run; false where nothing was
-// measured.
-func (c *Cell) MeanUS() (Spread, bool) {
-	if len(c.Rounds) == 0 {
-		return Spread{}, false
-	}
-	s := Spread{Low: math.Inf(1)}
+// MeanUS is the spread of the mean time of a run.
+func (c *Cell) MeanUS() Spread { return c.spread(func(r *Round) float64 { return r.MeanUS }) }
+
+// TokensPerSecond is that of the speed of decode steps of so many tokens each.
+func (c *Cell) TokensPerSecond(step float64) Spread {
+	return c.spread(func(r *Round) float64 {
+		if r.DecodeUS <= 0 {
+			return 0
+		}
+		return step / (r.DecodeUS / 1e6)
+	})
+}
+
+// RunsPerSecond is the spread of what all sessions get done together.
+func (c *Cell) RunsPerSecond() Spread {
+	return c.spread(func(r *Round) float64 { return r.RunsPerSecond })
+}
+
+// spread is that of a figure, where it is not 0; c may be nil.
+func (c *Cell) spread(of func(*Round) float64) Spread {
 	var all []float64
-	for _, r := range c.Rounds {
-		all = append(all, r.MeanUS)
-		s.Low, s.High = min(s.Low, r.MeanUS), max(s.High, r.MeanUS)
+	for i := 0; c != nil && i < len(c.Rounds); i++ {
+		if x := of(&c.Rounds[i]); x > 0 {
+			all = append(all, x)
+		}
 	}
-	s.Median = median(all)
-	return s, true
+	if len(all) == 0 {
+		return Spread{}
+	}
+	return Spread{median(all), slices.Min(all), slices.Max(all), len(all)}
 }
 
-// Cell finds one; nil where there is none.
+// Cell finds one of a workload that was played alone; nil where there is none.
 func (m *Measurements) Cell(sha256, mode string) *Cell {
 	for i := range m.Cells {
-		if c := &m.Cells[i]; c.SHA256 == sha256 && c.Mode == mode {
+		if c := &m.Cells[i]; c.SHA256 == sha256 && c.Mode == mode && c.Sessions == 0 {
 			return c
 		}
 	}
@@ -100,16 +152,27 @@ type MeasureOptions struct {
 	Workloads []*workload.Trace
 	Modes     []cachemodes.ModeID
 	Weights   engine.Weights
+	// Sessions are how many of a workload to play at the same time, each number
+	// with every scope (one session with the first alone); empty for the workload
+	// alone.
+	Sessions []int
+	Turns    Turns
+	Scopes   []cachemodes.Scope
 	// Rounds is how often everything is played at most, Budget how long it may
 	// all take; 0 is no limit. What did not fit into the budget is missing.
 	Rounds int
 	Budget time.Duration
 	// Fits tells what keeps a workload from the device; nil where anything fits.
-	Fits func(t *workload.Trace, cfg cachemodes.Config) error
+	Fits func(traces []*workload.Trace, cfg cachemodes.Config) error
+	// Read asks the driver what is held; with it every workload is played under
+	// every mode once more, after the first round, to see how full the device
+	// gets.
+	Read func() engine.Reading
 	// Driver is the driver's name and version, where the device does not tell;
-	// Now the time that Made says.
-	Driver string
-	Now    time.Time
+	// Now and Command are what Made and Command say.
+	Driver  string
+	Now     time.Time
+	Command string
 	// Progress, if set, is told which share of the budget, or of the plays, is
 	// gone.
 	Progress func(share float64, what string)
@@ -126,7 +189,7 @@ func MeasureModes(ctx context.Context, dev device.Device, o MeasureOptions) (*Me
 	}
 	m := &Measurements{
 		Format: MeasurementsFormat, Version: MeasurementsVersion, Adapter: cost.AdapterOf(info, o.Driver),
-		Made: o.Now.UTC().Format(time.RFC3339), Weights: string(o.Weights),
+		Made: o.Now.UTC().Format(time.RFC3339), Command: o.Command, Weights: string(o.Weights),
 	}
 	begin := time.Now()
 	limited := ctx
@@ -135,16 +198,14 @@ func MeasureModes(ctx context.Context, dev device.Device, o MeasureOptions) (*Me
 		limited, cancel = context.WithTimeout(ctx, o.Budget)
 		defer cancel()
 	}
-	plays, done := o.Rounds*len(o.Workloads)*len(o.Modes), 0
-	for _, t := range o.Workloads {
-		for _, mode := range o.Modes {
-			c := Cell{Workload: t.Name, SHA256: t.SHA256, Mode: mode.String()}
-			if o.Fits != nil {
-				if err := o.Fits(t, storageMode(mode)); err != nil {
-					c.Missing = err.Error()
-				}
+	plan := o.plan()
+	m.Cells = make([]Cell, len(plan))
+	for i := range plan {
+		m.Cells[i] = plan[i].cell
+		if o.Fits != nil {
+			if err := o.Fits(plan[i].traces, plan[i].o.Config); err != nil {
+				m.Cells[i].Missing = err.Error()
 			}
-			m.Cells = append(m.Cells, c)
 		}
 	}
 	if err := warm(limited, dev, o); err != nil && ctx.Err() != nil {
@@ -152,42 +213,43 @@ func MeasureModes(ctx context.Context, dev device.Device, o MeasureOptions) (*Me
 	} else if err != nil && limited.Err() == nil {
 		return nil, err
 	}
-	took := make([]time.Duration, len(m.Cells))
+	took, done := make([]time.Duration, len(plan)), 0
 	for round := range o.Rounds {
-		at := 0
-		for _, t := range o.Workloads {
-			for _, mode := range o.Modes {
-				c := &m.Cells[at]
-				at++
-				done++
-				if ctx.Err() != nil {
-					return nil, ctx.Err()
+		for i := range plan {
+			p, c := &plan[i], &m.Cells[i]
+			done++
+			if ctx.Err() != nil {
+				return nil, ctx.Err()
+			}
+			late := o.Budget > 0 && time.Since(begin)+took[i] > o.Budget
+			if c.Missing != "" || late {
+				continue
+			}
+			if o.Progress != nil {
+				share := float64(done) / float64(o.Rounds*len(plan))
+				if o.Budget > 0 {
+					share = max(share, time.Since(begin).Seconds()/o.Budget.Seconds())
 				}
-				late := o.Budget > 0 && time.Since(begin)+took[at-1] > o.Budget
-				if c.Missing != "" || late {
-					continue
+				o.Progress(share, fmt.Sprintf("round %d of %d: %s", round+1, o.Rounds, c))
+			}
+			start := time.Now()
+			res, err := engine.ProfileAll(limited, p.traces, dev, p.o)
+			took[i] = time.Since(start)
+			if err == nil {
+				c.Rounds = append(c.Rounds, roundOf(res.Runs))
+				if round == 0 && o.Read != nil {
+					c.Memory, err = p.fill(limited, dev, o.Read)
 				}
-				if o.Progress != nil {
-					share := float64(done) / float64(plays)
-					if o.Budget > 0 {
-						share = max(share, time.Since(begin).Seconds()/o.Budget.Seconds())
-					}
-					o.Progress(share, fmt.Sprintf("round %d of %d: %s %s", round+1, o.Rounds, t.Name, mode))
-				}
-				start := time.Now()
-				res, err := engine.Profile(limited, t, dev, engine.Options{Config: storageMode(mode), Weights: o.Weights, Repeat: 1})
-				took[at-1] = time.Since(start)
-				switch {
-				case err == nil:
-					c.Rounds = append(c.Rounds, roundOf(res.Runs))
-				case ctx.Err() != nil:
-					return nil, ctx.Err()
-				case limited.Err() != nil: // the budget ended in the middle
-				case errors.As(err, new(*device.OutOfMemoryError)):
-					c.Missing = err.Error()
-				default:
-					return nil, fmt.Errorf("%s under %s: %w", t.Name, mode, err)
-				}
+			}
+			switch {
+			case err == nil:
+			case ctx.Err() != nil:
+				return nil, ctx.Err()
+			case limited.Err() != nil: // the budget ended in the middle
+			case errors.As(err, new(*device.OutOfMemoryError)):
+				c.Missing = err.Error()
+			default:
+				return nil, fmt.Errorf("%s: %w", c, err)
 			}
 		}
 	}
@@ -199,11 +261,65 @@ func MeasureModes(ctx context.Context, dev device.Device, o MeasureOptions) (*Me
 	return m, nil
 }
 
+// String names what is played.
+func (c *Cell) String() string {
+	s := c.Workload + " " + c.Mode
+	if c.Sessions > 0 {
+		s = fmt.Sprintf("%d x %s, %s %s", c.Sessions, s, c.Turns, c.Scope)
+	}
+	return s
+}
+
+// planned is a cell, and how it is played.
+type planned struct {
+	cell   Cell
+	traces []*workload.Trace
+	o      engine.Options
+}
+
+// plan is everything to play in a round.
+func (o *MeasureOptions) plan() []planned {
+	var out []planned
+	for _, t := range o.Workloads {
+		for _, mode := range o.Modes {
+			p := planned{
+				Cell{Workload: t.Name, SHA256: t.SHA256, Mode: mode.String()}, []*workload.Trace{t},
+				engine.Options{Config: storageMode(mode), Weights: o.Weights, Repeat: 1, Seed: 1, WholeRuns: o.Turns == ByRuns, Parallel: o.Turns == ByThreads},
+			}
+			if len(o.Sessions) == 0 {
+				out = append(out, p)
+			}
+			for _, n := range o.Sessions {
+				p.cell.Sessions, p.cell.Turns, p.traces = n, o.Turns, slices.Repeat([]*workload.Trace{t}, n)
+				for _, scope := range o.Scopes {
+					p.cell.Scope, p.o.Sharing = scope.String(), cachemodes.Sharing{Scope: scope, Generations: cachemodes.DefaultGenerations}
+					out = append(out, p)
+					if n == 1 {
+						break
+					}
+				}
+			}
+		}
+	}
+	return out
+}
+
 // storageMode is ORT's config with another mode of storage buffers.
 func storageMode(m cachemodes.ModeID) cachemodes.Config {
 	cfg := cachemodes.DefaultConfig()
 	cfg[cachemodes.Storage].Mode = m
 	return cfg
+}
+
+// fill plays it once to see how full the device gets.
+func (p *planned) fill(ctx context.Context, dev device.Device, read func() engine.Reading) (*Memory, error) {
+	meter := engine.NewMeter(dev, read)
+	res, err := engine.ProfileAll(ctx, p.traces, meter, p.o)
+	if err != nil {
+		return nil, err
+	}
+	f := meter.Filled()
+	return &Memory{HeldBytes: res.Total.PeakHeld, MadeBytes: f.Made, DriverBytes: f.Driver, Source: f.Source, NoDriver: f.Reason}, nil
 }
 
 // warm plays the workload with the fewest events once.
@@ -215,7 +331,7 @@ func warm(ctx context.Context, dev device.Device, o MeasureOptions) error {
 		}
 	}
 	cfg := cachemodes.DefaultConfig()
-	if fits := least != nil && (o.Fits == nil || o.Fits(least, cfg) == nil); !fits {
+	if fits := least != nil && (o.Fits == nil || o.Fits([]*workload.Trace{least}, cfg) == nil); !fits {
 		return nil
 	}
 	_, err := engine.Profile(ctx, least, dev, engine.Options{Config: cfg, Weights: o.Weights, Repeat: 1})
@@ -234,7 +350,7 @@ func roundOf(runs []probe.Run) Round {
 			decodes = append(decodes, *r)
 		}
 	}
-	return Round{Runs: len(runs), MeanUS: MeanUS(runs), MedianUS: MedianUS(runs), PromptUS: MeanUS(prompts), DecodeUS: MeanUS(decodes)}
+	return Round{Runs: len(runs), MeanUS: MeanUS(runs), MedianUS: MedianUS(runs), PromptUS: MeanUS(prompts), DecodeUS: MeanUS(decodes), RunsPerSecond: probe.RunsPerSecond(runs)}
 }
 
 // WriteMeasurements writes them.
@@ -249,6 +365,9 @@ func WriteMeasurements(w io.Writer, m *Measurements) error {
 type FileError struct{ File, Reason string }
 
 func (e *FileError) Error() string { return e.File + ": " + e.Reason }
+
+// maxMemory is more than a device has, in bytes.
+const maxMemory = 1 << 50
 
 // parseMeasurements reads and checks them.
 func parseMeasurements(text []byte, name string) (*Measurements, error) {
@@ -267,8 +386,14 @@ func parseMeasurements(text []byte, name string) (*Measurements, error) {
 		if _, err := cachemodes.Lookup(c.Mode); err != nil {
 			return nil, &FileError{name, err.Error()}
 		}
+		if c.Sessions < 0 || c.Sessions > 1<<16 {
+			return nil, &FileError{name, fmt.Sprintf("%s: %d sessions", c.Workload, c.Sessions)}
+		}
+		if m := c.Memory; m != nil && (min(m.HeldBytes, m.MadeBytes, m.DriverBytes) < 0 || max(m.HeldBytes, m.MadeBytes, m.DriverBytes) > maxMemory) {
+			return nil, &FileError{name, fmt.Sprintf("%s under %s: %d, %d or %d bytes are no device's memory", c.Workload, c.Mode, m.HeldBytes, m.MadeBytes, m.DriverBytes)}
+		}
 		for _, r := range c.Rounds {
-			for _, us := range []float64{r.MeanUS, r.MedianUS, r.PromptUS, r.DecodeUS} {
+			for _, us := range []float64{r.MeanUS, r.MedianUS, r.PromptUS, r.DecodeUS, r.RunsPerSecond} {
 				if math.IsNaN(us) || us < 0 || us > 1e12 {
 					return nil, &FileError{name, fmt.Sprintf("%s under %s: %v is no time", c.Workload, c.Mode, us)}
 				}

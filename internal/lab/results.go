@@ -8,6 +8,7 @@ import (
 	"io"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"bucketscope/cachemodes"
@@ -25,6 +26,7 @@ type Results struct {
 	// Files are what other machines told, in the order of their columns.
 	Calibrations []*cost.Calibration
 	Measured     []*Measurements
+	Overheads    []*Overheads
 	// Progress, if set, is told how many of the plays are done.
 	Progress func(done, total int)
 }
@@ -32,8 +34,8 @@ type Results struct {
 // maxFile bounds what Add takes in.
 const maxFile = 16 << 20
 
-// Add takes in a file: a calibration or measurements, told apart by the format
-// that it names. Errors are *FileError or *cost.FormatError where the text is at
+// Add takes in a file: a calibration, measurements or overheads, told apart by
+// the format that it names. Errors are *FileError or *cost.FormatError where the text is at
 // fault.
 func (r *Results) Add(in io.Reader, name string) error {
 	text, err := io.ReadAll(io.LimitReader(in, maxFile+1))
@@ -44,7 +46,7 @@ func (r *Results) Add(in io.Reader, name string) error {
 		Format string `json:"format"`
 	}
 	if len(text) > maxFile || json.Unmarshal(text, &head) != nil {
-		return &FileError{name, "this is neither a calibration nor measurements"}
+		return &FileError{name, "this is neither a calibration nor measurements nor overheads"}
 	}
 	switch head.Format {
 	case cost.Format:
@@ -59,8 +61,14 @@ func (r *Results) Add(in io.Reader, name string) error {
 			return err
 		}
 		r.Measured = append(r.Measured, m)
+	case OverheadFormat:
+		o, err := parseOverheads(text, name)
+		if err != nil {
+			return err
+		}
+		r.Overheads = append(r.Overheads, o)
 	default:
-		return &FileError{name, fmt.Sprintf("its format is %q; want %q or %q", head.Format, cost.Format, MeasurementsFormat)}
+		return &FileError{name, fmt.Sprintf("its format is %q; want %q, %q or %q", head.Format, cost.Format, MeasurementsFormat, OverheadFormat)}
 	}
 	return nil
 }
@@ -69,7 +77,7 @@ func (r *Results) Add(in io.Reader, name string) error {
 type adapter struct {
 	about  cost.Adapter
 	prices *cost.Calibration // nil for none
-	times  *Measurements     // nil for none
+	times  []*Measurements   // none, one or several
 	errors []float64         // predicted by measured, less 1
 }
 
@@ -90,7 +98,8 @@ func (r *Results) adapters() []*adapter {
 		of(c.Adapter).prices = c
 	}
 	for _, m := range r.Measured {
-		of(m.Adapter).times = m
+		a := of(m.Adapter)
+		a.times = append(a.times, m)
 	}
 	return out
 }
@@ -104,42 +113,42 @@ func (r *Results) Write(ctx context.Context, out io.Writer) error {
 	var tables bytes.Buffer
 	for _, t := range r.Workloads {
 		y := YardsticksOf(t, len(cachemodes.DefaultTable()), false)
-		fmt.Fprintf(&tables, "\n## %s\n\n%d runs, %d events; floor %s MiB.\n\n| mode | peak | x floor | average | creates | created |", t.Name, len(t.Runs), len(t.Events), mib(y.Floor))
-		for _, a := range all {
-			if a.prices != nil {
-				fmt.Fprintf(&tables, " %s predicted |", a.about.Name)
-			}
-			if a.times != nil {
-				fmt.Fprintf(&tables, " %s measured |", a.about.Name)
-			}
+		fmt.Fprintf(&tables, "\n## %s\n\n%d runs, %d events; floor %s MiB.\n\n| mode | peak | x floor | average | creates | created |\n| --- | ---: | ---: | ---: | ---: | ---: |\n", t.Name, len(t.Runs), len(t.Events), mib(y.Floor))
+		row := func(name string, peak, average, creates, created int64) {
+			fmt.Fprintf(&tables, "| %s | %s | %.3f | %s | %d | %s |\n", name, mib(peak), float64(peak)/float64(max(y.Floor, 1)), mib(average), creates, mib(created))
 		}
-		columns := strings.Count(tables.String()[strings.LastIndex(tables.String(), "\n")+1:], "|") - 1
-		fmt.Fprintf(&tables, "\n| --- |%s\n", strings.Repeat(" ---: |", columns-1))
-		row := func(name string, peak, average, creates, created int64, times []string) {
-			fmt.Fprintf(&tables, "| %s | %s | %.3f | %s | %d | %s |", name, mib(peak), float64(peak)/float64(max(y.Floor, 1)), mib(average), creates, mib(created))
-			for _, s := range times {
-				fmt.Fprintf(&tables, " %s |", s)
-			}
-			tables.WriteString("\n")
-		}
+		predicted := make([][]float64, len(all)) // by adapter and mode
 		for _, m := range cachemodes.Modes() {
-			res, times, err := r.play(ctx, t, m.ID, all)
+			res, err := r.play(ctx, t, m.ID, all, predicted)
 			if err != nil {
 				return err
 			}
 			s := &res.Usage[cachemodes.Storage]
-			row("`"+m.Name+"`", res.Total.PeakHeld, res.Total.AvgHeld(), s.Creates, s.CreateBytes, times)
+			row("`"+m.Name+"`", res.Total.PeakHeld, res.Total.AvgHeld(), s.Creates, s.CreateBytes)
 			if done++; r.Progress != nil {
 				r.Progress(done, total)
 			}
 		}
-		blank := strings.Repeat(" |", columns-6)
 		for _, s := range Simulate(t) {
-			fmt.Fprintf(&tables, "| %s (simulated only) | %s | %.3f | %s | %d | %s |%s\n", s.Name, mib(s.Peak), float64(s.Peak)/float64(max(y.Floor, 1)), mib(s.Average), s.Creates, mib(s.CreateBytes), blank)
+			name := s.Name
+			if name == tflite.Name {
+				name += ", the offline plan"
+			}
+			row(name+" (simulated only)", s.Peak, s.Average, s.Creates, s.CreateBytes)
 		}
-		fmt.Fprintf(&tables, "| *best %d keys reserve, storage alone* | %s | | | | |%s\n", y.BestOf, mib(y.BestKeys), blank)
+		fmt.Fprintf(&tables, "| *best %d keys reserve, storage alone* | %s | | | | |\n", y.BestOf, mib(y.BestKeys))
+		for i, a := range all {
+			a.write(&tables, t, predicted[i])
+		}
 	}
-	writeErrors(&b, all)
+	r.writeErrors(&b, all)
+	r.writeOverheads(&b)
+	for _, a := range all {
+		a.writeRounding(&b)
+	}
+	for _, a := range all {
+		a.writeSessions(&b)
+	}
 	b.Write(tables.Bytes())
 	_, err := out.Write(b.Bytes())
 	return err
@@ -155,58 +164,174 @@ have their default parameters, uniform buffers ` + "`simple`" + `.
 
 Times are milliseconds a run, the mean over the runs of a recording. Predicted is by the cost model from a calibration of
 the adapter (` + "`bucketscope calibrate`" + `); measured is the median of several plays of the whole recording, in turns with all
-other modes, with their range (` + "`bucketscope results measure`" + `). Weights are made outside of runs and count for no time.
+other modes, with their range (` + "`bucketscope results measure`" + `); off is the prediction less that. Tokens/s are those of decode
+steps. Weights are made outside of runs and count for no time.
+
+Held, made and driver are the most at once, in a play of its own. Held is the ledger's, as peak is. Made is what existed on the
+adapter by the program's own count: what the caches hold, staging buffers, the application's own, and weights if they were made
+there. Driver is the most that the driver said was held beyond what it held when that play began, read before submissions.
 What is simulated only places several requests in one allocation, which WebGPU cannot bind.
 `
 
-// play is what a mode does with a workload, and the cells of its times.
-func (r *Results) play(ctx context.Context, t *workload.Trace, mode cachemodes.ModeID, all []*adapter) (*engine.Result, []string, error) {
+// play is what a mode does with a workload; it adds the times predicted for each
+// adapter, 0 for one without prices.
+func (r *Results) play(ctx context.Context, t *workload.Trace, mode cachemodes.ModeID, all []*adapter, predicted [][]float64) (*engine.Result, error) {
 	var res *engine.Result
-	var times []string
-	for _, a := range all {
-		predicted := 0.0
+	for i, a := range all {
+		us := 0.0
 		if a.prices != nil {
 			p, err := Predict(ctx, t, storageMode(mode), engine.AccountWeights, 1, a.prices)
 			if err != nil {
-				return nil, nil, err
+				return nil, err
 			}
-			res, predicted = p, MeanUS(p.Runs)
-			times = append(times, ms(predicted))
+			res, us = p, MeanUS(p.Runs)
 		}
-		if a.times == nil {
-			continue
-		}
-		cell := a.times.Cell(t.SHA256, mode.String())
-		if cell == nil {
-			times = append(times, "–")
-			continue
-		}
-		s, ok := cell.MeanUS()
-		if !ok {
-			times = append(times, "–")
-			continue
-		}
-		text := ms(s.Median)
-		if len(cell.Rounds) > 1 {
-			text += fmt.Sprintf(" (%s–%s)", ms(s.Low), ms(s.High))
-		}
-		times = append(times, text)
-		if a.prices != nil && s.Median > 0 {
-			a.errors = append(a.errors, predicted/s.Median-1)
+		predicted[i] = append(predicted[i], us)
+	}
+	if res != nil {
+		return res, nil
+	}
+	return engine.Profile(ctx, t, device.NewHost(), engine.Options{Config: storageMode(mode), Weights: engine.AccountWeights, Repeat: 1})
+}
+
+// cell is what was measured of a mode on a workload played alone, in the first
+// file that has it; nil where none has.
+func (a *adapter) cell(t *workload.Trace, mode string) *Cell {
+	for _, m := range a.times {
+		if c := m.Cell(t.SHA256, mode); c != nil {
+			return c
 		}
 	}
-	if res == nil {
-		var err error
-		res, err = engine.Profile(ctx, t, device.NewHost(), engine.Options{Config: storageMode(mode), Weights: engine.AccountWeights, Repeat: 1})
-		if err != nil {
-			return nil, nil, err
+	return nil
+}
+
+// column is one of a table: a head, and the text of a mode's row.
+type column struct {
+	head string
+	cell func(mode int, c *Cell) string // c is nil where nothing was measured
+}
+
+// write is the table of an adapter's times, with what it has of the workload.
+func (a *adapter) write(b *bytes.Buffer, t *workload.Trace, predicted []float64) {
+	cells, measured, filled := make([]*Cell, len(predicted)), false, false
+	for i, m := range cachemodes.Modes() {
+		c := a.cell(t, m.Name)
+		cells[i] = c
+		measured = measured || c != nil && len(c.Rounds) > 0
+		filled = filled || c != nil && c.Memory != nil
+	}
+	if a.prices == nil && !measured {
+		return
+	}
+	var columns []column
+	if a.prices != nil {
+		columns = append(columns, column{"predicted", func(mode int, _ *Cell) string { return ms(predicted[mode]) }})
+	}
+	if measured {
+		columns = append(columns, column{"measured", func(_ int, c *Cell) string { return spread(c.MeanUS(), ms) }})
+	}
+	if a.prices != nil && measured {
+		columns = append(columns, column{"off", func(mode int, c *Cell) string {
+			s := c.MeanUS()
+			if s.Median <= 0 {
+				return "–"
+			}
+			off := predicted[mode]/s.Median - 1
+			a.errors = append(a.errors, off)
+			return fmt.Sprintf("%+.0f %%", 100*off)
+		}})
+	}
+	if step := tokensPerStep(t); measured && step > 0 {
+		columns = append(columns, column{"tokens/s", func(_ int, c *Cell) string {
+			return spread(c.TokensPerSecond(step), tenths)
+		}})
+	}
+	if filled {
+		columns = append(columns, memoryColumns...)
+	}
+	fmt.Fprintf(b, "\nOn %s:\n\n| mode |", a.about)
+	for _, c := range columns {
+		fmt.Fprintf(b, " %s |", c.head)
+	}
+	fmt.Fprintf(b, "\n| --- |%s\n", strings.Repeat(" ---: |", len(columns)))
+	for i, m := range cachemodes.Modes() {
+		fmt.Fprintf(b, "| `%s` |", m.Name)
+		for _, c := range columns {
+			fmt.Fprintf(b, " %s |", c.cell(i, cells[i]))
+		}
+		b.WriteString("\n")
+	}
+}
+
+// memoryColumns say how full the device got.
+var memoryColumns = []column{
+	{"held", memoryText(func(m *Memory) string { return mib(m.HeldBytes) })},
+	{"made", memoryText(func(m *Memory) string { return mib(m.MadeBytes) })},
+	{"driver", memoryText(func(m *Memory) string {
+		if m.Source == "" {
+			return "–"
+		}
+		return mib(m.DriverBytes)
+	})},
+	{"x made", memoryText(func(m *Memory) string {
+		if m.Source == "" || m.MadeBytes == 0 {
+			return "–"
+		}
+		return fmt.Sprintf("%.3f", float64(m.DriverBytes)/float64(m.MadeBytes))
+	})},
+}
+
+func memoryText(text func(*Memory) string) func(int, *Cell) string {
+	return func(_ int, c *Cell) string {
+		if c == nil || c.Memory == nil {
+			return "–"
+		}
+		return text(c.Memory)
+	}
+}
+
+func tenths(x float64) string { return fmt.Sprintf("%.1f", x) }
+
+// spread is a median with its range, which is left out where it is of one play.
+func spread(s Spread, text func(float64) string) string {
+	switch s.Of {
+	case 0:
+		return "–"
+	case 1:
+		return text(s.Median)
+	}
+	return fmt.Sprintf("%s (%s–%s)", text(s.Median), text(s.Low), text(s.High))
+}
+
+// tokensPerStep is how many tokens a decode step of a workload computes, in the
+// mean; 0 where there are none.
+func tokensPerStep(t *workload.Trace) float64 {
+	tokens, steps := int64(0), 0
+	for i := range t.Runs {
+		if r := &t.Runs[i]; r.Kind != workload.Prompt && r.Tokens > 0 {
+			tokens += r.Tokens
+			steps++
 		}
 	}
-	return res, times, nil
+	return float64(tokens) / float64(max(steps, 1))
+}
+
+// commands are those that its files were made by.
+func (a *adapter) commands() []string {
+	var out []string
+	if a.prices != nil && a.prices.Command != "" {
+		out = append(out, a.prices.Command)
+	}
+	for _, m := range a.times {
+		if m.Command != "" {
+			out = append(out, m.Command)
+		}
+	}
+	return out
 }
 
 // writeErrors says how near predictions come.
-func writeErrors(b *bytes.Buffer, all []*adapter) {
+func (r *Results) writeErrors(b *bytes.Buffer, all []*adapter) {
 	if len(all) == 0 {
 		b.WriteString("\nNo calibration and no measurements were given: there are no times.\n")
 		return
@@ -218,15 +343,15 @@ func writeErrors(b *bytes.Buffer, all []*adapter) {
 		if a.prices != nil {
 			calibrated = a.prices.Made
 		}
-		if a.times != nil {
-			made = a.times.Made
-			low, high := math.MaxInt, 0
-			for i := range a.times.Cells {
-				c := &a.times.Cells[i]
+		low, high := math.MaxInt, 0
+		for _, m := range a.times {
+			made = m.Made
+			for i := range m.Cells {
+				c := &m.Cells[i]
 				if n := len(c.Rounds); n > 0 {
 					low, high = min(low, n), max(high, n)
 				} else {
-					missing[a.about.Name] = append(missing[a.about.Name], fmt.Sprintf("%s %s: %s", c.Workload, c.Mode, c.Missing))
+					missing[a.about.Name] = append(missing[a.about.Name], fmt.Sprintf("%s: %s", c, c.Missing))
 				}
 			}
 			if rounds = fmt.Sprint(high); low < high {
@@ -244,6 +369,15 @@ func writeErrors(b *bytes.Buffer, all []*adapter) {
 		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s |\n", a.about, calibrated, made, rounds, mid, most)
 	}
 	for _, a := range all {
+		commands := a.commands()
+		for _, o := range r.Overheads {
+			if o.Command != "" && o.Adapter.Same(a.about) {
+				commands = append(commands, o.Command)
+			}
+		}
+		if len(commands) > 0 {
+			fmt.Fprintf(b, "\nOn %s, by\n\n```sh\n%s\n```\n", a.about, strings.Join(commands, "\n"))
+		}
 		if list := missing[a.about.Name]; len(list) > 0 {
 			fmt.Fprintf(b, "\nNot measured on %s:\n\n", a.about)
 			for _, text := range list {
@@ -251,6 +385,95 @@ func writeErrors(b *bytes.Buffer, all []*adapter) {
 			}
 		}
 	}
+}
+
+// writeRounding names the sizes that take more of the device's memory than was
+// asked for.
+func (a *adapter) writeRounding(b *bytes.Buffer) {
+	if a.prices == nil || len(a.prices.Rounding) == 0 {
+		return
+	}
+	fmt.Fprintf(b, "\n## What the driver takes for a buffer, on %s\n\nBy its calibration (%s): of %d sizes from %s to %s MiB, those that take over 5 %% more than was asked for.\n",
+		a.about, a.prices.RoundingSource, len(a.prices.Rounding), exactMiB(a.prices.Rounding[0].Bytes), exactMiB(a.prices.Rounding[len(a.prices.Rounding)-1].Bytes))
+	rounded := a.prices.Rounded()
+	if len(rounded) == 0 {
+		b.WriteString("There are none.\n")
+		return
+	}
+	b.WriteString("\n| MiB | takes | x | mean of |\n| ---: | ---: | ---: | ---: |\n")
+	for _, r := range rounded {
+		fmt.Fprintf(b, "| %s | %.3f | %.2f | %d |\n", exactMiB(r.Bytes), float64(r.Cost)/(1<<20), float64(r.Cost)/float64(r.Bytes), r.Buffers)
+	}
+}
+
+// exactMiB is a size with all of its digits.
+func exactMiB(n int64) string { return strconv.FormatFloat(float64(n)/(1<<20), 'f', -1, 64) }
+
+// writeSessions is what several sessions at the same time did on an adapter.
+func (a *adapter) writeSessions(b *bytes.Buffer) {
+	head := false
+	for _, m := range a.times {
+		for i := range m.Cells {
+			c := &m.Cells[i]
+			if c.Sessions == 0 || len(c.Rounds) == 0 {
+				continue
+			}
+			if !head {
+				head = true
+				fmt.Fprintf(b, sessionsHead, a.about)
+			}
+			fmt.Fprintf(b, "| %d x %s | `%s` | %s | %s | %s | %s |", c.Sessions, c.Workload, c.Mode, c.Scope, c.Turns, spread(c.RunsPerSecond(), tenths), spread(c.MeanUS(), ms))
+			for _, column := range memoryColumns {
+				fmt.Fprintf(b, " %s |", column.cell(0, c))
+			}
+			b.WriteString("\n")
+		}
+	}
+}
+
+// sessionsHead explains the table of sessions on an adapter.
+const sessionsHead = `
+## Sessions at the same time, on %s
+
+By ` + "`bucketscope results measure --sessions 1,8`" + `, with who shares free buffers (` + "`--scope`" + `) and how sessions take turns
+(` + "`--turns`" + `; parallel: each in a thread of its own). Runs/s is what all get done together; measured is milliseconds a run.
+
+| sessions | mode | scope | turns | runs/s | measured | held | made | driver | x made |
+| --- | --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |
+`
+
+// writeOverheads says what profiling costs.
+func (r *Results) writeOverheads(b *bytes.Buffer) {
+	if len(r.Overheads) == 0 {
+		return
+	}
+	b.WriteString(overheadHead)
+	for _, file := range r.Overheads {
+		for i := range file.Rows {
+			o := &file.Rows[i]
+			on, onRounds := o.Share(o.On)
+			with, withRounds := o.Share(o.WhatIf)
+			fmt.Fprintf(b, "| %s | %s | `%s` | %d | %s | %s | %s |\n", file.Adapter, o.Workload, o.Mode, len(o.Off), ms(RunUS(o.Off)), shares(on, onRounds), shares(with, withRounds))
+		}
+	}
+}
+
+// overheadHead explains the table of overheads.
+const overheadHead = `
+## What profiling costs
+
+By ` + "`bucketscope results overhead --device webgpu`" + `: the calls of the device alone (off), the same with the mode, books, journal,
+driver readings and what the screen is shown (on), and with What if besides, in turns. Off is milliseconds a run: of each run the
+median over rounds, and of these the mean. The others are by how much longer runs take, of the same medians; in brackets the
+range of single rounds.
+
+| adapter | recording | mode | rounds | off | on | with What if |
+| --- | --- | --- | ---: | ---: | ---: | ---: |
+`
+
+// shares is a share in percent, with the range of single rounds.
+func shares(share float64, rounds Spread) string {
+	return fmt.Sprintf("%+.1f %% (%+.1f to %+.1f %%)", 100*share, 100*rounds.Low, 100*rounds.High)
 }
 
 // ms is a time in milliseconds, with three digits.

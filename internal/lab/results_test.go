@@ -3,6 +3,7 @@ package lab
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -62,7 +63,7 @@ func TestMeasureModes(t *testing.T) {
 		if len(c.Rounds) != 2 || c.Missing != "" || c.Rounds[0].Runs == 0 || c.Rounds[0].MeanUS <= 0 {
 			t.Errorf("%+v", c)
 		}
-		if s, ok := c.MeanUS(); !ok || s.Low > s.Median || s.Median > s.High || m.Cell(c.SHA256, c.Mode) != c {
+		if s := c.MeanUS(); s.Of != 2 || s.Low > s.Median || s.Median > s.High || m.Cell(c.SHA256, c.Mode) != c {
 			t.Errorf("%+v", s)
 		}
 	}
@@ -92,8 +93,8 @@ func TestMeasureModesEnds(t *testing.T) {
 		}
 	}
 	o = measureOptions(t)
-	o.Fits = func(tr *workload.Trace, cfg cachemodes.Config) error {
-		if tr.Name == "bert/varied" && cfg[cachemodes.Storage].Mode == cachemodes.Simple {
+	o.Fits = func(traces []*workload.Trace, cfg cachemodes.Config) error {
+		if traces[0].Name == "bert/varied" && cfg[cachemodes.Storage].Mode == cachemodes.Simple {
 			return errors.New("no room")
 		}
 		return nil
@@ -140,12 +141,27 @@ func TestResults(t *testing.T) {
 		default: // predictions are a quarter too high
 			us := MeanUS(res.Runs) / 1.25
 			c.Rounds = []Round{{Runs: 12, MeanUS: us}, {Runs: 12, MeanUS: us * 2}, {Runs: 12, MeanUS: us / 2}}
+			c.Memory = &Memory{HeldBytes: 3 << 20, MadeBytes: 4 << 20, DriverBytes: 5 << 20, Source: "NVML"}
+		}
+		if mode.ID == cachemodes.Simple {
+			c.Memory = &Memory{HeldBytes: 3 << 20, MadeBytes: 4 << 20, NoDriver: "it does not say"}
 		}
 		m.Cells = append(m.Cells, c)
 	}
 	other := *p
 	other.Adapter = cost.Adapter{Name: "other"}
-	r := Results{Workloads: []*workload.Trace{tr}, Calibrations: []*cost.Calibration{p, &other}, Measured: []*Measurements{m}}
+	other.Rounding, other.RoundingSource = []cost.Block{{Bytes: 12 << 20, Cost: 16 << 20, Buffers: 10}, {Bytes: 16 << 20, Cost: 16 << 20, Buffers: 8}}, "NVML"
+	sessions := &Measurements{Format: MeasurementsFormat, Version: MeasurementsVersion, Adapter: p.Adapter, Made: "2026-01-02T03:04:05Z", Cells: []Cell{
+		{Workload: tr.Name, SHA256: tr.SHA256, Mode: "bucket", Sessions: 8, Turns: ByThreads, Scope: "session", Rounds: []Round{{MeanUS: 7000, RunsPerSecond: 90}, {MeanUS: 9000, RunsPerSecond: 110}}},
+	}}
+	m.Command = "bucketscope results measure --device webgpu"
+	costs := &Overheads{Adapter: p.Adapter, Command: "bucketscope results overhead --device webgpu", Rows: []Overhead{{
+		Workload: tr.Name, Mode: "bucket", Off: [][]float64{{1000, 3000}, {1000, 3000}}, On: [][]float64{{1010, 3030}, {1030, 3090}}, WhatIf: [][]float64{{1050, 3150}, {1050, 3150}},
+	}}}
+	r := Results{
+		Workloads: []*workload.Trace{tr}, Calibrations: []*cost.Calibration{p, &other}, Measured: []*Measurements{m, sessions},
+		Overheads: []*Overheads{costs},
+	}
 	plays := 0
 	r.Progress = func(done, total int) {
 		if plays++; done != plays || total != len(cachemodes.Modes()) {
@@ -158,9 +174,13 @@ func TestResults(t *testing.T) {
 	}
 	bucket := modeFigures(t, tr, cachemodes.BucketMode)
 	for _, want := range []string{
-		"## unet/varied", "| none predicted | none measured | other predicted |",
-		"| none test | " + p.Made + " | 2026-01-02T03:04:05Z | 3 | 25 % | 25 % |",
-		"- unet/varied graph: not within 1s",
+		"## unet/varied", "On none test:\n\n| mode | predicted | measured | off | held | made | driver | x made |", "On other:\n\n| mode | predicted |",
+		"| none test | " + p.Made + " | 2026-01-02T03:04:05Z | 2 to 3 | 25 % | 25 % |",
+		"| none test | unet/varied | `bucket` | 2 | 2.00 | +2.0 % (+1.0 to +3.0 %) | +5.0 % (+5.0 to +5.0 %) |",
+		"on other\n\nBy its calibration (NVML): of 2 sizes from 12 to 16 MiB", "\n| 12 | 16.000 | 1.33 | 10 |\n\n",
+		"| 8 x unet/varied | `bucket` | session | parallel | 100.0 (90.0–110.0) | 8.00 (7.00–9.00) | – | – | – | – |",
+		" | 3.0 | 4.0 | 5.0 | 1.250 |", " | 3.0 | 4.0 | – | – |", "| `graph` | 1.26 | – | – | – | – | – | – |",
+		"- unet/varied graph: not within 1s", "```sh\nbucketscope results measure --device webgpu\nbucketscope results overhead --device webgpu\n```\n",
 		fmt.Sprintf("| `bucket` | %s | %.3f | %s | %d | %s |", mib(bucket.Peak), float64(bucket.Peak)/float64(NewStream(tr, cachemodes.DefaultConfig()).Floor),
 			mib(bucket.Average), bucket.Creates, mib(bucket.CreateBytes)),
 		"| pytorch (simulated only) |", "best 26 keys reserve",
@@ -170,9 +190,12 @@ func TestResults(t *testing.T) {
 		}
 	}
 	for _, mode := range cachemodes.Modes() {
-		row := regexp.MustCompile("(?m)^\\| `" + mode.Name + "` \\|.*$").FindString(out.String())
-		if n := strings.Count(row, "|"); n != 10 {
-			t.Errorf("%d columns: %s", n-1, row)
+		var columns []int
+		for _, row := range regexp.MustCompile("(?m)^\\| `"+mode.Name+"` \\|.*$").FindAllString(out.String(), -1) {
+			columns = append(columns, strings.Count(row, "|")-1)
+		}
+		if !slices.Equal(columns, []int{6, 8, 2}) {
+			t.Errorf("%s: rows of %d columns", mode.Name, columns)
 		}
 	}
 
@@ -244,9 +267,13 @@ func TestFiles(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		schema := MeasurementsSchema
-		if bytes.Contains(text, []byte(cost.Format)) {
-			schema = cost.Schema
+		var head struct{ Format string }
+		if err := json.Unmarshal(text, &head); err != nil {
+			t.Fatal(err)
+		}
+		schema, ok := map[string][]byte{cost.Format: cost.Schema, MeasurementsFormat: MeasurementsSchema, OverheadFormat: OverheadSchema}[head.Format]
+		if !ok {
+			t.Fatalf("%s is of format %q", file, head.Format)
 		}
 		checkSchema(t, schema, text)
 	}

@@ -80,6 +80,39 @@ func conserved(t *rapid.T, a allocator, used, free []*block, align int64) {
 	}
 }
 
+// TestPyTorchConstants: the numbers, in bytes, are those at the head of
+// c10/cuda/CUDACachingAllocator.cpp, and do what the remarks beside them say:
+// "all sizes are rounded to at least 512 bytes", "small" allocations, up to 1
+// MiB, "are packed in 2 MiB blocks", those "between 1 and 10 MiB may use" 20 MiB,
+// and large ones are rounded up to 2 MiB.
+func TestPyTorchConstants(t *testing.T) {
+	for name, c := range map[string][2]int64{
+		"kMinBlockSize":  {kMinBlockSize, 512},
+		"kSmallSize":     {kSmallSize, 1048576},
+		"kSmallBuffer":   {kSmallBuffer, 2097152},
+		"kLargeBuffer":   {kLargeBuffer, 20971520},
+		"kMinLargeAlloc": {kMinLargeAlloc, 10485760},
+		"kRoundLarge":    {kRoundLarge, 2097152},
+	} {
+		if c[0] != c[1] {
+			t.Errorf("%s is %d, and published as %d", name, c[0], c[1])
+		}
+	}
+	for _, c := range []struct{ asked, rounded, segment int64 }{
+		{1, 512, 2 << 20}, {513, 1024, 2 << 20}, {1 << 20, 1 << 20, 2 << 20}, {1<<20 + 1, 1<<20 + 512, 20 << 20},
+		{10<<20 - 1, 10 << 20, 10 << 20}, {10<<20 - 512, 10<<20 - 512, 20 << 20}, {10 << 20, 10 << 20, 10 << 20}, {11<<20 - 512, 11<<20 - 512, 12 << 20}, {23 << 20, 23 << 20, 24 << 20},
+	} {
+		p := newPyTorch()
+		b := p.alloc(c.asked)
+		if got := roundUp(c.asked, kMinBlockSize); b.size < c.rounded || got != c.rounded {
+			t.Errorf("%d bytes are rounded to %d, want %d", c.asked, got, c.rounded)
+		}
+		if bytes, n := p.reserved(); bytes != c.segment || n != 1 {
+			t.Errorf("%d bytes take a segment of %d, want %d", c.asked, bytes, c.segment)
+		}
+	}
+}
+
 // TestPyTorchSegments are the cases of PyTorch's own test of memory_stats(),
 // test_graph_memory_stats_and_use_result_after_destroy_graph of
 // test/test_cuda.py: bytes of a tensor, and how many segments, of how many

@@ -2,10 +2,16 @@ package export
 
 import (
 	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"golang.org/x/perf/benchfmt"
 
+	"bucketscope/cachemodes"
 	"bucketscope/snapshots"
 )
 
@@ -46,5 +52,31 @@ func TestBenchstat(t *testing.T) {
 	}
 	if r.Scan() {
 		t.Errorf("more: %v", r.Result())
+	}
+}
+
+// TestBenchstatTool asks benchstat what changed between two modes.
+func TestBenchstatTool(t *testing.T) {
+	dir := t.TempDir()
+	var files []string
+	for name, mode := range map[string]cachemodes.ModeID{"a.txt": cachemodes.BucketMode, "b.txt": cachemodes.Simple} {
+		d := recorded(t, "unet/varied", mode).Document()
+		d.Results[0].Mode = "mode" // one row of benchstat's for both
+		text := exported(t, func(b *bytes.Buffer) error { return Benchstat(b, d, name) })
+		file := filepath.Join(dir, name)
+		if err := os.WriteFile(file, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, file)
+	}
+	slices.Sort(files)
+	out, err := exec.CommandContext(t.Context(), "go", append([]string{"run", "golang.org/x/perf/cmd/benchstat", "-ignore", "source"}, files...)...).Output()
+	if err != nil {
+		t.Fatalf("benchstat: %v\n%s", err, out)
+	}
+	for _, want := range []string{"Workload/trace=unet_varied/mode=mode", "peak-B", "371.8Mi", "667.4Mi", "creates/run", "5.000", "11.250"} {
+		if !strings.Contains(string(out), want) {
+			t.Errorf("%q is missing in\n%s", want, out)
+		}
 	}
 }

@@ -12,9 +12,12 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
 	"bucketscope/cachemodes"
 	"bucketscope/internal/device"
 	"bucketscope/internal/engine"
+	"bucketscope/internal/tooltest"
 	"bucketscope/snapshots"
 	"bucketscope/workload"
 )
@@ -53,6 +56,34 @@ func exported(t *testing.T, write func(*bytes.Buffer) error) []byte {
 		t.Fatal(err)
 	}
 	return b.Bytes()
+}
+
+// TestChromeSchema holds a trace to what chrome://tracing and Perfetto take: of
+// each phase the fields that the Trace Event Format asks for, and no others.
+func TestChromeSchema(t *testing.T) {
+	schema, err := jsonschema.NewCompiler().Compile("testdata/chrome.schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := recorded(t, "llama-3.2-1b/two", cachemodes.DynamicBucket)
+	trace, err := jsonschema.UnmarshalJSON(bytes.NewReader(exported(t, func(b *bytes.Buffer) error { return Chrome(b, s) })))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := schema.Validate(trace); err != nil {
+		t.Error(err)
+	}
+	// The schema itself tells a trace that is wrong.
+	events := trace.(map[string]any)["traceEvents"].([]any)
+	for _, e := range events {
+		if e := e.(map[string]any); e["ph"] == "X" {
+			delete(e, "dur")
+			break
+		}
+	}
+	if schema.Validate(trace) == nil {
+		t.Error("a slice without a duration passes")
+	}
 }
 
 // TestChrome: slices of a thread nest, every buffer's end follows its
@@ -176,20 +207,14 @@ json.dump({"ops": ops, "most": most, "segments": len(s["segments"])}, sys.stdout
 `
 
 // TestPyTorch: Python's pickle module reads the snapshot, and its segments and
-// trace agree. Without Python only its beginning and end are looked at; CI has
-// Python.
+// trace agree.
 func TestPyTorch(t *testing.T) {
 	s := recorded(t, "unet/varied", cachemodes.BucketMode)
 	data := exported(t, func(b *bytes.Buffer) error { return PyTorch(b, s) })
 	if !bytes.HasPrefix(data, []byte{0x80, 2, '}'}) || data[len(data)-1] != '.' {
 		t.Fatal("no pickle of protocol 2")
 	}
-	python, err := exec.LookPath("python3")
-	if err != nil {
-		t.Log("no python3: its pickle module reads this in CI")
-		return
-	}
-	cmd := exec.CommandContext(t.Context(), python, "-c", readsPickle)
+	cmd := exec.CommandContext(t.Context(), tooltest.Find(t, "python3"), "-c", readsPickle)
 	cmd.Stdin = bytes.NewReader(data)
 	var complaint bytes.Buffer
 	cmd.Stderr = &complaint

@@ -1,0 +1,363 @@
+package lab
+
+import (
+	"context"
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"time"
+
+	"bucketscope/cachemodes"
+	"bucketscope/internal/cost"
+	"bucketscope/internal/device"
+	"bucketscope/internal/engine"
+	"bucketscope/workload"
+)
+
+// The name and version of the file that Overheads are.
+const (
+	OverheadFormat  = "bucketscope-overhead"
+	OverheadVersion = 1
+)
+
+// OverheadSchema is the JSON Schema of Overheads.
+//
+//go:embed overhead.schema.json
+var OverheadSchema []byte
+
+// Overheads are how long the runs of workloads took on one adapter without and
+// with a profile of them. Times are microseconds.
+type Overheads struct {
+	Format  string       `json:"format"`
+	Version int          `json:"version"`
+	Adapter cost.Adapter `json:"adapter"`
+	Made    string       `json:"made"` // RFC 3339
+	Command string       `json:"command,omitempty"`
+	Rows    []Overhead   `json:"rows"`
+}
+
+// Overhead is one workload. Each list has the durations of all of its runs for
+// each round; the arms took turns, and who came first changed with each round.
+type Overhead struct {
+	Workload string `json:"workload"`
+	SHA256   string `json:"sha256"`
+	Mode     string `json:"mode"`
+	// Off are the same calls of the device and nothing else: no mode decides, no
+	// book is kept. On is what the screen is shown, without its drawing: the mode,
+	// books, journal, driver readings and a State now and then. WhatIf plays
+	// every other mode meanwhile as well.
+	Off    [][]float64 `json:"off_us"`
+	On     [][]float64 `json:"on_us"`
+	WhatIf [][]float64 `json:"what_if_us"`
+}
+
+// Share is by how much runs take longer in an arm than with profiling off, as a
+// share of that: of the sums over all runs of each run's median. A round that
+// something else disturbed moves it little. Rounds are the shares of each round
+// by itself.
+func (o *Overhead) Share(arm [][]float64) (share float64, rounds Spread) {
+	var each []float64
+	for i := range min(len(arm), len(o.Off)) {
+		if off := sum(o.Off[i]); off > 0 {
+			each = append(each, sum(arm[i])/off-1)
+		}
+	}
+	off := sum(runMedians(o.Off))
+	if len(each) == 0 || off <= 0 {
+		return 0, Spread{}
+	}
+	return sum(runMedians(arm))/off - 1, Spread{median(each), slices.Min(each), slices.Max(each), len(each)}
+}
+
+// RunUS is the mean over the runs of each one's median.
+func RunUS(arm [][]float64) float64 {
+	m := runMedians(arm)
+	return sum(m) / float64(max(len(m), 1))
+}
+
+func sum(all []float64) float64 {
+	s := 0.0
+	for _, x := range all {
+		s += x
+	}
+	return s
+}
+
+// runMedians is for each run the median over rounds.
+func runMedians(rounds [][]float64) []float64 {
+	if len(rounds) == 0 {
+		return nil
+	}
+	out, at := make([]float64, len(rounds[0])), make([]float64, len(rounds))
+	for run := range out {
+		for i := range rounds {
+			at[i] = rounds[i][run]
+		}
+		out[run] = median(at)
+	}
+	return out
+}
+
+// OverheadOptions say what to measure.
+type OverheadOptions struct {
+	Workloads []*workload.Trace
+	Mode      cachemodes.ModeID
+	Weights   engine.Weights
+	// Rounds is how often each arm plays each workload at most, at least 1; Budget
+	// how long a workload may take, 0 for no limit. One round is always played.
+	Rounds int
+	Budget time.Duration
+	Read   func() engine.Reading
+	WhatIf WhatIfOptions
+	// Driver, Now and Command are those of MeasureOptions.
+	Driver  string
+	Now     time.Time
+	Command string
+	// Progress, if set, is told which share of the rounds is done.
+	Progress func(share float64, what string)
+}
+
+// MeasureOverhead plays workloads with profiling off, on, and with What if, in
+// turns. It leaves the device empty, and stops with ctx's error when ctx is done.
+func MeasureOverhead(ctx context.Context, dev device.Device, o OverheadOptions) (*Overheads, error) {
+	info := dev.Info()
+	if !info.Timed {
+		return nil, fmt.Errorf("%s has no time to measure: choose an adapter with --device webgpu", info)
+	}
+	out := &Overheads{Format: OverheadFormat, Version: OverheadVersion, Adapter: cost.AdapterOf(info, o.Driver), Made: o.Now.UTC().Format(time.RFC3339), Command: o.Command}
+	for n, t := range o.Workloads {
+		calls, err := record(ctx, t, storageMode(o.Mode), o.Weights)
+		if err != nil {
+			return nil, err
+		}
+		row := Overhead{Workload: t.Name, SHA256: t.SHA256, Mode: o.Mode.String()}
+		arms := []struct {
+			into *[][]float64
+			play func() ([]float64, error)
+		}{
+			{&row.Off, func() ([]float64, error) { return replay(ctx, dev, calls) }},
+			{&row.On, func() ([]float64, error) { return playLive(ctx, t, dev, o, nil) }},
+			{&row.WhatIf, func() ([]float64, error) {
+				w := NewWhatIf(o.WhatIf)
+				defer w.Close()
+				return playLive(ctx, t, dev, o, w)
+			}},
+		}
+		// Once for nothing: the device warms up.
+		if _, err := arms[0].play(); err != nil {
+			return nil, err
+		}
+		begin := time.Now()
+		for round := range o.Rounds {
+			if spent := time.Since(begin); o.Budget > 0 && round > 0 && spent+spent/time.Duration(round) > o.Budget {
+				break
+			}
+			for i := range arms {
+				a := &arms[(i+round)%len(arms)]
+				us, err := a.play()
+				if err != nil {
+					return nil, fmt.Errorf("%s under %s: %w", t.Name, o.Mode, err)
+				}
+				if len(us) != len(t.Runs) {
+					return nil, fmt.Errorf("%s: its runs overlap, so that a run alone has no time", t.Name)
+				}
+				*a.into = append(*a.into, us)
+			}
+			if o.Progress != nil {
+				o.Progress((float64(n)+float64(round+1)/float64(o.Rounds))/float64(len(o.Workloads)), fmt.Sprintf("round %d of %d: %s", round+1, o.Rounds, t.Name))
+			}
+		}
+		out.Rows = append(out.Rows, row)
+	}
+	return out, nil
+}
+
+// call is one of a device's.
+type call struct {
+	what      byte // 'c'reate, 'u'se, 'd'estroy, 's'ubmit, 'w'ait
+	recycled  bool
+	usage     cachemodes.Usage
+	id        device.ID
+	recording device.Recording
+	size      int64
+}
+
+// tape is a device that does nothing and writes down what it is asked.
+type tape struct {
+	device.Device
+	calls []call
+}
+
+func (t *tape) Create(id device.ID, size int64, u cachemodes.Usage) error {
+	t.calls = append(t.calls, call{what: 'c', id: id, size: size, usage: u})
+	return nil
+}
+
+func (t *tape) Use(r device.Recording, id device.ID, recycled bool) error {
+	t.calls = append(t.calls, call{what: 'u', recording: r, id: id, recycled: recycled})
+	return nil
+}
+
+func (t *tape) Destroy(id device.ID) { t.calls = append(t.calls, call{what: 'd', id: id}) }
+
+func (t *tape) Submit(r device.Recording) error {
+	t.calls = append(t.calls, call{what: 's', recording: r})
+	return nil
+}
+
+func (t *tape) Wait() error {
+	t.calls = append(t.calls, call{what: 'w'})
+	return nil
+}
+
+// record is what a workload asks of a device under a config.
+func record(ctx context.Context, t *workload.Trace, cfg cachemodes.Config, weights engine.Weights) ([]call, error) {
+	to := &tape{Device: device.NewHost()}
+	_, err := engine.Profile(ctx, t, to, engine.Options{Config: cfg, Weights: weights, Repeat: 1})
+	return to.calls, err
+}
+
+// replay makes the calls, and answers the durations of runs in microseconds: of
+// workloads whose runs follow each other, each begins when a wait ends and is
+// over when the next one does.
+func replay(ctx context.Context, dev device.Device, calls []call) ([]float64, error) {
+	var runs []float64
+	var began time.Time
+	inRun := false
+	var err error
+	for i := range calls {
+		c := &calls[i]
+		switch c.what {
+		case 'c':
+			err = dev.Create(c.id, c.size, c.usage)
+		case 'u':
+			err = dev.Use(c.recording, c.id, c.recycled)
+		case 'd':
+			dev.Destroy(c.id)
+		case 's':
+			err = dev.Submit(c.recording)
+		case 'w':
+			if err = dev.Wait(); err != nil {
+				break
+			}
+			now := time.Now()
+			if inRun {
+				runs = append(runs, float64(now.Sub(began).Nanoseconds())/1000)
+			}
+			inRun, began = !inRun, now
+			if cerr := ctx.Err(); cerr != nil && !inRun {
+				err = cerr
+			}
+		}
+		if err != nil {
+			return nil, errors.Join(err, undo(dev, calls[:i+1], c.what == 'c'))
+		}
+	}
+	return runs, nil
+}
+
+// undo gives up what calls made; failed tells that the last of them did not.
+func undo(dev device.Device, calls []call, failed bool) error {
+	made := map[device.ID]bool{}
+	recordings := map[device.Recording]bool{}
+	for i := range calls {
+		switch c := &calls[i]; c.what {
+		case 'c':
+			made[c.id] = true
+		case 'd':
+			delete(made, c.id)
+		case 'u':
+			recordings[c.recording] = true
+		}
+	}
+	if failed {
+		delete(made, calls[len(calls)-1].id)
+	}
+	for id := range made {
+		dev.Destroy(id)
+	}
+	var err error
+	for r := range recordings {
+		err = errors.Join(err, dev.Submit(r))
+	}
+	return errors.Join(err, dev.Wait())
+}
+
+// open is a device that stays open.
+type open struct{ device.Device }
+
+func (open) Close() error { return nil }
+
+// screenEvery is how often the screen looks.
+const screenEvery = 16 * time.Millisecond
+
+// playLive plays a workload once as the screen does, and answers the durations of
+// its runs.
+func playLive(ctx context.Context, t *workload.Trace, dev device.Device, o OverheadOptions, w *WhatIf) ([]float64, error) {
+	options := engine.LiveOptions{Config: storageMode(o.Mode), Weights: o.Weights, Read: o.Read}
+	if w != nil {
+		options.Follow = w
+	}
+	l := engine.StartLive(ctx, t, open{dev}, options)
+	look := time.NewTicker(screenEvery)
+	defer look.Stop()
+	st := l.State()
+	for int(st.RunCount) < len(t.Runs) && st.Err == nil && ctx.Err() == nil {
+		select {
+		case <-look.C:
+		case <-l.Done():
+		}
+		st = l.State()
+	}
+	if err := errors.Join(l.Close(), st.Err, ctx.Err()); err != nil {
+		return nil, err
+	}
+	var us []float64
+	for i := range st.Runs[:len(t.Runs)] {
+		us = append(us, float64(st.Runs[i].DurationUS()))
+	}
+	return us, nil
+}
+
+// WriteOverheads writes them.
+func WriteOverheads(w io.Writer, o *Overheads) error { return json.NewEncoder(w).Encode(o) }
+
+// parseOverheads reads and checks them.
+func parseOverheads(text []byte, name string) (*Overheads, error) {
+	var o Overheads
+	if err := json.Unmarshal(text, &o); err != nil {
+		return nil, &FileError{name, "this is no overhead: " + err.Error()}
+	}
+	if o.Version != OverheadVersion {
+		return nil, &FileError{name, fmt.Sprintf("its version is %d; this program reads %d", o.Version, OverheadVersion)}
+	}
+	if o.Adapter.Name == "" {
+		return nil, &FileError{name, "it names no adapter"}
+	}
+	for i := range o.Rows {
+		r := &o.Rows[i]
+		if len(r.Off) == 0 {
+			return nil, &FileError{name, r.Workload + " has no rounds"}
+		}
+		for _, arm := range [][][]float64{r.Off, r.On, r.WhatIf} {
+			if len(arm) != len(r.Off) {
+				return nil, &FileError{name, fmt.Sprintf("%s: an arm has %d rounds, not %d", r.Workload, len(arm), len(r.Off))}
+			}
+			for _, runs := range arm {
+				if len(runs) != len(r.Off[0]) {
+					return nil, &FileError{name, fmt.Sprintf("%s: a round has %d runs, not %d", r.Workload, len(runs), len(r.Off[0]))}
+				}
+				for _, us := range runs {
+					if math.IsNaN(us) || us < 0 || us > 1e12 {
+						return nil, &FileError{name, fmt.Sprintf("%s: %v is no time", r.Workload, us)}
+					}
+				}
+			}
+		}
+	}
+	return &o, nil
+}
