@@ -64,6 +64,11 @@ func (m *Manager) Request(session int32, usage Usage, n int64) (BufID, []Event) 
 	if id, b := m.quickHit(session, usage, n); b != nil {
 		return id, b.told[:]
 	}
+	return m.request(session, usage, n)
+}
+
+// request is Request for whatever it is.
+func (m *Manager) request(session int32, usage Usage, n int64) (BufID, []Event) {
 	m.events = m.events[:0]
 	m.requested[usage] += n
 	s := m.awake(session)
@@ -174,6 +179,11 @@ func (m *Manager) Release(id BufID) []Event {
 	if b := m.quickRelease(id); b != nil {
 		return b.told[:]
 	}
+	return m.release(id)
+}
+
+// release is Release for whatever it is.
+func (m *Manager) release(id BufID) []Event {
 	m.events = m.events[:0]
 	b := m.inUse(id, "Release")
 	m.requested[b.usage] -= b.requested
