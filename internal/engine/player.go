@@ -530,10 +530,11 @@ func (l *lane) release(e *workload.Event) {
 		return
 	}
 	l.slots[e.Buf] = none
+	p := l.p
 	l.enter(e.Session)
-	events := l.p.mgr.Release(id)
-	if len(events) == 1 && events[0].Kind != cachemodes.Destroy {
-		l.p.apply(&events[0])
+	events := p.mgr.Release(id)
+	if ev := &events[0]; len(events) == 1 && ev.Kind != cachemodes.Destroy && !p.timed { // a replay is mostly this
+		p.bookEvent(p.at, ev)
 	} else {
 		l.book(events)
 	}
