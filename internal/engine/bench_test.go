@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -147,20 +148,44 @@ func (u *unbooked) step(e *workload.Event) (events []cachemodes.Event, err error
 }
 
 // benchmark plays the loop of a trace, warm, so that an operation is an event.
+// best-ns/op is the sum of the best times of stretches of some tens of
+// microseconds, in which few are interrupted: what the processor needs when
+// others leave it alone, on a machine that others use, too.
 func benchmark(b *testing.B, t *workload.Trace, play func([]workload.Event)) {
 	play(t.Prologue())
 	loop := t.Loop()
 	play(loop)
+	stretches := slices.Collect(slices.Chunk(loop, 1000))
+	best := make([]time.Duration, len(stretches))
 	b.ReportAllocs()
 	b.ResetTimer()
-	for n := b.N; n > 0; n -= len(loop) {
-		play(loop[:min(n, len(loop))])
-		if n < len(loop) { // the rest keeps the books of the next round whole
+	for n, at := b.N, 0; ; at = (at + 1) % len(stretches) {
+		s := stretches[at]
+		if n < len(s) { // the rest keeps the books of the next round whole
+			play(s[:n])
 			b.StopTimer()
-			play(loop[n:])
+			play(s[n:])
+			break
 		}
+		began := time.Now()
+		play(s)
+		if took := time.Since(began); best[at] == 0 || took < best[at] {
+			best[at] = took
+		}
+		n -= len(s)
 	}
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
+	var sum time.Duration
+	events := 0
+	for i, took := range best {
+		if took > 0 {
+			sum += took
+			events += len(stretches[i])
+		}
+	}
+	if events > 0 {
+		b.ReportMetric(float64(sum.Nanoseconds())/float64(events), "best-ns/op")
+	}
 }
 
 // BenchmarkSessions is what four sessions on one device play in a second by turns
