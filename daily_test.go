@@ -299,17 +299,16 @@ func storm(t *testing.T, bin string) {
 	p.Until("some runs", func(s ptytest.Screen) bool { return number(s, runNumber) >= 3 })
 	p.Press("b")
 	p.See("the baseline is")
-	for _, screen := range []struct{ key, sees string }{{"1", "Buckets, storage"}, {"2", "Keys of storage"}, {"5", "Sessions, scope"}, {"3", "Events, "}, {"4", "Buffers, all"}, {"6", "A ┄ "}, {"7", "Tune, storage"}} {
+	for _, screen := range []struct{ key, sees string }{{"1", "Buckets, storage"}, {"2", "Keys of storage"}, {"3", "Events, "}, {"4", "Buffers, all"}, {"5", "Sessions, scope"}, {"6", "A ┄ "}, {"7", "Tune, storage"}} {
 		p.Press(screen.key)
 		for i := range 40 {
 			p.Resize(1+(i*53)%210, 1+(i*17)%62)
 		}
 		p.Resize(1, 1)
 		p.Resize(80, 24)
-		s := p.Until("a whole picture", func(s ptytest.Screen) bool {
-			return s.Has(screen.sees, "● LIVE") && strings.Contains(s.Lines[23], "q quit")
+		p.Until("a whole picture", func(s ptytest.Screen) bool {
+			return s.Has(screen.sees, "● LIVE") && strings.Contains(s.Lines[23], "q quit") && len(frameFaults(s)) == 0
 		})
-		checkFrames(t, s)
 	}
 	ends(t, p)
 }

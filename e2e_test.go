@@ -3,11 +3,13 @@
 package main_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -23,7 +25,7 @@ func TestScreen(t *testing.T) {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
 	for name, session := range map[string]func(*testing.T, string){
-		"session": session, "signals": signals, "suspend": suspend, "colours": colours, "no screen": noScreen, "kept": kept,
+		"session": session, "signals": signals, "suspend": suspend, "colours": colours, "no screen": noScreen, "kept": kept, "driver's lines": driverLines,
 		"keep and open": keepAndOpen, "tune": tuneIt, "compare": compareIt, "config": configured, "open ends": openEnds, "storm": storm,
 		"sessions": sessionsPlay, "hazard": hazardSeen, "what if": whatIfIt,
 	} {
@@ -72,27 +74,36 @@ func number(s ptytest.Screen, pattern *regexp.Regexp) int {
 	return n
 }
 
-// checkFrames tells of panes whose right border is not at the screen's edge:
-// a line that is too long or too short would push it away.
+// checkFrames tells of panes whose frames are not whole.
 func checkFrames(t *testing.T, s ptytest.Screen) {
 	t.Helper()
+	for _, f := range frameFaults(s) {
+		t.Error(f)
+	}
+}
+
+// frameFaults are panes whose right border is not at the screen's edge: a line
+// that is too long or too short would push it away.
+func frameFaults(s ptytest.Screen) (faults []string) {
+	fault := func(format string, args ...any) { faults = append(faults, fmt.Sprintf(format, args...)) }
 	frames := 0
 	for y, l := range s.Lines {
 		r := []rune(l)
 		if len(r) > s.W {
-			t.Errorf("line %d is %d wide, the terminal %d: %q", y, len(r), s.W, l)
+			fault("line %d is %d wide, the terminal %d: %q", y, len(r), s.W, l)
 		}
 		if len(r) == 0 || !strings.ContainsRune("╭│╰", r[0]) {
 			continue
 		}
 		frames++
 		if len(r) != s.W || !strings.ContainsRune("╮│┃╯", r[len(r)-1]) {
-			t.Errorf("line %d does not end at the terminal's edge: %q", y, l)
+			fault("line %d does not end at the terminal's edge: %q", y, l)
 		}
 	}
 	if frames < 8 && s.W >= 80 {
-		t.Errorf("no frames on the screen:\n%s", s)
+		fault("no frames on the screen:\n%s", s)
 	}
+	return faults
 }
 
 func session(t *testing.T, bin string) {
@@ -303,6 +314,32 @@ func colours(t *testing.T, bin string) {
 	p.Press("q")
 	if code := p.Exit(); code != 0 {
 		t.Errorf("q ends with code %d", code)
+	}
+}
+
+// driverLines: what the Vulkan loader and a driver print is in the log, and not
+// a line of it on the terminal, from the start of the program to its end.
+func driverLines(t *testing.T, bin string) {
+	var ended *exec.ExitError
+	gpu := []string{"--device", "webgpu", "--workload", "bert/varied"}
+	if err := command(t, bin, nil, append([]string{"run"}, gpu...)...).Run(); errors.As(err, &ended) && ended.ExitCode() == 3 && os.Getenv("BUCKETSCOPE_REQUIRE_WEBGPU") != "1" {
+		t.Skip("no adapter (BUCKETSCOPE_REQUIRE_WEBGPU=1 makes this a failure)")
+	}
+	state := t.TempDir()
+	p := ptytest.Start(t, command(t, bin, []string{"VK_LOADER_DEBUG=all", "XDG_STATE_HOME=" + state}, gpu...), 80, 24)
+	p.Until("some runs", func(s ptytest.Screen) bool { return s.Has("● LIVE") && number(s, runNumber) >= 2 })
+	ends(t, p)
+	log, err := os.ReadFile(filepath.Join(state, "bucketscope", "log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if runtime.GOOS == "linux" && !strings.Contains(string(log), "Vulkan Loader Version") {
+		t.Errorf("the loader, told to print all, printed\n%s", log)
+	}
+	for _, l := range strings.Split(string(log), "\n") {
+		if l = strings.TrimSpace(l); len(l) > 12 && strings.Contains(p.Raw(), l) {
+			t.Errorf("on the terminal: %q", l)
+		}
 	}
 }
 

@@ -26,6 +26,28 @@ var previewed = regexp.MustCompile(`change +[+-][\d.]+%`)
 // allFound is the title of the events once a filter has looked at all of them.
 var allFound = regexp.MustCompile(`Events, \S+ of \S+: type:miss size>=1MiB`)
 
+// sessionsPicture is of three models on one device, which lend each other
+// buffers, one of them held.
+func sessionsPicture(t *testing.T, bin string) []byte {
+	t.Helper()
+	p := ptytest.Start(t, command(t, bin, []string{"COLORTERM=truecolor"}, "--device", "host", "--session", "phi3-mini-4k/grow", "--session", "bert/varied", "--session", "unet/varied", "--pace", "12"), 120, 34)
+	p.Until("some runs", func(s ptytest.Screen) bool { return number(s, runNumber) >= 90 })
+	p.Press("5", "j", "j")
+	p.See("Sessions, scope device", "last runs of session 1", "lent →")
+	p.Press("P")
+	p.See("❚❚ held")
+	p.Press("k")
+	p.Until("the others to go on", func(s ptytest.Screen) bool {
+		return s.Has("last runs of session 0", "❚❚ held") && number(s, runNumber) >= 130
+	})
+	svg := p.SVG()
+	p.Press("q")
+	if code := p.Exit(); code != 0 {
+		t.Errorf("q ends with code %d", code)
+	}
+	return svg
+}
+
 // TestPicture takes the pictures of the documents from the running program:
 //
 //	go test . -run TestPicture -pictures docs
@@ -74,17 +96,7 @@ func TestPicture(t *testing.T) {
 	if code := p.Exit(); code != 0 {
 		t.Errorf("q ends with code %d", code)
 	}
-	p = ptytest.Start(t, command(t, bin, []string{"COLORTERM=truecolor"}, "--device", "host", "--session", "phi3-mini-4k/grow",
-		"--session", "bert/varied", "--session", "unet/varied", "--scope", "shared-free", "--pace", "10"), 120, 26)
-	p.Press("5", "j")
-	p.Until("sessions that lend", func(s ptytest.Screen) bool {
-		return s.Has("Sessions, scope shared-free", "lent →1", "→0 ", "→2 ") && number(s, runNumber) >= 120
-	})
-	sessions := p.SVG()
-	p.Press("q")
-	if code := p.Exit(); code != 0 {
-		t.Errorf("q ends with code %d", code)
-	}
+	sessions := sessionsPicture(t, bin)
 	for _, want := range []string{"LIVE", "dynamicBucket", "peak", "held bytes"} {
 		if !bytes.Contains(svg, []byte(want)) {
 			t.Errorf("the picture lacks %q", want)

@@ -8,15 +8,15 @@ import (
 
 // ReadAny reads a run document, or a snapshot, which also gives one. It tells
 // them apart by their first bytes. What is wrong with the file is a
-// *FormatError.
-func ReadAny(r io.Reader, name string) (*RunDocument, *Snapshot, error) {
+// *FormatError. For look, which may be nil, see ReadLooking.
+func ReadAny(r io.Reader, name string, look func(share float64) error) (*RunDocument, *Snapshot, error) {
 	br := bufio.NewReader(r)
 	beginning, err := br.Peek(len(SnapshotFormat))
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, nil, err
 	}
 	if IsSnapshot(beginning) {
-		s, err := Read(br, name)
+		s, err := ReadLooking(br, name, look)
 		if err != nil {
 			return nil, nil, err
 		}

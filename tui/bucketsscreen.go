@@ -203,7 +203,7 @@ func (s *bucketsScreen) press(a action, f *frame, kind layoutKind, w, h int) (bo
 		if text := s.detail(f, true); text != "" {
 			return true, wish{copy: text, tell: "the marked key is copied"}
 		}
-		return true, wish{tell: "no key is marked: ↓ marks one, y copies it"}
+		return true, wish{tell: f.say("no key is marked: {down} marks one, {copy} copies it")}
 	case back:
 		switch {
 		case s.pointed || s.first >= 0:

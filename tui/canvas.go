@@ -163,11 +163,11 @@ func (v view) put(x, y int, text string, s style) int {
 // right draws text so that it ends before column x.
 func (v view) right(x, y int, text string, s style) { v.put(x-textWidth(text), y, text, s) }
 
-// fill draws a rune everywhere in v.
-func (v view) fill(r rune, s style) {
+// blank takes away whatever is drawn in v.
+func (v view) blank() {
 	for y := range v.h {
 		for x := range v.w {
-			v.set(x, y, r, s)
+			v.set(x, y, ' ', plain)
 		}
 	}
 }

@@ -688,5 +688,5 @@ var subjectColumns = []column[subjectRow]{
 func (m *subjectMenu) draw(v view, f *frame) {
 	rows := m.rowsOf(f)
 	in, edge := dialog(v, f, "Compare: "+string(rune('A'+m.side)), f.say("{menu-accept} chooses, {next-usage} the other side"), 92, len(rows))
-	drawList(in, in, edge, f, subjectColumns, rows, m.cursor, "nothing, because nothing has happened yet")
+	drawList(in, edge, f, subjectColumns, rows, m.cursor, "nothing, because nothing has happened yet")
 }

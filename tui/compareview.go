@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"bucketscope/cachemodes"
 	"bucketscope/internal/engine"
 	"bucketscope/internal/units"
 	"bucketscope/snapshots/compare"
@@ -59,8 +60,7 @@ func (s *compareScreen) draw(v view, f *frame, kind layoutKind) {
 	}
 	lay := compareLayoutOf(kind, v.w, v.h, s.pane)
 	if why := s.emptyText(f); why != "" {
-		in := pane(v, f, "Compare", "", lay.framed, true)
-		drawEmpty(in, why)
+		s.drawAlone(pane(v, f, "Compare", "", lay.framed, true), f, why)
 		return
 	}
 	s.drawHead(v.rect(lay.head), f)
@@ -133,6 +133,56 @@ func (s *compareScreen) emptyText(f *frame) string {
 		return "reading both" + f.g.more
 	}
 	return ""
+}
+
+// aloneFrom is how many rows below the text are worth the figures of the one
+// stretch that there is.
+const aloneFrom = 5
+
+// drawAlone says why there is nothing to compare and, where runs were played,
+// what there would be to compare: their figures.
+func (s *compareScreen) drawAlone(v view, f *frame, why string) {
+	lines := wrap(why, max(v.w-4, 1), v.h)
+	rows := aloneRows(f)
+	room := v.h - len(lines) - 3
+	if _, ok := s.side(0); ok || len(f.now.Runs) == 0 || room < aloneFrom {
+		drawEmpty(v, why)
+		return
+	}
+	for y, l := range lines {
+		v.put(2, 1+y, l, faint)
+	}
+	const columnsWidth = 38
+	box := v.sub(0, len(lines)+2, v.w, room+1)
+	for i, r := range rows {
+		x := 2 + i/box.h*columnsWidth
+		if x+columnsWidth > box.w {
+			return
+		}
+		box.put(x, i%box.h, r.label, label)
+		box.right(x+columnsWidth-6, i%box.h, r.value, r.style)
+	}
+}
+
+// aloneRows are the figures of all that was played, as the tables of two sides
+// name them.
+func aloneRows(f *frame) []field {
+	t, runs := &f.now.Total, max(f.now.RunCount, 1)
+	size := func(name string, n int64) field { return field{label: name, value: f.bytes(n), style: strong} }
+	count := func(name string, n int64) field { return field{label: name, value: units.Count(n)} }
+	rows := []field{
+		{label: "runs, " + f.now.Config[cachemodes.Storage].Mode.String(), value: units.Count(f.now.RunCount), style: strong},
+		size("peak held", t.PeakHeld), size("avg held", t.AvgHeld()), size("floor", t.Floor), size("held now", t.Held()),
+		count("requests", t.Requests), count("hits", t.Hits), {label: "hits of requests", value: units.Percent(t.HitRate())},
+		count("creates", t.Creates), {label: "creates per run", value: units.Rate(float64(t.Creates) / float64(runs)), style: strong},
+		{label: "created", value: f.bytes(t.CreateBytes)}, count("destroys", t.Destroys),
+	}
+	for why, n := range t.Misses {
+		if n > 0 {
+			rows = append(rows, count("misses, "+strings.ReplaceAll(cachemodes.Reason(why).String(), "_", " "), n))
+		}
+	}
+	return rows
 }
 
 // drawHead says what is compared with what, and in what they are unlike.

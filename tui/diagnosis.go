@@ -36,10 +36,10 @@ func (d *diagnosis) follow(f *frame) {
 	d.seen, d.past = st, f.past()
 }
 
-// line is the diagnosis in w columns, with how many more findings there are
-// where that has room.
-func (d *diagnosis) line(w int) string {
-	if all := fmt.Sprintf("%s [f: %d more]", d.text, d.more); d.more > 0 && textWidth(all) <= w {
+// line is the diagnosis in w columns, with how many more findings there are,
+// and the key that lists them, where that has room.
+func (d *diagnosis) line(keys Keymap, w int) string {
+	if all := fmt.Sprintf("%s [%s: %d more]", d.text, keys.say("{findings}"), d.more); d.more > 0 && textWidth(all) <= w {
 		return all
 	}
 	// A sentence that would be cut is left out, unless little would remain.
@@ -97,7 +97,7 @@ func placeOf(d *engine.Finding) *place {
 		p.screen = screenBuffers
 	case engine.DriverApart, engine.DriverDrifts:
 		p.screen = screenLive
-	case engine.SameShape, engine.NeverLetsGo:
+	case engine.SameShape, engine.MadeEachRun, engine.NeverLetsGo:
 		p.run = d.Run
 	}
 	return p

@@ -50,7 +50,7 @@ func (l *filterLine) draw(v view, _ *frame) {
 	}
 	n := min(1+len(lines), v.h)
 	box := v.sub(0, v.h-n, v.w, n)
-	box.fill(' ', plain)
+	box.blank()
 	x := box.put(min(1, max(v.w-1, 0)), 0, "filter "+l.edit.about+" ", label)
 	var bad *filterError
 	errors.As(l.err, &bad)

@@ -53,12 +53,17 @@ func fitFields(fields []field, w int) []field {
 	return fields
 }
 
+// lineRoom is the columns of a row of w that fields may take.
+func lineRoom(w int) int {
+	if w < compactW {
+		return w
+	}
+	return w - 1
+}
+
 // drawFields draws fields in one row.
 func drawFields(v view, fields []field) {
-	x := 1
-	if v.w < compactW {
-		x = 0
-	}
+	x := v.w - lineRoom(v.w)
 	for _, d := range fitFields(fields, v.w-x) {
 		x = drawField(v, x, d) + fieldGap
 	}

@@ -124,7 +124,6 @@ func sessionsFixture() *engine.State {
 		p.submit(s)
 		p.step(probe.SessionIsReady, s)
 	}
-	var runs []probe.Run
 	for i := range int64(40) {
 		s := int32(i) % 3
 		if s == 2 && i > 20 {
@@ -138,8 +137,11 @@ func sessionsFixture() *engine.State {
 		w := probe.Waits{Count: 1 + i%3, US: 17 + 13*i}
 		p.jrn.Wait(p.at, s, w)
 		p.led.Wait(s, w)
-		p.run(info, 190_210+31_130*i, 4*mib-4_096*i, 61_440+128*i, (3+i%2)*mib, 190*kib, 7*mib)
-		runs = append(runs, probe.Run{RunInfo: info, Seq: i, StartUS: p.at - 190_210 - 31_130*i, EndUS: p.at})
+		sizes := []int64{4*mib - 4_096*i, 61_440 + 128*i, (3 + i%2) * mib, 190 * kib, 7 * mib}
+		for n := range max(i-31, 0) { // the last runs ask for more each, of which some is new
+			sizes = append(sizes, (1+n%2)*mib)
+		}
+		p.run(info, 190_210+31_130*i, sizes...)
 	}
 	h := probe.Hazard{
 		Kind: cachemodes.CrossSession, Usage: cachemodes.Storage, Serial: 4, Size: 4 * mib,
@@ -160,7 +162,7 @@ func sessionsFixture() *engine.State {
 	p.request(0, cachemodes.Storage, 9*mib)
 	st := fixture()
 	now := engine.StateAt(&engine.State{
-		Workload: st.Workload, Device: st.Device, Weights: engine.MakeWeights, History: p.jrn.History(), Sessions: models, Runs: runs,
+		Workload: st.Workload, Device: st.Device, Weights: engine.MakeWeights, History: p.jrn.History(), Sessions: models, Runs: p.runs.All(),
 	}, p.jrn.End())
 	now.Sessions[1].Stopped = true // what no entry tells
 	return now

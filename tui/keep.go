@@ -168,19 +168,15 @@ var exportColumns = []column[ExportFormat]{
 
 func (e *exportMenu) draw(v view, f *frame) {
 	in, edge := dialog(v, f, "Export everything up to now", f.say("{menu-accept} writes it, {back} leaves"), 90, len(e.formats)+1)
-	in.put(in.put(0, 0, "filter ", label), 0, e.typed+"_", keycap)
-	drawList(in.sub(0, 1, in.w, in.h-1), in, edge, f, exportColumns, e.shown(), e.cursor, "nothing, because no format has \""+e.typed+"\" in its name or description")
+	x := in.put(in.put(0, 0, "filter ", label), 0, e.typed+"_", keycap)
+	drawList(below(in, 1, x), edge, f, exportColumns, e.shown(), e.cursor, "nothing, because no format has \""+e.typed+"\" in its name or description")
 }
 
-// drawList draws the rows of a menu in v, or in its whole dialog where that has
-// no room, and says why there are none.
-func drawList[R any](v, all, edge view, f *frame, columns []column[R], rows []R, cursor int, none string) {
+// drawList draws the rows of a menu, and says why there are none.
+func drawList[R any](v, edge view, f *frame, columns []column[R], rows []R, cursor int, none string) {
 	if len(rows) == 0 {
 		drawEmpty(v, none)
 		return
-	}
-	if v.empty() {
-		v = all
 	}
 	cols := fitColumns(columns, v.w)
 	s := scroll{cursor: min(cursor, len(rows)-1)}

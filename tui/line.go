@@ -50,11 +50,7 @@ func (l *inputLine) draw(v view, _ *frame) {
 	}
 	n := min(1+len(lines), v.h)
 	box := v.sub(0, v.h-n, v.w, n)
-	for y := range box.h {
-		for x := range box.w {
-			box.set(x, y, ' ', plain)
-		}
-	}
+	box.blank()
 	x := box.put(min(1, max(v.w-1, 0)), 0, l.about+" ", label)
 	text := []rune(l.text)
 	if room := v.w - x - 2; room > 0 && len(text) > room { // the end is where one types

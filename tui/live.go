@@ -237,7 +237,7 @@ func (l *live) draw(v view, f *frame, kind layoutKind) {
 	if g := v.rect(lay.graph); !g.empty() {
 		right := ""
 		if g.w >= standardW {
-			right = reach(f) + "+ - = zoom"
+			right = reach(f) + f.say("{zoom-in} {zoom-out} {zoom-reset} zoom")
 		}
 		title := l.look.title(g.w)
 		detail := l.detail(f, plotWidth(g.w-2*lay.edge()))
@@ -293,20 +293,27 @@ func reach(f *frame) string {
 	if h.End() == h.First() || h.First() == 0 {
 		return ""
 	}
-	return "{ } reach back " + agoText(f, h.FirstUS()) + ", "
+	return f.say("{previous-run} {next-run} reach back ") + agoText(f, h.FirstUS()) + ", "
 }
 
 func hasPoints(st *engine.State) bool { return st.Slots[0].Any }
 
-// drawFigures fills the rows below the one line with more figures, as many as
-// there is room for.
+// drawFigures fills the rows below the one line with the figures that it has no
+// room for, as many as there are rows.
 func drawFigures(v view, f *frame) {
+	said := map[string]bool{}
+	for _, d := range fitFields(lineHeader(f), lineRoom(v.w)) {
+		said[d.label+d.value] = true
+	}
 	x, y := 0, 0
 	for _, d := range notEmpty(
 		peakField(f), hitField(f), createsField(f), averageField(f), inUseField(f), cachedField(f), pendingField(f),
 		paddingField(f), floorField(f), driverField(f), latencyField(f), paceField(f), field{value: f.st.Workload.Name},
 		field{value: f.st.Device.String()},
 	) {
+		if said[d.label+d.value] {
+			continue
+		}
 		if x > 0 && x+d.columns() > v.w {
 			x, y = 0, y+1
 		}

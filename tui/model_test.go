@@ -98,7 +98,7 @@ func TestCommands(t *testing.T) {
 		{sessionsFixture, []string{"5", "j", "j", "j", "R"}, nil}, // released already
 		{sessionsFixture, []string{"{", "5", "G", "R"}, []string{"release 3"}},
 		{fixture, []string{"space", "space", "+", "-", "=", "tab", "j", "k", "h", "l", "g", "G", "?", "j", "G", "q", "esc"}, nil},
-		{fixture, []string{"1", "t", "s", "b", "x", "y", "[", "]", ":", "M", "z"}, nil}, // not yet
+		{fixture, []string{"1", "t", "s", "b", "x", "y", "[", "]", ":", "M", "z"}, nil},
 	} {
 		r := at80(c.st())
 		if cmd := r.keys(c.keys...); cmd != nil && c.want != nil && (strings.HasPrefix(c.want[0], "load") || strings.HasPrefix(c.want[0], "start")) {

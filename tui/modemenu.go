@@ -154,23 +154,25 @@ func (m *modeMenu) draw(v view, f *frame) {
 		s := faint
 		if cachemodes.Usage(u) == m.usage {
 			s = selected
+		} else if in.h == 1 {
+			continue
 		}
 		x = tabs.put(x, 0, " "+name+" ", s) + 1
 	}
-	if m.typed != "" {
+	if m.typed != "" && in.h > 1 {
 		tabs.right(tabs.w, 0, m.typed+"_", keycap)
 	}
-	cols := fitColumns(modeColumns, in.w)
 	room := in.h - 1
 	const some = 4 // modes worth showing beside the detail of one
-	if room > detail+some {
-		room -= detail
-		drawTitles(in.row(1), cols)
-		in, room = in.sub(0, 1, in.w, in.h-1), room-1
+	titled := room > detail+some
+	if titled {
+		in, room = in.sub(0, 1, in.w, in.h-1), room-detail-1
 	}
-	list := in.sub(0, 1, in.w, min(len(rows), room))
-	if list.empty() {
-		list = in // one row: the marked mode
+	list := below(in, 1, x)
+	list = list.sub(0, 0, list.w, max(min(len(rows), room), 1))
+	cols := fitColumns(modeColumns, list.w)
+	if titled {
+		drawTitles(in.row(0), cols)
 	}
 	s := scroll{cursor: int(m.cursor)}
 	first := s.first(len(rows), list.h)

@@ -43,14 +43,30 @@ type modeChoice struct {
 // Where there is no room for a frame there is none.
 func dialog(v view, f *frame, title, right string, w, h int) (inside, edge view) {
 	if !framed(v.w, v.h) {
-		v.fill(' ', plain)
+		v.blank()
 		return v, v.sub(0, 0, 0, 0)
 	}
 	w, h = min(w+4, v.w), min(h+2, v.h)
 	box := v.sub((v.w-w)/2, (v.h-h)/2, w, h)
-	box.fill(' ', plain)
+	box.blank()
 	in := pane(box, f, title, right, true, true)
 	return in.sub(1, 0, in.w-2, in.h), box.sub(w-1, 1, 1, h-2)
+}
+
+// below is what a dialog has for its list below its first rows. In a single row
+// the list stands behind the x columns that are taken, or where that leaves too
+// little, in their place: what is marked counts more than what was typed.
+func below(in view, rows, x int) view {
+	if list := in.sub(0, rows, in.w, in.h-rows); !list.empty() {
+		return list
+	}
+	const least = 16
+	last := in.row(in.h - 1)
+	if list := last.sub(x+1, 0, in.w-x-1, 1); list.w >= least {
+		return list
+	}
+	last.blank()
+	return last
 }
 
 // framed reports whether a dialog in w by h has a frame.

@@ -81,15 +81,12 @@ var paletteColumns = []column[binding]{
 func (p *paletteMenu) draw(v view, f *frame) {
 	shown := p.shown(f)
 	in, edge := dialog(v, f, "Palette", f.say("{menu-accept} does it, {back} leaves"), 100, len(f.keymap())+1)
-	in.put(in.put(0, 0, ": ", label), 0, p.typed+"_", keycap)
-	list := in.sub(0, 1, in.w, in.h-1)
+	x := in.put(in.put(0, 0, ": ", label), 0, p.typed+"_", keycap)
 	if len(shown) == 0 {
-		drawEmpty(list, "nothing, because no action has these words")
+		drawEmpty(in.sub(0, 1, in.w, in.h-1), "nothing, because no action has these words")
 		return
 	}
-	if list.empty() {
-		list = in
-	}
+	list := below(in, 1, x)
 	cols := fitColumns(paletteColumns, list.w)
 	s := scroll{cursor: min(p.cursor, len(shown)-1)}
 	first := s.first(len(shown), list.h)

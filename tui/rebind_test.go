@@ -42,6 +42,20 @@ func TestRebind(t *testing.T) {
 	r.Update(tea.WindowSizeMsg{Width: 120, Height: 32})
 	r.keys("esc", ":", "usage", "enter") // without a key it is in the palette
 	r.sees(t, "Cache mode")
+	r.keys("esc", "5") // what stands in titles and notices
+	r.sees(t, "W start, P hold, R release")
+	others, err := Rebind(bindings("start-session = ctrl+w; findings = ctrl+f; down = ctrl+j; zoom-in = *"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r = newRig(fixture(), Options{Theme: "mono", Keys: others})
+	r.Update(tea.WindowSizeMsg{Width: 120, Height: 32})
+	r.sees(t, "* - = zoom")
+	if got := (&diagnosis{text: "! it costs.", more: 2}).line(others, 80); got != "! it costs. [ctrl+f: 2 more]" {
+		t.Errorf("the diagnosis says %q", got)
+	}
+	r.keys("5", "P")
+	r.sees(t, "ctrl+w start, P hold", "no session is marked: ctrl+j marks one")
 	st = emptyFixture()
 	st.Status = 1 // paused
 	r = newRig(st, Options{Theme: "mono", Keys: keys})

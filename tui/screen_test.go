@@ -1,6 +1,8 @@
 package tui
 
 import (
+	"image/color"
+	"math"
 	"strings"
 	"testing"
 
@@ -45,15 +47,26 @@ var circumstances = map[string]func() *engine.State{
 var overlays = [][]string{nil, {"m"}, {"m", "tab", "s"}, {"w"}, {"w", "l"}, {"w", "z"}, {"?"}, {"?", "G"}, {"space"}, {"tab", "k", "k"}, {"j", "G"}, {"3"}, {"3", "k", "k"},
 	{"3", "/", "type:miss size>=4MiB"}, {"3", "/", "模型 type:oops"}, {"3", "/", "run=3", "enter", "["}, {"{", "{"}, {"home"}, {"space", "["}, {"4"}, {"4", "j", "o", "v"},
 	{"4", "/", "state:cached", "enter"}, {"2"}, {"2", "j", "h", "h"}, {"2", "v", "e", "o", "O"}, {"2", "tab", "-", "-"}, {"2", "/", "new>2", "enter"}, {"{", "2"}, {"f"}, {"f", "f", "enter"},
-	{"v", "tab", "tab", "h", "h"}, {"a"}, {"a", "v", "v", "tab", "tab", "h", "-"}, {"5"}, {"5", "j", "j", "-", "P"}, {"5", "W"}, {"{", "5"}, {"home", "4"}, {":"}, {":", "run"}}
+	{"v", "tab", "tab", "h", "h"}, {"a"}, {"a", "v", "v", "tab", "tab", "h", "-"}, {"5"}, {"5", "j", "j", "-", "P"}, {"5", "W"}, {"{", "5"}, {"home", "4"}, {":"}, {":", "run"},
+	{"6"}, {"6", "tab", "j"}, {"7"}, {"7", "j", "l", "l"}, {"7", "c", "100:5"}, {"7", "S"}, {"7", "i"}, {"x"}, {"x", "csv"}, {"N", "here it grows"}, {"b"}, {"z"}}
 
 // TestEverySize: no terminal is too small to draw on, and nothing ever sticks
 // out of it.
 func TestEverySize(t *testing.T) {
-	for i, keys := range [][]string{nil, {"3", "k"}, {"4", "j"}, {"2", "j", "h"}, {"v", "a"}, {"f"}, {"m"}, {"?"}, {"w"}, {":"}, {"3", "/", "size>x"}} {
-		r := newRig(historyFixture(), Options{})
+	for i, keys := range [][]string{
+		nil, {"3", "k"}, {"4", "j"}, {"2", "j", "h"}, {"6"}, {"7", "l"}, {"5", "j"}, {"v", "a"}, {"f"}, {"m"}, {"?"}, {"w"}, {":"}, {"3", "/", "size>x"},
+		{"6", "left"}, {"7", "i"}, {"7", "S"}, {"x"}, {"N", "note"},
+	} {
+		o := tuneOptions()
+		o.Record, o.Formats = record, testFormats
+		st := historyFixture()
+		if len(keys) > 0 && keys[0] == "6" {
+			st = compareFixture()
+		}
+		r := newRig(st, o)
 		r.Update(tea.WindowSizeMsg{Width: 80, Height: 24})
 		r.keys(keys...)
+		r.made()
 		for h := 1; h <= 70; h++ {
 			// All that are small, and others in steps that differ with the height.
 			for w := 1; w <= 220; w++ {
@@ -74,6 +87,7 @@ func TestAnything(t *testing.T) {
 		o := Options{
 			Theme: rapid.SampledFrom(ThemeNames).Draw(t, "theme"), ASCII: rapid.Bool().Draw(t, "ascii"), SI: rapid.Bool().Draw(t, "si"),
 		}
+		o.Simulate, o.Record, o.Formats = simulated, record, testFormats
 		r := newRig(circumstances[name](), o)
 		w, h := rapid.IntRange(0, 220).Draw(t, "w"), rapid.IntRange(0, 70).Draw(t, "h")
 		r.Update(tea.WindowSizeMsg{Width: w, Height: h})
@@ -164,6 +178,46 @@ func TestBackground(t *testing.T) {
 	if r.theme != darkTheme {
 		t.Error("theme auto on black is not dark")
 	}
+}
+
+// TestContrast: on the backgrounds that terminals have, every colour of text can
+// be read (WCAG asks for 4.5), and lines of frames can be seen.
+func TestContrast(t *testing.T) {
+	for _, c := range []struct {
+		dark bool
+		on   []string
+	}{{true, []string{"#000000", "#1e1e1e", "#282a36"}}, {false, []string{"#ffffff", "#fdf6e3"}}} {
+		p := paletteOn(c.dark)
+		for _, on := range c.on {
+			for name, of := range map[string]color.Color{
+				"orange": p.orange, "blue": p.blue, "green": p.green, "purple": p.purple, "yellow": p.yellow, "vermillion": p.vermillion, "grey": p.grey,
+			} {
+				if got := contrast(of, lipgloss.Color(on)); got < 4.5 {
+					t.Errorf("%s on %s has a contrast of %.2f", name, on, got)
+				}
+			}
+			if got := contrast(p.rule, lipgloss.Color(on)); got < 2 {
+				t.Errorf("rules on %s have a contrast of %.2f", on, got)
+			}
+		}
+	}
+}
+
+// contrast is the ratio of the luminances of two colours, as WCAG 2 has it.
+func contrast(a, b color.Color) float64 {
+	luminance := func(c color.Color) float64 {
+		r, g, b, _ := c.RGBA()
+		part := func(v uint32) float64 {
+			x := float64(v) / 0xffff
+			if x <= 0.04045 {
+				return x / 12.92
+			}
+			return math.Pow((x+0.055)/1.055, 2.4)
+		}
+		return 0.2126*part(r) + 0.7152*part(g) + 0.0722*part(b)
+	}
+	x, y := luminance(a), luminance(b)
+	return (max(x, y) + 0.05) / (min(x, y) + 0.05)
 }
 
 // TestGlyphs: every glyph takes one column however a terminal measures, and

@@ -79,7 +79,7 @@ func (s *sessionsScreen) press(a action, f *frame, kind layoutKind, w, h int) (b
 		return true, wish{beside: true}
 	case holdSession, releaseSession:
 		if s.cursor < 0 {
-			return true, wish{tell: "no session is marked: ↓ marks one"}
+			return true, wish{tell: f.say("no session is marked: {down} marks one")}
 		}
 		// What can be done is for what goes on now, whichever moment is shown.
 		lane := s.rows[s.cursor].Lane
@@ -93,7 +93,7 @@ func (s *sessionsScreen) press(a action, f *frame, kind layoutKind, w, h int) (b
 		return true, wish{hold: &sessionHold{lane, !now[s.rows[s.cursor].index].Stopped}}
 	case copyRow:
 		if s.cursor < 0 {
-			return true, wish{tell: "no session is marked: ↓ marks one, y copies it"}
+			return true, wish{tell: f.say("no session is marked: {down} marks one, {copy} copies it")}
 		}
 		r := &s.rows[s.cursor]
 		return true, wish{copy: r.copyText(), tell: fmt.Sprintf("session %d is copied", r.index)}
@@ -213,7 +213,7 @@ func (s *sessionsScreen) draw(v view, f *frame, kind layoutKind) {
 	framed := kind > layoutCompact
 	right, room := "", v.w-titleEdges
 	if framed {
-		right = "W start, P hold, R release"
+		right = f.say("{start-session} start, {hold-session} hold, {release-session} release")
 		room -= textWidth(right) + titleGap
 	}
 	each, lanes := s.split(kind, v.h)

@@ -619,7 +619,7 @@ func (g *goalMenu) press(a action, _ tea.KeyPressMsg, _ *frame, _, _ int) outcom
 func (g *goalMenu) draw(v view, f *frame) {
 	in, edge := dialog(v, f, "Search a table", f.say("{menu-accept} begins, {back} leaves"), 76, len(goals))
 	text := func(_ *frame, r goal) (string, style) { return r.text, plain }
-	drawList(in, in, edge, f, []column[goal]{{width: 20, left: true, grow: 70, text: text}}, goals, g.cursor, "")
+	drawList(in, edge, f, []column[goal]{{width: 20, left: true, grow: 70, text: text}}, goals, g.cursor, "")
 }
 
 // suggest searches a table beside the screen. What is found is a draft like one

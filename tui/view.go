@@ -29,10 +29,11 @@ func (m *model) View() tea.View {
 	return v
 }
 
-// maxBanner and maxNotice are the most rows that an error takes.
+// maxBanner and maxNotice are the most rows that an error takes; a diagnosis
+// takes no more than a notice.
 const (
 	maxBanner = 4
-	maxNotice = 3
+	maxNotice = 4
 )
 
 // remedy tells what to do when the workload stopped.
@@ -60,10 +61,15 @@ func (m *model) note() (lines []string, s style) {
 	case m.notice.text != "":
 		return wrap(m.notice.text, w, 1), strong
 	}
-	if kindOf(m.w, m.h) < layoutStandard {
-		return nil, plain // there the hints are worth more
+	switch kind := kindOf(m.w, m.h); {
+	case m.advice.text == "", kind == layoutCompact: // there the hints are worth more
+		return nil, plain
+	case kind > layoutCompact:
+		return wrap(m.advice.line(m.keys, w), w, 1), warning
+	case m.h > compactH: // narrow, with rows to spare
+		return wrap(m.advice.text, w, maxNotice), warning
 	}
-	return wrap(m.advice.line(w), w, 1), warning
+	return nil, plain
 }
 
 // shell lays out the terminal as it is now.

@@ -104,20 +104,19 @@ func (m *workloadMenu) draw(v view, f *frame) {
 		title = "Workload to play beside"
 	}
 	in, _ := dialog(v, f, title, f.say("{menu-accept} plays it, {back} leaves"), 112, len(m.items)+2)
-	in.put(in.put(0, 0, "filter ", label), 0, m.filter+"_", keycap)
+	x := in.put(in.put(0, 0, "filter ", label), 0, m.filter+"_", keycap)
 	if len(shown) == 0 {
 		drawEmpty(in.sub(0, 1, in.w, in.h-1), "nothing, because no recording has \""+m.filter+"\" in its name or description")
 		return
 	}
-	cols := fitColumns(workloadColumns, in.w)
 	top := 1
 	if in.h > 4 {
-		drawTitles(in.row(1), cols)
 		top = 2
 	}
-	list := in.sub(0, top, in.w, in.h-top)
-	if list.empty() {
-		list = in
+	list := below(in, top, x)
+	cols := fitColumns(workloadColumns, list.w)
+	if top > 1 {
+		drawTitles(in.row(1), cols)
 	}
 	cursor := min(m.cursor, len(shown)-1)
 	s := scroll{cursor: cursor}

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"iter"
@@ -46,21 +45,6 @@ func (c *castShot) sized(text string) error {
 		return usagef("--length %v: want a time of up to an hour, as in 30s", c.length)
 	}
 	return nil
-}
-
-// exportCast writes a snapshot as a cast.
-func (a *app) exportCast(ctx context.Context, file, out string, c castShot) error {
-	bar := a.progress()
-	defer bar.clear()
-	s, err := a.readSnapshot(ctx, file, bar)
-	if err != nil {
-		return err
-	}
-	c.look = func(share float64) error {
-		bar.show(share, "drawing, ctrl+c gives it up")
-		return ctx.Err()
-	}
-	return a.writeOut(out, func(w io.Writer) error { return c.write(w, s) })
 }
 
 // write draws the Live screen at moments of a recording and writes that. They

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -46,7 +47,7 @@ question makes no sense.`,
 			}
 			return nil
 		},
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			for _, text := range failOn {
 				b, err := compare.ParseBudget(text)
 				if err != nil {
@@ -54,7 +55,7 @@ question makes no sense.`,
 				}
 				o.Budgets = append(o.Budgets, b)
 			}
-			return a.compare(args, o, format, out)
+			return a.compare(cmd.Context(), args, o, format, out)
 		},
 	}
 	p := cmd.Flags()
@@ -86,7 +87,7 @@ func (e *brokenError) Error() string {
 	return b.String()
 }
 
-func (a *app) compare(files []string, o compare.Options, format, out string) error {
+func (a *app) compare(ctx context.Context, files []string, o compare.Options, format, out string) error {
 	if o.Warmup < 0 {
 		return usagef("--warmup %d: want 0 or more runs", o.Warmup)
 	}
@@ -94,13 +95,16 @@ func (a *app) compare(files []string, o compare.Options, format, out string) err
 		return usagef("--format junit reports on budgets: give some with --fail-on")
 	}
 	var inputs []compare.Input
+	bar := a.progress()
+	defer bar.clear()
 	for _, file := range files {
-		d, _, err := readAny(file)
+		d, _, err := readAny(ctx, file, bar)
 		if err != nil {
 			return err
 		}
 		inputs = append(inputs, compare.Input{File: file, Doc: d})
 	}
+	bar.clear()
 	if len(inputs) == 1 && len(inputs[0].Doc.Results) == 1 && len(o.Budgets) == 0 {
 		return usagef("%s alone, with one mode, leaves nothing to compare: give a second file or a budget (--fail-on)", files[0])
 	}
@@ -169,14 +173,14 @@ func (a *app) writeOut(path string, write func(io.Writer) error) error {
 	return err
 }
 
-// readAny opens a snapshot or a run document.
-func readAny(file string) (*snapshots.RunDocument, *snapshots.Snapshot, error) {
+// readAny reads a snapshot or a run document, with a bar for a long one.
+func readAny(ctx context.Context, file string, bar *bar) (*snapshots.RunDocument, *snapshots.Snapshot, error) {
 	f, err := os.Open(file)
 	if err != nil {
 		return nil, nil, usageError{err}
 	}
 	defer func() { _ = f.Close() }() // nothing was written
-	d, s, err := snapshots.ReadAny(f, file)
+	d, s, err := snapshots.ReadAny(f, file, readingFile(ctx, file, bar))
 	var pathErr *os.PathError
 	if errors.As(err, &pathErr) { // a folder
 		return nil, nil, usageError{err}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -42,7 +43,7 @@ var exportFormats = []exportFormat{
 	{name: "svg", document: plain(export.SVG)},
 	{name: "png", binary: true, document: plain(export.PNG)},
 	{name: "html", document: plain(export.HTML)},
-	{name: castFormat, events: func(w io.Writer, s *snapshots.Snapshot) error { return defaultCast.write(w, s) }},
+	{name: castFormat, events: defaultCast.write},
 }
 
 // ortCSV names the format of two files.
@@ -86,18 +87,15 @@ need every event, and so a snapshot (run --snapshot).`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if format != castFormat {
-				for _, name := range []string{"size", "length"} {
-					if cmd.Flags().Changed(name) {
-						return usagef("--%s is of --format %s", name, castFormat)
-					}
+			for _, name := range []string{"size", "length"} {
+				if format != castFormat && cmd.Flags().Changed(name) {
+					return usagef("--%s is of --format %s", name, castFormat)
 				}
-				return a.export(args[0], format, out, names)
 			}
 			if err := shot.sized(size); err != nil {
 				return err
 			}
-			return a.exportCast(cmd.Context(), args[0], out, shot)
+			return a.export(cmd.Context(), args[0], format, out, names, shot)
 		},
 	}
 	p := cmd.Flags()
@@ -109,7 +107,7 @@ need every event, and so a snapshot (run --snapshot).`,
 	return cmd
 }
 
-func (a *app) export(file, format, out string, names []string) error {
+func (a *app) export(ctx context.Context, file, format, out string, names []string, shot castShot) error {
 	var f exportFormat
 	for _, x := range exportFormats {
 		if x.name == format {
@@ -125,23 +123,35 @@ func (a *app) export(file, format, out string, names []string) error {
 	if to, ok := a.out.(*os.File); ok && out == "-" && f.binary && term.IsTerminal(int(to.Fd())) {
 		return usagef("--format %s is not for a terminal: name a file with -o", f.name)
 	}
-	d, s, err := readAny(file)
+	bar := a.progress()
+	defer bar.clear()
+	d, s, err := readAny(ctx, file, bar)
 	if err != nil {
 		return err
 	}
+	if f.name == castFormat {
+		shot.look = func(share float64) error {
+			bar.show(share, "drawing, ctrl+c gives it up")
+			return ctx.Err()
+		}
+		f.events = shot.write
+	}
+	to := func(path string, write func(io.Writer) error) error {
+		return a.writeOut(path, func(w io.Writer) error { return write(&stoppable{ctx, w}) })
+	}
 	if f.document != nil {
-		return a.writeOut(out, func(w io.Writer) error { return f.document(w, d, file) })
+		return to(out, func(w io.Writer) error { return f.document(w, d, file) })
 	}
 	if s == nil {
 		return usagef("%s is a run document; --format %s needs every event: take a snapshot with 'bucketscope run --snapshot'", file, f.name)
 	}
 	if f.name == ortCSV {
-		if err := writeFile(withWord(out, "memory"), func(w io.Writer) error { return export.ORTMemory(w, s) }); err != nil {
+		if err := to(withWord(out, "memory"), func(w io.Writer) error { return export.ORTMemory(w, s) }); err != nil {
 			return err
 		}
-		return writeFile(withWord(out, "sizes"), func(w io.Writer) error { return export.ORTSizes(w, s) })
+		return to(withWord(out, "sizes"), func(w io.Writer) error { return export.ORTSizes(w, s) })
 	}
-	if err := a.writeOut(out, func(w io.Writer) error { return f.events(w, s) }); err != nil {
+	if err := to(out, func(w io.Writer) error { return f.events(w, s) }); err != nil {
 		return fmt.Errorf("%s as %s: %w", file, f.name, err)
 	}
 	return nil

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -89,4 +90,39 @@ func TestWriteFileKilled(t *testing.T) {
 	}
 	_ = cmd.Wait() // killed
 	holds(t, path, "old")
+}
+
+// TestWriteFileThrough: a link goes on to lead where it led, permissions stay,
+// and a device is written to, not replaced.
+func TestWriteFileThrough(t *testing.T) {
+	dir := t.TempDir()
+	path, link := filepath.Join(dir, "secret"), filepath.Join(dir, "link")
+	if err := os.WriteFile(path, []byte("old"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("secret", link); err != nil {
+		t.Fatal(err)
+	}
+	text := func(w io.Writer) error { _, err := io.WriteString(w, "new"); return err }
+	if err := writeFile(link, text); err != nil {
+		t.Fatal(err)
+	}
+	holds(t, path, "new")
+	if i, err := os.Lstat(link); err != nil || i.Mode()&os.ModeSymlink == 0 {
+		t.Errorf("the link is %v (%v)", i, err)
+	}
+	if i, err := os.Stat(path); err != nil || i.Mode().Perm() != 0o600 {
+		t.Errorf("permissions %v (%v)", i.Mode(), err)
+	}
+	// A link of our own, so that a fault here harms the link alone.
+	full := filepath.Join(dir, "full")
+	if err := os.Symlink("/dev/full", full); err != nil {
+		t.Fatal(err)
+	}
+	if i, err := os.Stat(full); err != nil || i.Mode()&os.ModeDevice == 0 {
+		t.Skip("there is no /dev/full here")
+	}
+	if err := writeFile(full, text); !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("writing to a full device: %v", err)
+	}
 }

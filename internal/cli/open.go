@@ -98,23 +98,28 @@ func (a *app) readSnapshot(ctx context.Context, file string, bar *bar) (*snapsho
 		return nil, usageError{err}
 	}
 	defer func() { _ = f.Close() }() // nothing was written
-	s, err := snapshots.ReadLooking(f, file, func(share float64) error {
-		bar.show(share, "reading "+file+", ctrl+c gives it up")
-		return ctx.Err()
-	})
+	s, err := snapshots.ReadLooking(f, file, readingFile(ctx, file, bar))
 	var pathErr *os.PathError
 	var bad *snapshots.FormatError
 	switch {
 	case errors.As(err, &pathErr): // a folder
 		return nil, usageError{err}
-	case errors.As(err, &bad) && isRunDocument(file):
+	case errors.As(err, &bad) && isRunDocument(ctx, file, bar):
 		return nil, usagef("%s is a run document, which has figures but no events to look at: open a snapshot, and give it after that to compare", file)
 	}
 	return s, err
 }
 
-func isRunDocument(file string) bool {
-	d, s, err := readAny(file)
+// readingFile shows how much of a file is read, until ctx is done.
+func readingFile(ctx context.Context, file string, bar *bar) func(share float64) error {
+	return func(share float64) error {
+		bar.show(share, "reading "+file+", ctrl+c gives it up")
+		return ctx.Err()
+	}
+}
+
+func isRunDocument(ctx context.Context, file string, bar *bar) bool {
+	d, s, err := readAny(ctx, file, bar)
 	return err == nil && s == nil && d != nil
 }
 
@@ -133,7 +138,7 @@ func (a *app) readRecording(ctx context.Context, file string, bar *bar) (tui.Rec
 		}
 		return r, nil
 	}
-	d, _, err := readAny(file)
+	d, _, err := readAny(ctx, file, bar)
 	return tui.Recording{Name: file, Doc: d}, err
 }
 

@@ -137,7 +137,7 @@ func TestKeep(t *testing.T) {
 		if err != nil || filepath.Base(path) != want {
 			t.Fatalf("%s, %v; want %s", path, err, want)
 		}
-		if d, s, err := readAny(path); err != nil || s == nil || len(d.Results[0].Runs) != int(st.RunCount) || len(s.Marks) != 2 || s.Marks[1].Text != "note: more runs from here" {
+		if d, s, err := readAny(t.Context(), path, &bar{}); err != nil || s == nil || len(d.Results[0].Runs) != int(st.RunCount) || len(s.Marks) != 2 || s.Marks[1].Text != "note: more runs from here" {
 			t.Errorf("%s: %v", path, err)
 		}
 	}

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -109,7 +110,7 @@ func TestLiveSessionFails(t *testing.T) {
 // TestLiveFirstFails: the first workload is no other: where others play it is
 // given up alone.
 func TestLiveFirstFails(t *testing.T) {
-	l := start(t, load(t, "llama-3.2-1b/static"), device.Limit(device.NewHost(), 700<<20), LiveOptions{
+	l := start(t, load(t, "llama-3.2-1b/static"), small256{device.NewHost()}, LiveOptions{
 		Config: cachemodes.DefaultConfig(), Others: []*workload.Trace{load(t, "bert/varied")},
 	})
 	s := until(t, l, "its end, and runs of the other", func(s *State) bool {
@@ -118,4 +119,15 @@ func TestLiveFirstFails(t *testing.T) {
 	if s.Status != Running || s.Err != nil || len(s.Marks) == 0 || !strings.HasPrefix(s.Marks[len(s.Marks)-1].Text, "stopped llama-3.2-1b/static: ") {
 		t.Errorf("status %d, %v, marks %v", s.Status, s.Err, s.Marks)
 	}
+}
+
+// small256 has no memory for a buffer above 256 MiB: only the language model asks
+// for one.
+type small256 struct{ device.Device }
+
+func (d small256) Create(id device.ID, size int64, u cachemodes.Usage) error {
+	if size > 256<<20 {
+		return &device.OutOfMemoryError{Size: size, Usage: u, Err: errors.New("it is too large")}
+	}
+	return d.Device.Create(id, size, u)
 }

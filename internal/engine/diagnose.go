@@ -14,7 +14,8 @@ import (
 	"bucketscope/probe"
 )
 
-// Finding is something that costs, with what shows it and what helps.
+// Finding is something that costs, with what shows it and what helps: the
+// evidence and the first sentence of most remedies fit into a line of 80.
 type Finding struct {
 	Rule Rule
 	// Cost weighs findings against each other, in bytes held for nothing: a
@@ -37,6 +38,7 @@ type Rule string
 const (
 	CapTooLow    Rule = "cap too low"        // ORT #32017: a cap below what is wanted
 	SameShape    Rule = "same shape creates" // ORT #29016: a run like the last one creates again
+	MadeEachRun  Rule = "made each run"
 	MuchPadding  Rule = "padding"
 	UnusedCache  Rule = "unused cache"
 	RisingFloor  Rule = "rising floor"
@@ -92,7 +94,7 @@ func (f Finding) at(key cachemodes.KeyID, run int64) Finding {
 
 // rules are looked through in this order; equals in cost stay in it.
 var rules = []func(*State, writer) (Finding, bool){
-	capTooLow, sameShape, muchPaddingOf, unusedCache, risingFloor, aboveLimit, driverIsApart, driverDriftsAway, neverLetsGo,
+	capTooLow, sameShape, madeEachRun, muchPaddingOf, unusedCache, risingFloor, aboveLimit, driverIsApart, driverDriftsAway, neverLetsGo,
 }
 
 // writer writes sizes, in powers of 1000 or of 1024.
@@ -110,10 +112,13 @@ func Diagnose(st *State, si bool) []Finding {
 			found = append(found, f)
 		}
 	}
-	// What is due to a cap is told by the cap.
-	if i := slices.IndexFunc(found, func(f Finding) bool { return f.Rule == CapTooLow }); i >= 0 {
-		found = slices.DeleteFunc(found, func(f Finding) bool { return f.Rule == SameShape && f.Remedy == remedyOf(cachemodes.CapFull) })
-	}
+	has := func(r Rule) bool { return slices.ContainsFunc(found, func(f Finding) bool { return f.Rule == r }) }
+	// What is due to a cap is told by the cap, and what runs make anew by the
+	// rule that knows why.
+	capped, explained := has(CapTooLow), has(CapTooLow) || has(SameShape) || has(NeverLetsGo)
+	found = slices.DeleteFunc(found, func(f Finding) bool {
+		return f.Rule == SameShape && capped && f.Remedy == remedyOf(cachemodes.CapFull) || f.Rule == MadeEachRun && explained
+	})
 	slices.SortStableFunc(found, func(a, b Finding) int { return cmp.Compare(b.Cost, a.Cost) })
 	return found
 }
@@ -229,14 +234,71 @@ func sameShape(st *State, w writer) (Finding, bool) {
 		now.Total.Requests != then.Total.Requests || now.PeakRequested != then.PeakRequested {
 		return Finding{}, false
 	}
+	why := mainReason(&now.Total.Misses)
+	return made(SameShape, now.Total.CreateBytes, fmt.Sprintf("run %d repeats %d but makes %d, %s: %s",
+		now.Seq, then.Seq, created, w.bytes(now.Total.CreateBytes), why), remedyOf(why)).at(cachemodes.NoKey, now.Seq), true
+}
+
+// madeEachRun looks for storage buffers that each of the last runs made anew,
+// whatever it asked for: the cache does not serve what it is for. In all it is
+// a hundredth of what is held or more.
+func madeEachRun(st *State, w writer) (Finding, bool) {
+	if len(st.Runs) < lately {
+		return Finding{}, false
+	}
+	mode := st.Config[cachemodes.Storage].Mode
+	var creates, bytes int64
+	var misses [cachemodes.NumReasons]int64
+	worst := &st.Runs[len(st.Runs)-1]
+	for i := len(st.Runs) - lately; i < len(st.Runs); i++ {
+		r := &st.Runs[i]
+		u := &r.Usage[cachemodes.Storage]
+		if r.Switches > 0 || r.Mode != mode || u.Creates == 0 {
+			return Finding{}, false
+		}
+		creates += u.Creates
+		bytes += u.CreateBytes
+		for why, n := range u.Misses {
+			misses[why] += n
+		}
+		if u.CreateBytes > worst.Usage[cachemodes.Storage].CreateBytes {
+			worst = r
+		}
+	}
+	if float64(bytes) < risingBy*float64(st.Total.Held()) {
+		return Finding{}, false
+	}
+	why := mainReason(&misses)
+	remedy := remedyOf(why)
+	switch why {
+	case cachemodes.Cold, cachemodes.DroppedKey:
+		if !tabled(mode) {
+			remedy = "Take bucket: keys for ranges."
+		}
+	}
+	return made(MadeEachRun, bytes/lately, fmt.Sprintf("%s buffers (%s) made in each run: %s",
+		units.Rate(float64(creates)/lately), w.bytes(bytes/lately), why), remedy).at(cachemodes.NoKey, worst.Seq), true
+}
+
+// tabled reports whether a mode takes its keys from the table.
+func tabled(m cachemodes.ModeID) bool {
+	switch m {
+	case cachemodes.BucketMode, cachemodes.BucketLegacy, cachemodes.JSEP, cachemodes.Graph:
+		return true
+	}
+	return false
+}
+
+// mainReason is the one that most misses had, those that no cache could help
+// left out.
+func mainReason(misses *[cachemodes.NumReasons]int64) cachemodes.Reason {
 	why := cachemodes.Cold
-	for r, n := range now.Total.Misses {
-		if cachemodes.Reason(r) != cachemodes.Bypass && n > now.Total.Misses[why] {
+	for r, n := range misses {
+		if cachemodes.Reason(r) != cachemodes.Bypass && n > misses[why] {
 			why = cachemodes.Reason(r)
 		}
 	}
-	return made(SameShape, now.Total.CreateBytes, fmt.Sprintf("run %d asked what run %d asked and still created %d, %s (%s)",
-		now.Seq, then.Seq, created, w.bytes(now.Total.CreateBytes), why), remedyOf(why)).at(cachemodes.NoKey, now.Seq), true
+	return why
 }
 
 // remedyOf is what helps against misses of a reason.
@@ -245,13 +307,13 @@ func remedyOf(why cachemodes.Reason) string {
 	case cachemodes.CapFull:
 		return "Raise the caps that are full."
 	case cachemodes.AboveTable:
-		return "Add a key that is large enough, or take a mode with exact sizes."
+		return "Add a larger key. Or take a mode with exact sizes."
 	case cachemodes.DroppedKey:
 		return "Let keys live longer: a longer history or fewer adjustments."
 	case cachemodes.StillPending:
 		return "Take a mode that reuses at once, or refresh more often."
 	case cachemodes.NoCache:
-		return "Take a mode that keeps buffers: bucket, dynamicBucket or simple."
+		return "Take a mode that keeps buffers: bucket. Or dynamicBucket, or simple."
 	case cachemodes.Switched:
 		return "The cache fills again in the next runs."
 	}
@@ -262,14 +324,10 @@ func remedyOf(why cachemodes.Reason) string {
 // what they asked for at most. Modes with exact sizes pad by less than their
 // rounding.
 func muchPaddingOf(st *State, w writer) (Finding, bool) {
-	switch st.Config[cachemodes.Storage].Mode {
-	case cachemodes.BucketMode, cachemodes.BucketLegacy, cachemodes.Graph:
-	default:
-		return Finding{}, false
-	}
 	keys := keyRows(st)
 	padding := map[int64]int64{} // by run
-	var worst *probe.KeyRun
+	of := map[cachemodes.KeyID]int64{}
+	worst := cachemodes.NoKey
 	rows := lastRows(st, lately)
 	for i := range rows {
 		r := &rows[i]
@@ -277,8 +335,9 @@ func muchPaddingOf(st *State, w writer) (Finding, bool) {
 			continue
 		}
 		padding[r.Run] += r.Padding
-		if worst == nil || r.Padding > worst.Padding {
-			worst = r
+		of[r.Key] += r.Padding
+		if worst == cachemodes.NoKey || of[r.Key] > of[worst] {
+			worst = r.Key
 		}
 	}
 	var all, asked, most, run int64
@@ -294,12 +353,15 @@ func muchPaddingOf(st *State, w writer) (Finding, bool) {
 		return Finding{}, false
 	}
 	n := int64(min(len(st.Runs), lately))
-	k := keys[worst.Key]
-	f := held(MuchPadding, all/n, fmt.Sprintf("keys add %s to the %s that a run asks for at most; %s of it in %s",
-		w.bytes(all/n), w.bytes(asked/n), w.bytes(worst.Padding), w.size(k.Size)),
-		"Add keys nearer to what is asked, or take dynamicBucket.").at(worst.Key, run)
-	if near := nearKey(st, k); near > 0 {
-		f.Remedy = fmt.Sprintf("Add a key at %s, or take dynamicBucket.", w.size(near))
+	k := keys[worst]
+	f := held(MuchPadding, all/n, fmt.Sprintf("keys pad by %s, %s; %s of it in %s",
+		units.Percent(float64(all)/float64(asked)), w.bytes(all/n), w.bytes(of[worst]/n), w.size(k.Size)),
+		"Add keys nearer to what is asked. Or take dynamicBucket.").at(worst, run)
+	switch near := nearKey(st, k); {
+	case !tabled(st.Config[cachemodes.Storage].Mode):
+		f.Remedy = "Take dynamicBucket: keys as asked. Or simple."
+	case near > 0:
+		f.Remedy = fmt.Sprintf("Add a key at %s. Or take dynamicBucket.", w.size(near))
 	}
 	return f, true
 }
@@ -327,6 +389,14 @@ func nearKey(st *State, k *KeyRow) int64 {
 	return probe.SizeFrom(best + 1)
 }
 
+// counted is a number of things.
+func counted(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}
+
 func unusedCache(st *State, w writer) (Finding, bool) {
 	var bytes, oldest, most int64
 	buckets, worst := 0, cachemodes.NoKey
@@ -343,12 +413,9 @@ func unusedCache(st *State, w writer) (Finding, bool) {
 	if float64(bytes) < risingBy*float64(st.Total.Held()) || bytes == 0 {
 		return Finding{}, false
 	}
-	what := fmt.Sprintf("in %d buckets were not asked for in %d to %d runs", buckets, unusedFor, oldest)
-	if buckets == 1 {
-		what = fmt.Sprintf("in one bucket were not asked for in %d runs", oldest)
-	}
-	return held(UnusedCache, bytes, w.bytes(bytes)+" cached "+what,
-		"Lower their caps, or take dynamicBucket.").at(worst, -1), true
+	return held(UnusedCache, bytes,
+		fmt.Sprintf("%s cached in %s, unused for %d to %d runs", w.bytes(bytes), counted(buckets, "key"), unusedFor, oldest),
+		"Lower the caps. Or take dynamicBucket.").at(worst, -1), true
 }
 
 // risingFloor compares the least that was held between runs in the three parts
@@ -372,8 +439,8 @@ func risingFloor(st *State, w writer) (Finding, bool) {
 		return Finding{}, false
 	}
 	return held(RisingFloor, least[2]-least[0],
-		fmt.Sprintf("the least held after a run rose from %s to %s in %d runs, no more was asked", w.bytes(least[0]), w.bytes(least[2]), risingOver),
-		"Look at the leaks and the stale buffers.").at(cachemodes.NoKey, runs[0].Seq), true
+		fmt.Sprintf("held after runs rose from %s to %s in %d runs, demand did not", w.bytes(least[0]), w.bytes(least[2]), risingOver),
+		"Look at the leaks. And at the stale buffers.").at(cachemodes.NoKey, runs[0].Seq), true
 }
 
 func aboveLimit(st *State, w writer) (Finding, bool) {
@@ -393,7 +460,7 @@ func aboveLimit(st *State, w writer) (Finding, bool) {
 	}
 	return made(AboveLimit, worst.Size,
 		fmt.Sprintf("storage buffers of %s: the device %s at most %s", w.bytes(worst.Size), name, w.bytes(limit)),
-		"Take a smaller key, or split the tensor.").at(worst.Key, -1), true
+		"Take a smaller key. Or split the tensor.").at(worst.Key, -1), true
 }
 
 func driverIsApart(st *State, w writer) (Finding, bool) {
@@ -406,7 +473,7 @@ func driverIsApart(st *State, w writer) (Finding, bool) {
 		return Finding{}, false
 	}
 	return held(DriverApart, d, fmt.Sprintf("the driver holds %s more than the books", w.bytes(d)),
-		"That is the allocator below the cache, or another one of the process: 'bucketscope doctor'."), true
+		"See 'bucketscope doctor'. It is the allocator below the cache, or another one of the process."), true
 }
 
 // driverDriftsAway compares by how much, at least, the driver exceeded the books
@@ -440,15 +507,20 @@ func driverDriftsAway(st *State, w writer) (Finding, bool) {
 		}
 		over := units.Duration(time.Duration(st.NowUS-read[0].AtUS) * time.Microsecond)
 		return held(DriverDrifts, least[2]-least[0],
-			fmt.Sprintf("the driver exceeds the books by %s, and by %s more than %s ago", w.bytes(least[2]), w.bytes(least[2]-least[0]), over),
-			"Buffers that the cache gave up are not freed below it: submit or poll the device more often.").at(cachemodes.NoKey, read[0].Run), true
+			fmt.Sprintf("the driver is %s above the books, %s more than %s ago", w.bytes(least[2]), w.bytes(least[2]-least[0]), over),
+			"Poll more often. Buffers that the cache gave up are not freed below it.").at(cachemodes.NoKey, read[0].Run), true
 	}
 	return Finding{}, false
 }
 
 // neverLetsGo looks for caches that have grown beyond what is in use and have
-// given nothing up for long, though new buffers are made.
+// given nothing up for long, though new buffers are made. Modes with caps, or
+// that drop what was not asked for, do so once there is cause.
 func neverLetsGo(st *State, w writer) (Finding, bool) {
+	switch st.Config[cachemodes.Storage].Mode {
+	case cachemodes.BucketMode, cachemodes.BucketLegacy, cachemodes.JSEP, cachemodes.DynamicBucket, cachemodes.DynamicBucketShared:
+		return Finding{}, false
+	}
 	if len(st.Runs) < letsGoWithin {
 		return Finding{}, false
 	}
@@ -465,7 +537,6 @@ func neverLetsGo(st *State, w writer) (Finding, bool) {
 		return Finding{}, false
 	}
 	return held(NeverLetsGo, cached,
-		fmt.Sprintf("%s destroyed nothing in %d runs: %s cached, %s asked at most",
-			st.Config[cachemodes.Storage].Mode, letsGoWithin, w.bytes(cached), w.bytes(floor)),
-		"bucket and dynamicBucket let go.").at(cachemodes.NoKey, runs[0].Seq), true
+		fmt.Sprintf("nothing destroyed in %d runs: %s cached, %s asked", letsGoWithin, w.bytes(cached), w.bytes(floor)),
+		"Take bucket. Or dynamicBucket.").at(cachemodes.NoKey, runs[0].Seq), true
 }

@@ -108,7 +108,8 @@ func NewStream(t *workload.Trace, cfg cachemodes.Config) *Stream {
 			o.book(o.mgr.RunStart(e.Session))
 		case workload.RunEnd:
 			o.book(o.mgr.RunEnd(e.Session))
-		case workload.SessionRelease:
+		case workload.SessionRelease: // what waited for a submit of it waits no more
+			s.add(refresh, 0, o.held)
 			o.book(o.mgr.SessionRelease(e.Session))
 		}
 	}

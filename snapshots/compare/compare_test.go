@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/xml"
 	"fmt"
+	"io"
 	"math"
 	"slices"
 	"strings"
@@ -263,6 +264,40 @@ func FuzzParseBudget(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		if b, err := ParseBudget(text); err == nil && (math.IsNaN(b.limit) || math.IsInf(b.limit, 0)) {
 			t.Errorf("%q is the bound %v", text, b.limit)
+		}
+	})
+}
+
+// FuzzCompare: whatever document stands beside a sound one, it is refused or every
+// format of the comparison can be written.
+func FuzzCompare(f *testing.F) {
+	const sound = `{"format":"bucketscope-run","version":1,"workload":{"sha256":"x"},"results":[{"mode":"bucket","totals":{"peak_held_bytes":5},"runs":[{"creates":1}]}]}`
+	f.Add(sound)
+	f.Add(`{"format":"bucketscope-run","version":1,"results":[{"mode":"simple","runs":[{"creates":-9223372036854775808}]},{"mode":"simple"}]}`)
+	budget, err := ParseBudget("peak_bytes>+2%")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		var in []Input
+		for i, doc := range []string{sound, text} {
+			d, _, err := snapshots.ReadAny(strings.NewReader(doc), "file", nil)
+			if err != nil {
+				if i == 0 {
+					t.Fatal(err)
+				}
+				return
+			}
+			in = append(in, Input{File: "file", Doc: d})
+		}
+		r, err := New(in, Options{Force: true, Budgets: []Budget{budget}})
+		if err != nil {
+			return
+		}
+		for _, write := range []func(io.Writer) error{r.Table, r.Markdown, r.JUnit, r.JSON} {
+			if err := write(io.Discard); err != nil {
+				t.Error(err)
+			}
 		}
 	})
 }

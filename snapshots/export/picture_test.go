@@ -116,7 +116,8 @@ func TestHTMLDrawn(t *testing.T) {
 	}))
 	defer server.Close()
 	var complaints bytes.Buffer
-	cmd := exec.CommandContext(t.Context(), browser, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+	// No name resolves, so that the browser's own questions go nowhere.
+	cmd := exec.CommandContext(t.Context(), browser, "--headless", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
 		"--disable-background-networking", "--disable-component-update", "--disable-sync", "--user-data-dir="+t.TempDir(),
 		"--enable-logging=stderr", "--dump-dom", server.URL+"/page.html")
 	cmd.Stderr = &complaints
