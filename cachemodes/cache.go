@@ -21,7 +21,9 @@ type buffer struct {
 	doomed    bool // pending, and to be destroyed rather than settled
 	excuse    bool // free, not submitted, and a miss of another session was explained by that
 	why       Reason
-	told      [1]Event // what happened to it last
+	// told is the last event of it, but for Settle: a hit and a release that take
+	// the short way write only what is new in it.
+	told [1]Event
 }
 
 // bucket is the free list of one size, and what has been lost of it.
@@ -258,7 +260,7 @@ func (m *Manager) look(c *cache, at When, session int32) {
 }
 
 // settled is emit for a buffer that settles, of which there are as many as
-// releases in some modes: all but two fields of the event stand in its record.
+// releases in some modes. Its event is that of its release but for three fields.
 func (m *Manager) settled(b *buffer) {
 	m.events = append(m.events, b.told[0])
 	told := &m.events[len(m.events)-1]

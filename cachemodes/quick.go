@@ -9,7 +9,10 @@ package cachemodes
 
 // recentSizes is how many requested sizes of a usage are found without a map:
 // more than a run asks for.
-const recentSizes = 256
+const (
+	recentBits  = 8
+	recentSizes = 1 << recentBits
+)
 
 // recent is the bucket of a requested size; n is 0 where there is none.
 type recent struct {
@@ -19,7 +22,7 @@ type recent struct {
 
 // recentSlot is where a size is remembered: multiples of 4 KiB, as well as of 4,
 // are spread by the multiplication (2^64 divided by the golden ratio).
-func recentSlot(n int64) uint64 { return uint64(n) * 0x9E3779B97F4A7C15 >> 56 }
+func recentSlot(n int64) uint64 { return uint64(n) * 0x9E3779B97F4A7C15 >> (64 - recentBits) }
 
 // quickHit serves a request that is plainly a hit; the buffer is nil for others.
 func (m *Manager) quickHit(session int32, usage Usage, n int64) (BufID, *buffer) {
