@@ -21,6 +21,9 @@ type buffer struct {
 	doomed    bool // pending, and to be destroyed rather than settled
 	excuse    bool // free, not submitted, and a miss of another session was explained by that
 	why       Reason
+	// told is the last event of it, but for Settle: a hit and a release that take
+	// the short way write only what is new in it.
+	told [1]Event
 }
 
 // bucket is the free list of one size, and what has been lost of it.
@@ -88,15 +91,21 @@ func (m *Manager) adopt(c *cache, s Setting) {
 	}
 	c.reuse, c.discard = c.policy.Reuse(), c.policy.Discard()
 	clear(c.byRequest)
+	if c.domain == m.home {
+		clear(m.recent[c.usage][:])
+	}
 }
 
 // bucketFor is the bucket that serves requests of n bytes.
 func (m *Manager) bucketFor(c *cache, n int64) int32 {
-	if i, ok := c.byRequest[n]; ok {
-		return i
+	i, ok := c.byRequest[n]
+	if !ok {
+		i = m.bucketOf(c, c.policy.Key(n))
+		c.byRequest[n] = i
 	}
-	i := m.bucketOf(c, c.policy.Key(n))
-	c.byRequest[n] = i
+	if c.domain == m.home {
+		m.recent[c.usage][recentSlot(n)] = recent{n, i}
+	}
 	return i
 }
 
@@ -237,7 +246,7 @@ func (m *Manager) look(c *cache, at When, session int32) {
 				b.state = Cached
 				bk.free = append(bk.free, id)
 				bk.owed = min(bk.owed, bk.waiting)
-				m.emit(id, b, Settle, NoReason)
+				m.settled(b)
 				if c.shelf != nil {
 					c.shelf.add(id)
 				}
@@ -251,6 +260,14 @@ func (m *Manager) look(c *cache, at When, session int32) {
 		}
 	}
 	c.pending = rest
+}
+
+// settled is emit for a buffer that settles, of which there are as many as
+// releases in some modes. Its event is that of its release but for three fields.
+func (m *Manager) settled(b *buffer) {
+	m.events = append(m.events, b.told[0])
+	told := &m.events[len(m.events)-1]
+	told.Kind, told.Session, told.Why = Settle, NoSession, NoReason
 }
 
 // over reports whether a pending buffer of another session need not wait for a

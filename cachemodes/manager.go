@@ -18,7 +18,8 @@ type Manager struct {
 	order   [NumCaches][]int64 // sizes, in the order of first sight
 	numKeys int
 	events  []Event
-	relief  []Event // of Relieve
+	relief  []Event                        // of Relieve
+	recent  [NumCaches][recentSizes]recent // buckets of home's caches, by recentSlot
 	// held is the bytes of the buffers that exist, requested what was asked for
 	// of those in use.
 	held, requested [NumUsages]int64
@@ -60,6 +61,14 @@ func (m *Manager) Mode(u Usage) ModeID { return m.config[u].Mode }
 // Request answers which buffer serves n bytes, above 0, for a session: found
 // in the usage's cache (Hit) or new (Create).
 func (m *Manager) Request(session int32, usage Usage, n int64) (BufID, []Event) {
+	if id, b := m.quickHit(session, usage, n); b != nil {
+		return id, b.told[:]
+	}
+	return m.request(session, usage, n)
+}
+
+// request is Request for whatever it is.
+func (m *Manager) request(session int32, usage Usage, n int64) (BufID, []Event) {
 	m.events = m.events[:0]
 	m.requested[usage] += n
 	s := m.awake(session)
@@ -167,6 +176,14 @@ func (m *Manager) create(c *cache, i, session int32, n int64, why Reason) BufID 
 
 // Release takes back a buffer that is in use.
 func (m *Manager) Release(id BufID) []Event {
+	if b := m.quickRelease(id); b != nil {
+		return b.told[:]
+	}
+	return m.release(id)
+}
+
+// release is Release for whatever it is.
+func (m *Manager) release(id BufID) []Event {
 	m.events = m.events[:0]
 	b := m.inUse(id, "Release")
 	m.requested[b.usage] -= b.requested
@@ -442,7 +459,12 @@ func (m *Manager) emit(id BufID, b *buffer, k Kind, why Reason) {
 	} else {
 		m.events = m.events[:n+1]
 	}
-	e := &m.events[n]
+	b.tell(&m.events[n], id, k, why)
+	b.tell(&b.told[0], id, k, why)
+}
+
+// tell writes an event of a buffer.
+func (b *buffer) tell(e *Event, id BufID, k Kind, why Reason) {
 	e.Size, e.Requested, e.Buf, e.Key = b.size, b.requested, id, b.key
 	e.Session, e.Last, e.Domain = b.session, b.last, b.domain
 	e.Kind, e.Usage, e.Mode, e.Why, e.From = k, b.usage, b.mode, why, Gone
@@ -452,10 +474,16 @@ func (m *Manager) emit(id BufID, b *buffer, k Kind, why Reason) {
 }
 
 func (m *Manager) inUse(id BufID, call string) *buffer {
-	if int(id) >= len(m.bufs) || id < 0 || m.bufs[id].state != InUse {
-		panic(fmt.Sprintf("cachemodes: %s wants a buffer in use; %d is not", call, id))
+	if uint(id) < uint(len(m.bufs)) {
+		if b := &m.bufs[id]; b.state == InUse {
+			return b
+		}
 	}
-	return &m.bufs[id]
+	panic(notInUse(id, call))
+}
+
+func notInUse(id BufID, call string) string {
+	return fmt.Sprintf("cachemodes: %s wants a buffer in use; %d is not", call, id)
 }
 
 // NumBuffers is one more than the highest BufID that there was.

@@ -14,7 +14,6 @@ type Books struct {
 	Creates, CreateBytes   int64
 	Destroys, DestroyBytes int64
 	Fails                  int64 // creates that the device refused
-	Misses                 [cachemodes.NumReasons]int64
 	InUseCount, InUse      int64
 	PendingCount, Pending  int64
 	CachedCount, Cached    int64
@@ -22,7 +21,12 @@ type Books struct {
 	PeakHeld               int64
 	Floor                  int64 // peak of Requested: no policy with a buffer per request holds less
 	PeakPadding            int64
-	mean                   mean
+	Misses                 [cachemodes.NumReasons]int64
+	// mean is of held bytes over the first weighed of the samples. Held bytes
+	// are the same at most of them, so those since then are weighed together
+	// when held bytes change, or somebody asks.
+	mean    mean
+	weighed uint64
 }
 
 // Since is what happened after an earlier state of the books: its counts, and the
@@ -39,7 +43,8 @@ func (b *Books) Since(then *Books) Books {
 	for i := range d.Misses {
 		d.Misses[i] -= then.Misses[i]
 	}
-	d.mean = b.mean.since(then.mean)
+	d.mean = b.average().since(then.average())
+	d.weighed = d.samples()
 	return d
 }
 
@@ -59,22 +64,51 @@ func (b *Books) HitRate() float64 {
 
 // AvgHeld is the mean of held bytes over request and release events; 0 before
 // the first.
-func (b *Books) AvgHeld() int64 { return b.mean.value() }
+func (b *Books) AvgHeld() int64 {
+	m := b.average()
+	return m.value()
+}
+
+// samples counts request and release events: every buffer was requested, and
+// those that are not in use were released as often.
+func (b *Books) samples() uint64 { return uint64(2*b.Requests - b.InUseCount) }
+
+// average is the mean up to now.
+func (b *Books) average() mean {
+	m := b.mean
+	m.add(b.Held(), b.samples()-b.weighed)
+	return m
+}
+
+// weigh brings the mean up to now: held bytes are about to change.
+func (b *Books) weigh() {
+	n := b.samples()
+	b.mean.add(b.Held(), n-b.weighed)
+	b.weighed = n
+}
 
 // mean sums held bytes in 128 bits: petabytes over months stay exact.
 type mean struct{ n, hi, lo uint64 }
 
-func (m *mean) add(held int64) {
-	m.n++
+// add adds so many samples of the same size.
+func (m *mean) add(held int64, times uint64) {
+	m.n += times
+	hi, lo := bits.Mul64(uint64(held), times)
 	var carry uint64
-	m.lo, carry = bits.Add64(m.lo, uint64(held), 0)
-	m.hi += carry
+	m.lo, carry = bits.Add64(m.lo, lo, 0)
+	m.hi += hi + carry
 }
 
 // since is the mean of what was added after an earlier state.
 func (m mean) since(then mean) mean {
 	lo, borrow := bits.Sub64(m.lo, then.lo, 0)
 	return mean{m.n - then.n, m.hi - then.hi - borrow, lo}
+}
+
+// follows reports whether then can be an earlier state.
+func (m mean) follows(then mean) bool {
+	d := m.since(then)
+	return d.n <= m.n && d.hi < max(d.n, 1)
 }
 
 func (m mean) value() int64 {
@@ -85,75 +119,84 @@ func (m mean) value() int64 {
 	return int64(q)
 }
 
-// apply books one event of a buffer. It answers nothing for events that move
-// none.
-func (b *Books) apply(e *cachemodes.Event) {
-	switch e.Kind {
-	case cachemodes.Hit:
-		b.Requests++
-		b.Hits++
-		b.CachedCount--
-		b.Cached -= e.Size
-		b.take(e)
-	case cachemodes.Create:
-		b.Requests++
-		b.Creates++
-		b.CreateBytes += e.Size
-		b.Misses[e.Why]++
-		b.take(e)
-		b.PeakHeld = max(b.PeakHeld, b.Held())
-	case cachemodes.Keep:
-		b.give(e)
-		b.CachedCount++
-		b.Cached += e.Size
-	case cachemodes.Pend:
-		b.give(e)
-		b.PendingCount++
-		b.Pending += e.Size
-	case cachemodes.Settle:
+// hit books a buffer of the cache that is handed out.
+func (b *Books) hit(size, requested int64) {
+	b.Requests++
+	b.Hits++
+	b.CachedCount--
+	b.Cached -= size
+	b.take(size, requested)
+}
+
+// create books a buffer that is made.
+func (b *Books) create(e *cachemodes.Event) {
+	b.weigh()
+	b.Requests++
+	b.Creates++
+	b.CreateBytes += e.Size
+	b.Misses[e.Why]++
+	b.take(e.Size, e.Requested)
+	b.PeakHeld = max(b.PeakHeld, b.Held())
+}
+
+// keep books a buffer that comes back and is free at once.
+func (b *Books) keep(size, requested int64) {
+	b.give(size, requested)
+	b.CachedCount++
+	b.Cached += size
+}
+
+// pend books a buffer that comes back and is not free yet.
+func (b *Books) pend(size, requested int64) {
+	b.give(size, requested)
+	b.PendingCount++
+	b.Pending += size
+}
+
+// settle books a pending buffer that is free from now on.
+func (b *Books) settle(size int64) {
+	b.PendingCount--
+	b.Pending -= size
+	b.CachedCount++
+	b.Cached += size
+}
+
+// destroy books a buffer given up.
+func (b *Books) destroy(e *cachemodes.Event) {
+	b.weigh()
+	b.Destroys++
+	b.DestroyBytes += e.Size
+	switch e.From {
+	case cachemodes.InUse:
+		b.give(e.Size, e.Requested)
+	case cachemodes.Pending:
 		b.PendingCount--
 		b.Pending -= e.Size
-		b.CachedCount++
-		b.Cached += e.Size
-		return
-	case cachemodes.Destroy:
-		b.Destroys++
-		b.DestroyBytes += e.Size
-		switch e.From {
-		case cachemodes.InUse:
-			b.give(e)
-		case cachemodes.Pending:
-			b.PendingCount--
-			b.Pending -= e.Size
-			return
-		case cachemodes.Cached:
-			b.CachedCount--
-			b.Cached -= e.Size
-			return
-		}
-	case cachemodes.Fail:
-		b.Fails++
-		return
-	default:
-		return
+	case cachemodes.Cached:
+		b.CachedCount--
+		b.Cached -= e.Size
 	}
-	b.mean.add(b.Held())
 }
 
 // take books a buffer handed out.
-func (b *Books) take(e *cachemodes.Event) {
+func (b *Books) take(size, requested int64) {
 	b.InUseCount++
-	b.InUse += e.Size
-	b.Requested += e.Requested
-	b.Floor = max(b.Floor, b.Requested)
-	b.PeakPadding = max(b.PeakPadding, b.Padding())
+	b.InUse += size
+	b.Requested += requested
+	// Not max: that writes the peak each time.
+	if b.Requested > b.Floor {
+		b.Floor = b.Requested
+	}
+	if p := b.Padding(); p > b.PeakPadding {
+		b.PeakPadding = p
+	}
 }
 
 // give books a buffer given back.
-func (b *Books) give(e *cachemodes.Event) {
+func (b *Books) give(size, requested int64) {
 	b.InUseCount--
-	b.InUse -= e.Size
-	b.Requested -= e.Requested
+	b.InUse -= size
+	b.Requested -= requested
 }
 
 // check tells where the books do not balance.

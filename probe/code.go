@@ -213,7 +213,11 @@ func (b *Books) code(c *coder) {
 	}
 	numbers(c, &b.InUseCount, &b.InUse, &b.PendingCount, &b.Pending, &b.CachedCount, &b.Cached,
 		&b.Requested, &b.PeakHeld, &b.Floor, &b.PeakPadding)
-	b.mean.code(c)
+	m := b.average()
+	m.code(c)
+	if c.reading {
+		b.mean, b.weighed = m, b.samples()
+	}
 }
 
 func (k *Key) code(c *coder) {
@@ -250,6 +254,10 @@ func (o *openRun) code(c *coder) {
 
 // code codes the books, and the window that the graph takes next.
 func (l *Ledger) code(c *coder) {
+	if !c.reading { // of a copy: others may read this one
+		l = l.clone()
+		l.fold()
+	}
 	for i := range l.usage {
 		l.usage[i].code(c)
 	}

@@ -166,6 +166,12 @@ func (m *Moment) possible(e *cachemodes.Event) error {
 		return fmt.Errorf("buffer %d is %s", e.Buf, state)
 	}
 	switch e.Kind {
+	case cachemodes.Keep, cachemodes.Pend, cachemodes.Settle, cachemodes.Hit:
+		if !e.Usage.Cached() {
+			return fmt.Errorf("a %s buffer passes through no cache", e.Usage)
+		}
+	}
+	switch e.Kind {
 	case cachemodes.Create, cachemodes.Fail, cachemodes.Hit:
 	default:
 		return nil
@@ -252,7 +258,7 @@ func (l *Ledger) checkIndices() error {
 	}
 	for i := range l.open {
 		o := &l.open[i]
-		if d := l.total.mean.since(o.total.mean); d.n > l.total.mean.n || d.hi >= max(d.n, 1) {
+		if now := l.total.average(); !now.follows(o.total.average()) {
 			return fmt.Errorf("run %d began with an average that cannot be", o.run.ID)
 		}
 	}

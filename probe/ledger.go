@@ -26,6 +26,9 @@ type Ledger struct {
 	switches int64
 
 	window Window
+	// high is the most since it was folded into the window and the open runs:
+	// one peak to follow for all of them.
+	high peaks
 
 	// The integral of held bytes over time, in byte-microseconds.
 	now      int64
@@ -34,23 +37,26 @@ type Ledger struct {
 	wallTime int64
 }
 
-// Key are the books of one bucket: buffers of one usage and size.
+// Key are the books of one bucket: buffers of one usage and size. What every
+// request and release changes comes first, so that it is close together.
 type Key struct {
-	Usage                       cachemodes.Usage
-	Size                        int64 // bytes; 0 in a slot not yet seen
-	Requests, Hits              int64
+	Usage                  cachemodes.Usage
+	touched                bool
+	Size                   int64 // bytes; 0 in a slot not yet seen
+	Requests, Hits         int64
+	InUse, Pending, Cached int64 // buffers
+	Requested              int64 // bytes asked for, of buffers in use
+	PeakInUse              int64 // buffers
+	want                   int64
+	lost                   int64 // given up at the cap, and no miss explained by it yet
+
 	Creates, Destroys           int64
 	Misses                      [cachemodes.NumReasons]int64
-	InUse, Pending, Cached      int64                        // buffers
-	Requested                   int64                        // bytes asked for, of buffers in use
-	PeakInUse                   int64                        // buffers
 	before                      [cachemodes.NumReasons]int64 // misses before the usage's mode or parameters changed last
-	lost                        int64                        // given up at the cap, and no miss explained by it yet
-	want, lastWant              int64
+	lastWant                    int64
 	startCreates, startRequests int64
 	lastCreates, lastRequests   int64
 	lastRun                     int64 // ordinal, from 1, of the last run that asked for it
-	touched                     bool
 }
 
 // Padding is what the key adds to what was asked for, of buffers in use, in
@@ -196,18 +202,97 @@ type openRun struct {
 	peak, peakReq, peakUse int64
 }
 
+// peaks are the most of what the total had.
+type peaks struct{ held, inUse, requested int64 }
+
 // Window is the range of some figures since the window was taken last, so that
 // a graph drawn from windows loses no peak.
 type Window struct {
 	MinHeld, MaxHeld, MaxInUse, MaxRequested int64
 }
 
-// Apply books one event.
+// Apply books one event. Nearly all are hits and what comes back of them: they
+// go straight through the books that they change, without a call, and with the
+// sizes in hand, which the compiler must else read anew after every write.
 func (l *Ledger) Apply(e *cachemodes.Event) {
+	size, requested := e.Size, e.Requested
 	switch e.Kind {
+	case cachemodes.Hit:
+		l.usage[e.Usage].hit(size, requested)
+		l.total.hit(size, requested)
+		l.rose()
+		k := l.key(e)
+		k.Requests++
+		k.Hits++
+		k.Cached--
+		k.take(requested)
+		if !k.touched {
+			l.touch(k, e.Key)
+		}
+		s := l.session(e.Session)
+		s.Requests++
+		s.Hits++
+		s.InUse += size
+		if e.Last == e.Session { // what it holds is the same
+			s.Cached -= size
+		} else {
+			l.handOn(e)
+		}
+	case cachemodes.Keep:
+		l.usage[e.Usage].keep(size, requested)
+		l.total.keep(size, requested)
+		k := l.key(e)
+		k.give(requested)
+		k.Cached++
+		k.wanted()
+		s := l.session(e.Session)
+		s.InUse -= size
+		s.Cached += size
+	case cachemodes.Pend:
+		l.usage[e.Usage].pend(size, requested)
+		l.total.pend(size, requested)
+		k := l.key(e)
+		k.give(requested)
+		k.Pending++
+		if e.Why == cachemodes.CapFull {
+			k.lost++
+			k.wanted()
+		}
+		s := l.session(e.Session)
+		s.InUse -= size
+		s.Pending += size
+	case cachemodes.Settle:
+		l.usage[e.Usage].settle(size)
+		l.total.settle(size)
+		k := l.key(e)
+		k.Pending--
+		k.Cached++
+		k.wanted()
+		s := l.session(e.Last)
+		s.Pending -= size
+		s.Cached += size
+	case cachemodes.Create:
+		l.create(e)
+	case cachemodes.Destroy:
+		l.destroy(e)
+	default:
+		l.other(e)
+	}
+}
+
+// other books an event that moves no buffer.
+func (l *Ledger) other(e *cachemodes.Event) {
+	switch e.Kind {
+	case cachemodes.Fail:
+		l.usage[e.Usage].Fails++
+		if e.Usage.Held() {
+			l.total.Fails++
+		}
+		if e.Key != cachemodes.NoKey { // its size was asked for, at least
+			l.key(e)
+		}
 	case cachemodes.Adjust:
 		l.adjusts++
-		return
 	case cachemodes.Switch:
 		l.switches++
 		for i := range l.keys {
@@ -215,116 +300,161 @@ func (l *Ledger) Apply(e *cachemodes.Event) {
 				k.before = k.Misses
 			}
 		}
-		return
-	case cachemodes.KeyBorn, cachemodes.KeyDropped, cachemodes.Refresh, cachemodes.Move:
-		return
 	}
-	l.usage[e.Usage].apply(e)
-	if e.Usage.Held() {
-		l.total.apply(e)
-		switch e.Kind {
-		case cachemodes.Hit, cachemodes.Create:
-			l.rose()
-		case cachemodes.Destroy:
-			l.window.MinHeld = min(l.window.MinHeld, l.total.Held())
-		}
-	}
-	if e.Key != cachemodes.NoKey {
-		l.applyKey(e)
-	}
-	l.applySession(e)
 }
 
-// rose follows the peaks of open runs and of the window.
+// handOn books a buffer that goes to another session than had it last.
+func (l *Ledger) handOn(e *cachemodes.Event) {
+	l.session(e.Last).Cached -= e.Size
+	if e.Last != cachemodes.NoSession {
+		l.loan(e.Last, e.Session, e.Size)
+	}
+	l.session(e.Session).rose()
+}
+
+func (l *Ledger) create(e *cachemodes.Event) {
+	l.usage[e.Usage].create(e)
+	s := l.session(e.Session)
+	if e.Usage.Held() {
+		l.total.create(e)
+		l.rose()
+		l.high.held = max(l.high.held, l.total.Held())
+		s.Requests++
+		s.Creates++
+		s.CreateBytes += e.Size
+	}
+	*s.part(e.Usage) += e.Size
+	s.rose()
+	if e.Key == cachemodes.NoKey {
+		return
+	}
+	k := l.key(e)
+	k.Requests++
+	k.Creates++
+	k.Misses[e.Why]++
+	if e.Why == cachemodes.CapFull {
+		k.lost--
+	}
+	k.take(e.Requested)
+	if !k.touched {
+		l.touch(k, e.Key)
+	}
+}
+
+func (l *Ledger) destroy(e *cachemodes.Event) {
+	l.usage[e.Usage].destroy(e)
+	if e.Usage.Held() {
+		l.total.destroy(e)
+		l.window.MinHeld = min(l.window.MinHeld, l.total.Held())
+	}
+	switch e.From {
+	case cachemodes.InUse:
+		*l.session(e.Session).part(e.Usage) -= e.Size
+	case cachemodes.Pending:
+		l.session(e.Last).Pending -= e.Size
+	case cachemodes.Cached:
+		l.session(e.Last).Cached -= e.Size
+	}
+	if e.Key == cachemodes.NoKey {
+		return
+	}
+	k := l.key(e)
+	k.Destroys++
+	switch e.From {
+	case cachemodes.InUse:
+		k.give(e.Requested)
+		if e.Why == cachemodes.CapFull {
+			k.lost++
+			k.wanted()
+		}
+	case cachemodes.Pending:
+		k.Pending--
+	case cachemodes.Cached:
+		k.Cached--
+	}
+}
+
+// rose follows the peaks of the total but that of held bytes, which rise only
+// when a buffer is created.
 func (l *Ledger) rose() {
-	held, inUse, requested := l.total.Held(), l.total.InUse, l.total.Requested
+	if l.total.InUse > l.high.inUse {
+		l.high.inUse = l.total.InUse
+	}
+	if l.total.Requested > l.high.requested {
+		l.high.requested = l.total.Requested
+	}
+}
+
+// fold brings the window and the open runs up to now.
+func (l *Ledger) fold() {
 	// A run saw at least what those begun after it saw: where one saw more than
 	// this, so did all before it.
 	for i := len(l.open) - 1; i >= 0; i-- {
 		o := &l.open[i]
-		if o.peak >= held && o.peakUse >= inUse && o.peakReq >= requested {
+		if o.peak >= l.high.held && o.peakUse >= l.high.inUse && o.peakReq >= l.high.requested {
 			break
 		}
-		o.peak = max(o.peak, held)
-		o.peakUse = max(o.peakUse, inUse)
-		o.peakReq = max(o.peakReq, requested)
+		o.peak = max(o.peak, l.high.held)
+		o.peakUse = max(o.peakUse, l.high.inUse)
+		o.peakReq = max(o.peakReq, l.high.requested)
 	}
-	w := &l.window
-	w.MaxHeld = max(w.MaxHeld, held)
-	w.MaxInUse = max(w.MaxInUse, inUse)
-	w.MaxRequested = max(w.MaxRequested, requested)
+	l.window = l.windowNow()
+	l.high = peaks{l.total.Held(), l.total.InUse, l.total.Requested}
 }
 
-func (l *Ledger) applyKey(e *cachemodes.Event) {
+// windowNow is the window up to now.
+func (l *Ledger) windowNow() Window {
+	w := l.window
+	w.MaxHeld = max(w.MaxHeld, l.high.held)
+	w.MaxInUse = max(w.MaxInUse, l.high.inUse)
+	w.MaxRequested = max(w.MaxRequested, l.high.requested)
+	return w
+}
+
+// key are the books of the bucket of an event's buffer, to write in.
+func (l *Ledger) key(e *cachemodes.Event) *Key {
+	if uint(e.Key) < uint(len(l.keys)) {
+		if k := &l.keys[e.Key]; k.Size != 0 {
+			return k
+		}
+	}
+	return l.newKey(e)
+}
+
+func (l *Ledger) newKey(e *cachemodes.Event) *Key {
 	for int(e.Key) >= len(l.keys) {
 		l.keys = append(l.keys, Key{})
 	}
 	k := &l.keys[e.Key]
-	switch e.Kind {
-	case cachemodes.Hit:
-		k.Requests++
-		k.Hits++
-		k.Cached--
-	case cachemodes.Create:
-		if k.Size == 0 {
-			k.Usage, k.Size = e.Usage, e.Size
-		}
-		k.Requests++
-		k.Creates++
-		k.Misses[e.Why]++
-		if e.Why == cachemodes.CapFull {
-			k.lost--
-		}
-	case cachemodes.Keep:
-		k.InUse--
-		k.Requested -= e.Requested
-		k.Cached++
-		k.want = max(k.want, k.Cached+k.lost)
-		return
-	case cachemodes.Pend:
-		k.InUse--
-		k.Requested -= e.Requested
-		k.Pending++
-		if e.Why == cachemodes.CapFull {
-			k.lost++
-			k.want = max(k.want, k.Cached+k.lost)
-		}
-		return
-	case cachemodes.Settle:
-		k.Pending--
-		k.Cached++
-		k.want = max(k.want, k.Cached+k.lost)
-		return
-	case cachemodes.Destroy:
-		k.Destroys++
-		switch e.From {
-		case cachemodes.InUse:
-			k.InUse--
-			k.Requested -= e.Requested
-			if e.Why == cachemodes.CapFull {
-				k.lost++
-				k.want = max(k.want, k.Cached+k.lost)
-			}
-		case cachemodes.Pending:
-			k.Pending--
-		case cachemodes.Cached:
-			k.Cached--
-		}
-		return
-	case cachemodes.Fail: // its size was asked for, at least
-		if k.Size == 0 {
-			k.Usage, k.Size = e.Usage, e.Size
-		}
-		return
-	default:
-		return
-	}
+	k.Usage, k.Size = e.Usage, e.Size
+	return k
+}
+
+// take books a buffer of the key that is handed out.
+func (k *Key) take(requested int64) {
 	k.InUse++
-	k.Requested += e.Requested
-	k.PeakInUse = max(k.PeakInUse, k.InUse)
-	if !k.touched {
-		k.touched = true
-		l.touched = append(l.touched, e.Key)
+	k.Requested += requested
+	if k.InUse > k.PeakInUse {
+		k.PeakInUse = k.InUse
+	}
+}
+
+// give books a buffer that comes back.
+func (k *Key) give(requested int64) {
+	k.InUse--
+	k.Requested -= requested
+}
+
+// touch notes that a key was asked for since the last run end.
+func (l *Ledger) touch(k *Key, id cachemodes.KeyID) {
+	k.touched = true
+	l.touched = append(l.touched, id)
+}
+
+// wanted follows how many free buffers there would be without a cap.
+func (k *Key) wanted() {
+	if n := k.Cached + k.lost; n > k.want {
+		k.want = n
 	}
 }
 
@@ -431,58 +561,8 @@ func (l *Ledger) cachedUsages() (pending, cached int64) {
 	return pending, cached
 }
 
-// applySession books what a session asked for and has, and what is kept of what
-// it released.
-func (l *Ledger) applySession(e *cachemodes.Event) {
-	switch e.Kind {
-	case cachemodes.Hit:
-		l.session(e.Last).Cached -= e.Size
-		if e.Last != e.Session && e.Last != cachemodes.NoSession {
-			l.loan(e.Last, e.Session, e.Size)
-		}
-		s := l.session(e.Session)
-		if e.Usage.Held() {
-			s.Requests++
-			s.Hits++
-		}
-		s.take(e)
-	case cachemodes.Create:
-		s := l.session(e.Session)
-		if e.Usage.Held() {
-			s.Requests++
-			s.Creates++
-			s.CreateBytes += e.Size
-		}
-		s.take(e)
-	case cachemodes.Keep:
-		s := l.session(e.Session)
-		s.InUse -= e.Size
-		s.Cached += e.Size
-	case cachemodes.Pend:
-		s := l.session(e.Session)
-		s.InUse -= e.Size
-		s.Pending += e.Size
-	case cachemodes.Settle:
-		s := l.session(e.Last)
-		s.Pending -= e.Size
-		s.Cached += e.Size
-	case cachemodes.Destroy:
-		switch e.From {
-		case cachemodes.InUse:
-			*l.session(e.Session).part(e.Usage) -= e.Size
-		case cachemodes.Pending:
-			l.session(e.Last).Pending -= e.Size
-		case cachemodes.Cached:
-			l.session(e.Last).Cached -= e.Size
-		}
-	}
-}
-
-// take books a buffer that a session gets.
-func (s *Session) take(e *cachemodes.Event) {
-	*s.part(e.Usage) += e.Size
-	s.PeakHeld = max(s.PeakHeld, s.Held())
-}
+// rose follows the peak of what a session holds.
+func (s *Session) rose() { s.PeakHeld = max(s.PeakHeld, s.Held()) }
 
 // part is the bytes in a session's hands that a usage counts among; what counts
 // among none goes nowhere.
@@ -520,6 +600,7 @@ func (l *Ledger) AvgHeldWall() (int64, bool) {
 
 // StartRun opens a run.
 func (l *Ledger) StartRun(info RunInfo, atUS int64) {
+	l.fold()
 	l.open = append(l.open, openRun{
 		run:   Run{RunInfo: info, StartUS: atUS},
 		total: l.total, usage: l.usage,
@@ -541,6 +622,7 @@ func (l *Ledger) EndRun(session int32, id int64, mode cachemodes.ModeID, atUS in
 	if at < 0 {
 		panic(fmt.Sprintf("probe: EndRun wants an open run; session %d has no run %d", session, id))
 	}
+	l.fold()
 	o := &l.open[at]
 	r := o.run
 	r.Seq, r.EndUS, r.Mode = l.runs, atUS, mode
@@ -551,7 +633,7 @@ func (l *Ledger) EndRun(session int32, id int64, mode cachemodes.ModeID, atUS in
 	for u := range r.Usage {
 		r.Usage[u] = tally(&l.usage[u], &o.usage[u])
 	}
-	if m := l.total.mean.since(o.total.mean); m.n > 0 {
+	if m := l.total.average().since(o.total.average()); m.n > 0 {
 		r.AvgHeld = m.value()
 	} else {
 		r.AvgHeld = l.total.Held()
@@ -654,6 +736,7 @@ func (l *Ledger) Keys() []Key {
 // TakeWindow answers the range of figures since it was called last, and begins
 // a new window.
 func (l *Ledger) TakeWindow() Window {
+	l.fold()
 	w, held := l.window, l.total.Held()
 	l.window = Window{held, held, l.total.InUse, l.total.Requested}
 	return w

@@ -229,22 +229,27 @@ func TestMean(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var m, then mean
 		sum, since := new(big.Int), new(big.Int)
+		var n, late uint64
 		values := rapid.SliceOfN(rapid.Int64Range(math.MaxInt64/2, math.MaxInt64), 1, 50).Draw(t, "values")
 		half := len(values) / 2
 		for i, v := range values {
 			if i == half {
 				then = m
 			}
-			m.add(v)
-			sum.Add(sum, big.NewInt(v))
+			times := rapid.Uint64Range(1, 1000).Draw(t, "times")
+			m.add(v, times)
+			all := new(big.Int).Mul(big.NewInt(v), new(big.Int).SetUint64(times))
+			sum.Add(sum, all)
+			n += times
 			if i >= half {
-				since.Add(since, big.NewInt(v))
+				since.Add(since, all)
+				late += times
 			}
 		}
-		if want := new(big.Int).Div(sum, big.NewInt(int64(len(values)))).Int64(); m.value() != want {
+		if want := new(big.Int).Div(sum, new(big.Int).SetUint64(n)).Int64(); m.value() != want {
 			t.Fatalf("mean %d, want %d", m.value(), want)
 		}
-		if want := new(big.Int).Div(since, big.NewInt(int64(len(values)-half))).Int64(); m.since(then).value() != want {
+		if want := new(big.Int).Div(since, new(big.Int).SetUint64(late)).Int64(); m.since(then).value() != want {
 			t.Fatalf("mean since %d, want %d", m.since(then).value(), want)
 		}
 	})

@@ -190,7 +190,7 @@ func (t *Track) graph(l *Ledger, driver Reading, atUS int64) Graph {
 	late := *t
 	late.notePeak(l, atUS)
 	g := Graph{PeakRun: late.PeakRun, PeakUS: late.PeakUS}
-	p := pointOf(l.window, l, driver, atUS)
+	p := pointOf(l.windowNow(), l, driver, atUS)
 	for i := range g.Slots {
 		s := t.Slots(i)
 		if s.Any {

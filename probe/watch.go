@@ -34,10 +34,13 @@ type Watch struct {
 
 // recording is what a session recorded since its last submit.
 type recording struct {
-	epoch int64 // submits so far
-	any   bool
-	run   int64 // going on, NoRun if none
+	epoch  int64 // submits so far
+	newest int64 // epoch of the last commands: this one if there are any yet
+	run    int64 // going on, NoRun if none
 }
+
+// empty reports whether it has no commands yet.
+func (r *recording) empty() bool { return r.newest < r.epoch }
 
 // watched is a buffer.
 type watched struct {
@@ -109,7 +112,7 @@ func (w *Watch) rec(session int32) *recording {
 
 func (w *Watch) newRec(session int32) *recording {
 	for int(session)+1 >= len(w.recs) {
-		w.recs = append(w.recs, recording{run: NoRun})
+		w.recs = append(w.recs, recording{run: NoRun, newest: -1})
 	}
 	return &w.recs[session+1]
 }
@@ -123,9 +126,7 @@ func (w *Watch) RunEnd(session int32) { w.rec(session).run = NoRun }
 // Submitted tells that the queue has what a session recorded, or that it was
 // dropped.
 func (w *Watch) Submitted(session int32) {
-	r := w.rec(session)
-	r.epoch++
-	r.any = false
+	w.rec(session).epoch++
 }
 
 // Graph tells that a graph is captured with buffers of a domain, that it can be
@@ -145,7 +146,7 @@ func (w *Watch) Graph(d cachemodes.DomainID, replayable, released bool) {
 func (w *Watch) submitted(b *watched) bool {
 	r := w.rec(b.use.Session)
 	if b.out {
-		return !r.any
+		return r.empty()
 	}
 	return b.epoch < r.epoch
 }
@@ -153,6 +154,41 @@ func (w *Watch) submitted(b *watched) bool {
 // Event takes in an event and answers the hazard in it, nil for none. The
 // answer is the caller's.
 func (w *Watch) Event(e *cachemodes.Event) *Hazard {
+	// Nearly all events are a session's that gets what it had before, or gives
+	// back what it got to the cache that made it. They are taken in here, without
+	// a call; look does everything else, and would do these.
+	switch e.Kind {
+	case cachemodes.Settle, cachemodes.Refresh:
+		return nil
+	case cachemodes.Hit:
+		at := uint(e.Session + 1)
+		if uint(e.Buf) >= uint(len(w.bufs)) || at >= uint(len(w.recs)) || w.graphs != nil {
+			break
+		}
+		b, r := &w.bufs[e.Buf], &w.recs[at]
+		if b.out || b.use.Session != e.Session || e.Usage == cachemodes.Uniform && b.epoch >= r.epoch {
+			break
+		}
+		r.newest = r.epoch
+		b.use.Run, b.use.Requested, b.use.Domain, b.out = r.run, e.Requested, b.domain, true
+		return nil
+	case cachemodes.Keep, cachemodes.Pend:
+		if uint(e.Buf) >= uint(len(w.bufs)) {
+			break
+		}
+		b := &w.bufs[e.Buf]
+		at := uint(b.use.Session + 1)
+		if at >= uint(len(w.recs)) || b.domain != e.Domain {
+			break
+		}
+		b.out, b.epoch = false, w.recs[at].newest
+		return nil
+	}
+	return w.look(e)
+}
+
+// look takes in any event that is about a buffer.
+func (w *Watch) look(e *cachemodes.Event) *Hazard {
 	switch e.Kind {
 	case cachemodes.Create, cachemodes.Hit, cachemodes.Keep, cachemodes.Pend, cachemodes.Destroy, cachemodes.Move:
 	default:
@@ -185,11 +221,7 @@ func (w *Watch) Event(e *cachemodes.Event) *Hazard {
 			return nil
 		}
 	case cachemodes.Keep, cachemodes.Pend:
-		r := w.rec(b.use.Session)
-		b.out, b.epoch = false, r.epoch
-		if !r.any {
-			b.epoch--
-		}
+		b.out, b.epoch = false, w.rec(b.use.Session).newest
 		if b.domain != e.Domain {
 			kind = cachemodes.WrongManager
 		}
@@ -222,7 +254,7 @@ func (w *Watch) Event(e *cachemodes.Event) *Hazard {
 // use notes that a session has a buffer.
 func (w *Watch) use(b *watched, e *cachemodes.Event) {
 	r := w.rec(e.Session)
-	r.any = true
+	r.newest = r.epoch
 	b.use = Use{Session: e.Session, Run: r.run, Requested: e.Requested, Domain: b.domain}
 	b.out = true
 }

@@ -203,18 +203,23 @@ func (l *lane) step(e *workload.Event) error {
 		p.mustBalance()
 	}
 	if err != nil {
-		where := "the workload between runs"
-		if e.Run != workload.NoRun {
-			r := &l.trace.Runs[e.Run]
-			where = fmt.Sprintf("run %d (%s)", r.ID, r.Label)
-		}
-		l.enter(e.Session)
-		p.settle()
-		total := p.led.Total()
-		l.leave()
-		return &RunError{Run: where, Held: total.Held(), Cause: err}
+		return l.stopped(e, err)
 	}
 	return nil
+}
+
+// stopped says where an error was.
+func (l *lane) stopped(e *workload.Event, err error) error {
+	where := "the workload between runs"
+	if e.Run != workload.NoRun {
+		r := &l.trace.Runs[e.Run]
+		where = fmt.Sprintf("run %d (%s)", r.ID, r.Label)
+	}
+	l.enter(e.Session)
+	l.p.settle()
+	total := l.p.led.Total()
+	l.leave()
+	return &RunError{Run: where, Held: total.Held(), Cause: err}
 }
 
 // enter begins what must not be done by two lanes at once, on behalf of a
@@ -365,6 +370,18 @@ func (l *lane) request(e *workload.Event) error {
 	session := l.first + e.Session
 	l.enter(e.Session)
 	id, events := p.mgr.Request(session, usage, e.Bytes)
+	if ev := &events[0]; ev.Kind == cachemodes.Hit && !p.shared && !p.timed && l.graphs == nil { // a replay is mostly this
+		p.bookEvent(p.at, ev)
+		l.slots[e.Buf] = id
+		l.recorded[e.Session] = true
+		return p.dev.Use(device.Recording(session), device.ID(id), true)
+	}
+	return l.serve(e, session, usage, id, events)
+}
+
+// serve makes what a request led to true, and books it.
+func (l *lane) serve(e *workload.Event, session int32, usage cachemodes.Usage, id cachemodes.BufID, events []cachemodes.Event) error {
+	p := l.p
 	made := p.made(usage)
 	last := len(events) - 1
 	l.book(events[:last])
@@ -513,8 +530,14 @@ func (l *lane) release(e *workload.Event) {
 		return
 	}
 	l.slots[e.Buf] = none
+	p := l.p
 	l.enter(e.Session)
-	l.book(l.p.mgr.Release(id))
+	events := p.mgr.Release(id)
+	if ev := &events[0]; len(events) == 1 && ev.Kind != cachemodes.Destroy && !p.timed { // a replay is mostly this
+		p.bookEvent(p.at, ev)
+	} else {
+		l.book(events)
+	}
 	l.leave()
 }
 
@@ -620,7 +643,8 @@ func (l *lane) runEnd(e *workload.Event) error {
 	r := p.led.EndRun(session, id, p.mgr.Mode(cachemodes.Storage), p.at)
 	p.watch.RunEnd(session)
 	if p.onRun != nil {
-		p.onRun(&r)
+		theirs := r // r itself must not be allocated where nobody is told
+		p.onRun(&theirs)
 	}
 	l.leave()
 	return nil
@@ -659,10 +683,7 @@ func (p *Player) bookEvent(at int64, e *cachemodes.Event) {
 	if h := p.watch.Event(e); h != nil {
 		p.found(at, h)
 	}
-	if e.Kind == cachemodes.Move { // whose cache a buffer is in is the manager's to say
-		return
-	}
-	if p.journal != nil {
+	if p.journal != nil && e.Kind != cachemodes.Move { // whose cache a buffer is in is the manager's to say
 		p.journal.Event(at, e)
 	}
 	p.led.Apply(e)

@@ -1,0 +1,51 @@
+package engine
+
+import (
+	"testing"
+
+	"bucketscope/cachemodes"
+	"bucketscope/internal/device"
+	"bucketscope/workload"
+)
+
+// learn are the allocations that a repetition of phi3-mini-4k/grow may make in
+// modes that go on learning from it; in every other mode it makes none.
+var learn = map[cachemodes.ModeID]float64{
+	cachemodes.DynamicBucket:       200, // a record of each size that becomes a key
+	cachemodes.DynamicBucketShared: 200,
+	cachemodes.CubeCLExclusive:     50,   // its average page has new sizes for some time
+	cachemodes.Watermark:           1000, // a plan for each run that is like none before
+}
+
+// TestReplayAllocates: a replay allocates nothing once every size, buffer and
+// session was seen, so that its speed does not hang on the garbage collector.
+func TestReplayAllocates(t *testing.T) {
+	tr := load(t, "phi3-mini-4k/grow")
+	for _, mode := range cachemodes.Modes() {
+		t.Run(mode.Name, func(t *testing.T) {
+			p := newPlayer(tr, storageMode(mode.ID), device.NewHost(), MakeWeights)
+			play := func(events []workload.Event) {
+				for i := range events {
+					if err := p.step(&events[i]); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			play(tr.Prologue())
+			loop := tr.Loop()
+			for range 3 { // lists reach their length
+				play(loop)
+			}
+			if n := testing.AllocsPerRun(1, func() { play(loop) }); n > learn[mode.ID] {
+				t.Errorf("%v allocations in %d events, want at most %v", n, len(loop), learn[mode.ID])
+			}
+		})
+	}
+}
+
+// storageMode is the default config with another mode for storage.
+func storageMode(id cachemodes.ModeID) cachemodes.Config {
+	cfg := cachemodes.DefaultConfig()
+	cfg[cachemodes.Storage].Mode = id
+	return cfg
+}
