@@ -34,7 +34,7 @@ var layers = []struct {
 	{"internal/lab", []string{"cachemodes", "workload", "internal/device", "internal/cost", "probe", "internal/engine", "internal/units"}},
 	{"snapshots", []string{"cachemodes", "probe"}},
 	{"snapshots/compare", []string{"cachemodes", "internal/units", "snapshots"}},
-	{"snapshots/export", []string{"cachemodes", "internal/units", "probe", "snapshots"}},
+	{"snapshots/export", []string{"cachemodes", "workload", "internal/units", "probe", "snapshots"}},
 	{"probe/metrics", []string{"cachemodes", "probe"}},
 	{"tui", []string{"cachemodes", "workload", "probe", "internal/device", "internal/engine", "internal/units", "snapshots", "snapshots/compare"}},
 	{"internal/cli", []string{"cachemodes", "workload", "probe", "probe/driver", "internal/device", "internal/cost", "internal/engine", "internal/lab", "snapshots", "snapshots/compare", "snapshots/export", "probe/metrics", "workload/importer", "tui", "internal/units", "internal/quiet"}},

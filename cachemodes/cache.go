@@ -33,6 +33,9 @@ type bucket struct {
 	free []BufID // last in, first out
 	cap  int32   // of the policy in force
 	why  Reason  // cap is 0
+	// adopted, in the pool of ScopeSharedFree, is that the size was made a key when
+	// the mode was changed: no session learned it, so it goes when keys are renewed.
+	adopted bool
 	// waiting counts pending buffers that are not doomed; owed is how many
 	// misses they explain since the last time they were looked at.
 	waiting, owed int32

@@ -256,6 +256,10 @@ func (m *Manager) trimPool(u Usage) {
 	for i := range pool.buckets {
 		bk := &pool.buckets[i]
 		bk.cap = Uncapped
+		if bk.adopted {
+			bk.adopted = false
+			m.keyDropped(pool, bk, NoSession)
+		}
 		if int(bk.key) < len(m.learnt) && m.learnt[bk.key] > 0 {
 			continue
 		}

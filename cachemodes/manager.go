@@ -393,11 +393,11 @@ func (m *Manager) Set(usage Usage, s Setting) ([]Event, error) {
 func (m *Manager) change(c *cache, s Setting, switched bool) {
 	m.adopt(c, s)
 	for i := range c.buckets {
-		if bk := &c.buckets[i]; c.learner != nil && len(bk.free) > 0 {
+		bk := &c.buckets[i]
+		bk.adopted = false
+		if c.learner != nil && len(bk.free) > 0 {
 			c.learner.Adopt(bk.size)
-			if m.sharing.Scope == ScopeSharedFree && c.domain == m.home { // the pool has the keys of the sessions
-				continue
-			}
+			bk.adopted = m.sharing.Scope == ScopeSharedFree && c.domain == m.home
 			for int(bk.key) >= len(m.learnt) {
 				m.learnt = append(m.learnt, 0)
 			}
@@ -504,11 +504,15 @@ type Free struct {
 
 // Keys appends how every size that a request was ever rounded to stands in the
 // caches of a usage, all of them together, in the order of first sight; Cap is
-// that of each of them. It changes nothing.
+// what the mode in force allows each of them, captured graphs' apart. It changes
+// nothing.
 func (m *Manager) Keys(usage Usage, out []Free) []Free {
 	begin := len(out)
+	limits := m.config[usage].Limits()
 	for _, size := range m.order[usage] {
-		out = append(out, Free{Key: m.keys[usage][size], Usage: usage, Size: size})
+		f := Free{Key: m.keys[usage][size], Usage: usage, Size: size}
+		f.Cap, f.IsKey = limits.Of(size, int(f.Key) < len(m.learnt) && m.learnt[f.Key] > 0)
+		out = append(out, f)
 	}
 	rows := out[begin:]
 	at := make(map[int64]int, len(rows))
@@ -522,10 +526,7 @@ func (m *Manager) Keys(usage Usage, out []Free) []Free {
 		c := &d.caches[usage]
 		for i := range c.buckets {
 			bk := &c.buckets[i]
-			f := &rows[at[bk.size]]
-			f.Free += len(bk.free)
-			f.Cap = max(f.Cap, int(bk.cap))
-			f.IsKey = f.IsKey || bk.cap > 0 && c.policy.Key(bk.size) == bk.size
+			rows[at[bk.size]].Free += len(bk.free)
 		}
 	}
 	return out

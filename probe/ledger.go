@@ -387,8 +387,13 @@ func (l *Ledger) rose() {
 
 // fold brings the window and the open runs up to now.
 func (l *Ledger) fold() {
-	for i := range l.open {
+	// A run saw at least what those begun after it saw: where one saw more than
+	// this, so did all before it.
+	for i := len(l.open) - 1; i >= 0; i-- {
 		o := &l.open[i]
+		if o.peak >= l.high.held && o.peakUse >= l.high.inUse && o.peakReq >= l.high.requested {
+			break
+		}
 		o.peak = max(o.peak, l.high.held)
 		o.peakUse = max(o.peakUse, l.high.inUse)
 		o.peakReq = max(o.peakReq, l.high.requested)

@@ -281,3 +281,23 @@ func FuzzReadRun(f *testing.F) {
 		}
 	})
 }
+
+// FuzzReadAny: whatever a file is, it is one of the two, or refused as a file of
+// its format is; a snapshot comes with its document.
+func FuzzReadAny(f *testing.F) {
+	f.Add([]byte(SnapshotFormat + " 2 3\nabc"))
+	f.Add([]byte(`{"format":"bucketscope-run","version":1,"results":[]}`))
+	f.Add([]byte("\x28\xb5\x2f\xfd"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		d, s, err := ReadAny(bytes.NewReader(data), "FILE")
+		var bad *FormatError
+		switch {
+		case err != nil && !errors.As(err, &bad):
+			t.Errorf("%v is a %T", err, err)
+		case err == nil && d == nil:
+			t.Error("there is no document")
+		case err == nil && s != nil && !IsSnapshot(data):
+			t.Error("a snapshot was made of something else")
+		}
+	})
+}

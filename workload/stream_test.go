@@ -182,3 +182,49 @@ func TestIDSet(t *testing.T) {
 		}
 	})
 }
+
+// TestWriteRepeated: the repetitions of a trace read back as its loop, so many
+// times, with runs and times that go on.
+func TestWriteRepeated(t *testing.T) {
+	for _, name := range []string{"llama-3.2-1b/grow", "unet/varied"} {
+		tr, err := Load(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var text, once strings.Builder
+		if err := WriteRepeated(&text, tr, 3); err != nil {
+			t.Fatal(err)
+		}
+		got, err := Read(strings.NewReader(text.String()), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := slices.Concat(tr.Prologue(), tr.Loop(), tr.Loop(), tr.Loop(), tr.Epilogue())
+		if len(got.Events) != len(want) || len(got.Runs) != 3*len(tr.Runs) {
+			t.Fatalf("%s: %d events and %d runs, want %d and %d", name, len(got.Events), len(got.Runs), len(want), 3*len(tr.Runs))
+		}
+		for i := range want {
+			g, w := &got.Events[i], &want[i]
+			if g.Op != w.Op || g.Bytes != w.Bytes || g.Usage != w.Usage || g.Init != w.Init || i > 0 && g.TimeUS < got.Events[i-1].TimeUS {
+				t.Fatalf("%s: event %d is %+v, want %+v", name, i, *g, *w)
+			}
+		}
+		ids := map[int64]bool{}
+		for i := range got.Runs {
+			ids[got.Runs[i].ID] = true
+		}
+		if len(ids) != len(got.Runs) {
+			t.Errorf("%s: %d runs have %d numbers", name, len(got.Runs), len(ids))
+		}
+		// Once is the trace itself.
+		if err := WriteRepeated(&once, tr, 1); err != nil {
+			t.Fatal(err)
+		}
+		if again, err := Read(strings.NewReader(once.String()), name); err != nil || len(again.Events) != len(tr.Events) {
+			t.Errorf("%s: repeated once: %v", name, err)
+		}
+	}
+	if err := WriteRepeated(io.Discard, &Trace{}, 2); !errors.Is(err, ErrNoLoop) {
+		t.Errorf("a trace without a loop: %v", err)
+	}
+}

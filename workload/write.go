@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -18,6 +19,64 @@ import (
 // 1; only leaked buffers keep theirs, which reports quote. The trace must be
 // one that this package made: an index out of range panics.
 func Write(w io.Writer, t *Trace) error {
+	names := newBufNames(t)
+	return write(w, t, func(put func([]byte) error) error {
+		var text []byte
+		for i := range t.Events {
+			text = appendEvent(text[:0], t, &t.Events[i], i, names, later{})
+			if err := put(text); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// WriteRepeated is Write with the Loop of the trace so many times, at least 1:
+// each repetition begins where the one before ended, and numbers its runs after
+// it. Leaked buffers are numbered like all others. An error wraps ErrNoLoop
+// where the runs cannot be repeated alone.
+func WriteRepeated(w io.Writer, t *Trace, times int) error {
+	if t.Loop() == nil {
+		return fmt.Errorf("%s: %w", t.Name, ErrNoLoop)
+	}
+	pass := later{us: t.loop[len(t.loop)-1].TimeUS - t.loop[0].TimeUS}
+	for i := range t.Runs {
+		pass.run = max(pass.run, t.Runs[i].ID+1)
+	}
+	names := &bufNames{slots: make([]int64, t.Slots)}
+	return write(w, t, func(put func([]byte) error) error {
+		var text []byte
+		lines := func(events []Event, by later) error {
+			for i := range events {
+				text = appendEvent(text[:0], t, &events[i], i, names, by)
+				if err := put(text); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+		if err := lines(t.Prologue(), later{}); err != nil {
+			return err
+		}
+		for n := range int64(times) {
+			if err := lines(t.Loop(), later{us: n * pass.us, run: n * pass.run}); err != nil {
+				return err
+			}
+		}
+		return lines(t.Epilogue(), later{us: int64(times-1) * pass.us, run: int64(times-1) * pass.run})
+	})
+}
+
+// ErrNoLoop is that the runs of a trace cannot be repeated alone (Trace.Loop).
+var ErrNoLoop = errors.New("its runs cannot be repeated alone: they make or release what outlives them")
+
+// later is by how much a repetition's times and run numbers are above the
+// trace's.
+type later struct{ us, run int64 }
+
+// write writes a header and then what lines puts.
+func write(w io.Writer, t *Trace, lines func(put func([]byte) error) error) error {
 	bw := bufio.NewWriterSize(w, 64<<10)
 	header := t.Header
 	header.Format, header.Version = FormatName, FormatVersion
@@ -25,15 +84,15 @@ func Write(w io.Writer, t *Trace) error {
 	if err != nil {
 		return fmt.Errorf("workload: header: %w", err)
 	}
-	if _, err := bw.Write(append(text, '\n')); err != nil {
+	put := func(b []byte) error {
+		_, err := bw.Write(b)
 		return err
 	}
-	names := newBufNames(t)
-	for i := range t.Events {
-		text = appendEvent(text[:0], t, i, names)
-		if _, err := bw.Write(text); err != nil {
-			return err
-		}
+	if err := put(append(text, '\n')); err != nil {
+		return err
+	}
+	if err := lines(put); err != nil {
+		return err
 	}
 	return bw.Flush()
 }
@@ -91,12 +150,11 @@ func (n *bufNames) request(i int, slot int32) int64 {
 	return name
 }
 
-// appendEvent appends the line of event i.
-func appendEvent(b []byte, t *Trace, i int, names *bufNames) []byte {
-	e := &t.Events[i]
+// appendEvent appends the line of an event, the i-th.
+func appendEvent(b []byte, t *Trace, e *Event, i int, names *bufNames, by later) []byte {
 	b = append(b, `{"op":"`...)
 	b = append(b, e.Op.String()...)
-	b = appendField(append(b, '"'), "t_us", e.TimeUS)
+	b = appendField(append(b, '"'), "t_us", e.TimeUS+by.us)
 	if e.Op == Release {
 		b = appendField(b, "buf", names.slots[e.Buf])
 		return append(b, "}\n"...)
@@ -107,10 +165,10 @@ func appendEvent(b []byte, t *Trace, i int, names *bufNames) []byte {
 	case SessionCreate:
 		b = appendString(append(b, `,"model":`...), session.Model)
 	case RunStart:
-		b = appendField(b, "run", t.Runs[e.Run].ID)
+		b = appendField(b, "run", t.Runs[e.Run].ID+by.run)
 		b = appendString(append(b, `,"label":`...), t.Runs[e.Run].Label)
 	case RunEnd:
-		b = appendField(b, "run", t.Runs[e.Run].ID)
+		b = appendField(b, "run", t.Runs[e.Run].ID+by.run)
 	case Submit:
 		b = appendField(b, "dispatches", int64(e.Dispatches))
 		b = appendField(b, "copies", int64(e.Copies))
@@ -118,7 +176,7 @@ func appendEvent(b []byte, t *Trace, i int, names *bufNames) []byte {
 		if e.Run == NoRun {
 			b = append(b, `,"run":null`...)
 		} else {
-			b = appendField(b, "run", t.Runs[e.Run].ID)
+			b = appendField(b, "run", t.Runs[e.Run].ID+by.run)
 		}
 		b = appendField(b, "buf", names.request(i, e.Buf))
 		b = appendField(b, "bytes", e.Bytes)

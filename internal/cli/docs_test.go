@@ -31,7 +31,7 @@ func TestDocs(t *testing.T) {
 	tables := map[string]func() string{
 		"modes": modesTable, "flags": flagsTable, "keys": tui.KeyTable, "recordings": recordingsTable,
 		"llm": llmTable, "targets": targetsTable, "layers": layersTable, "reasons": reasonsTable,
-		"phi3": func() string { return phi3Table(t) },
+		"phi3": func() string { return phi3Table(t) }, "licences": func() string { return licencesTable(t) },
 	}
 	used := map[string]bool{}
 	files, err := filepath.Glob(filepath.Join(root, "*.md"))

@@ -33,6 +33,10 @@ func writeFile(path string, write func(io.Writer) error) (err error) {
 		if err != nil {
 			_ = f.Close()
 			_ = os.Remove(f.Name())
+			var of *os.PathError // the temporary file's name tells nobody anything
+			if errors.As(err, &of) {
+				err = of.Err
+			}
 			err = fmt.Errorf("cannot write %s: %w", path, err)
 		}
 	}()

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"compress/gzip"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +13,8 @@ import (
 	"github.com/klauspost/compress/zstd"
 	"github.com/spf13/cobra"
 
+	"bucketscope/snapshots"
+	"bucketscope/snapshots/export"
 	"bucketscope/workload"
 	"bucketscope/workload/importer"
 )
@@ -50,25 +53,89 @@ It tells what the source does not say, and what was assumed in its place.`,
 func (a *app) recordCommand() *cobra.Command {
 	var f playFlags
 	var out string
+	var repeat int
 	cmd := &cobra.Command{
-		Use:   "record",
-		Short: "Write a workload as a trace file",
-		Long: `record writes a generator, a recording that is built in, or another trace as a
-trace file: to edit it, to play it elsewhere, or to keep what a generator makes.`,
+		Use:   "record [SNAPSHOT]",
+		Short: "Write a workload, or what was watched, as a trace file",
+		Long: `record writes a trace file: to edit it, to play it elsewhere, or to keep it. What it
+writes is a generator, a recording that is built in, another trace, or what a
+snapshot has seen asked for: a live run, with every session that was begun by
+hand and for as long as it was watched. Played again under the snapshot's mode it
+does the same.
+
+Of a snapshot it tells what it does not say, and what was assumed in its place.`,
 		Example: `  bucketscope record --workload llm:phi-4-mini,prompt=512,tokens=64 -o phi4.jsonl.zst
-  bucketscope record --workload bert/varied -o bert.jsonl`,
-		Args: noArgs,
-		RunE: func(*cobra.Command, []string) error {
+  bucketscope --snapshot live.snapshot && bucketscope record live.snapshot -o live.jsonl.zst
+  bucketscope record --repeat 100 | bucketscope run --stream --trace - --mode all`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return usagef("record wants one snapshot, or none; got %d", len(args))
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if repeat < 1 {
+				return usagef("--repeat %d: want at least 1", repeat)
+			}
+			if len(args) == 1 {
+				if f.trace != "" || f.named.Changed || repeat > 1 {
+					return usagef("a snapshot says all that is to be recorded: leave --workload, --trace and --repeat away")
+				}
+				return a.recordSnapshot(cmd.Context(), args[0], out)
+			}
 			t, err := f.load()
 			if err != nil {
 				return err
 			}
-			return a.writeTrace(a.err, out, t)
+			return a.writeTrace(a.err, out, t, repeat)
 		},
 	}
 	f.addWorkload(cmd)
+	cmd.Flags().IntVarP(&repeat, "repeat", "n", 1, "write the workload's runs so many `times`, with the models loaded once")
 	addTraceOutput(cmd, &out)
 	return cmd
+}
+
+// recordSnapshot writes what a snapshot's workload asked for.
+func (a *app) recordSnapshot(ctx context.Context, file, out string) error {
+	bar := a.progress()
+	defer bar.clear()
+	s, err := a.readSnapshot(ctx, file, bar)
+	if err != nil {
+		return err
+	}
+	t, unsaid, err := traceOf(s, file)
+	if err != nil {
+		return err
+	}
+	bar.clear()
+	if err := a.writeTrace(a.err, out, t, 1); err != nil {
+		return err
+	}
+	for _, u := range unsaid {
+		fmt.Fprintf(a.err, "- %s does not say %s\n", file, u)
+	}
+	return nil
+}
+
+// traceOf is what a recording's workload asked for, checked as every trace is,
+// and what the recording does not say of it.
+func traceOf(s *snapshots.Snapshot, file string) (*workload.Trace, []string, error) {
+	r, w := io.Pipe()
+	var unsaid []string
+	written := make(chan error, 1)
+	go func() {
+		var err error
+		unsaid, err = export.Trace(w, s)
+		_ = w.CloseWithError(err) // a pipe's never fails
+		written <- err
+	}()
+	t, err := workload.Read(r, file)
+	_ = r.Close() // lets a writer that nobody reads end
+	if werr := <-written; werr != nil && !errors.Is(werr, io.ErrClosedPipe) {
+		return nil, nil, usagef("%s makes no trace: %w", file, werr)
+	}
+	return t, unsaid, err
 }
 
 func addTraceOutput(cmd *cobra.Command, out *string) {
@@ -94,7 +161,7 @@ func (a *app) importTrace(file, format, out string) error {
 		return err
 	}
 	res.Trace.Name = filepath.Base(file)
-	if err := a.writeTrace(a.err, out, res.Trace); err != nil {
+	if err := a.writeTrace(a.err, out, res.Trace, 1); err != nil {
 		return err
 	}
 	fmt.Fprintf(a.err, "Read as %s.\n", res.Format)
@@ -107,10 +174,22 @@ func (a *app) importTrace(file, format, out string) error {
 	return nil
 }
 
-// writeTrace writes a trace file, compressed as its name says, and tells to
-// notes what is in it.
-func (a *app) writeTrace(notes io.Writer, out string, t *workload.Trace) error {
-	err := a.writeOut(out, func(w io.Writer) error {
+// writeTrace writes a trace file with its runs so many times, compressed as its
+// name says, and tells to notes what is in it.
+func (a *app) writeTrace(notes io.Writer, out string, t *workload.Trace, repeat int) error {
+	write := workload.Write
+	runs, events := len(t.Runs), len(t.Events)
+	if repeat > 1 {
+		if t.Loop() == nil {
+			return usagef("--repeat: %s: %w", t.Name, workload.ErrNoLoop)
+		}
+		write = func(w io.Writer, t *workload.Trace) error { return workload.WriteRepeated(w, t, repeat) }
+		runs, events = runs*repeat, events+len(t.Loop())*(repeat-1)
+	}
+	if out == "-" { // as it comes: it may be longer than what memory holds
+		return write(a.out, t)
+	}
+	err := writeFile(out, func(w io.Writer) error {
 		var z io.WriteCloser
 		switch filepath.Ext(out) {
 		case ".gz":
@@ -121,19 +200,19 @@ func (a *app) writeTrace(notes io.Writer, out string, t *workload.Trace) error {
 				return err
 			}
 		default:
-			return workload.Write(w, t)
+			return write(w, t)
 		}
-		if err := workload.Write(z, t); err != nil {
+		if err := write(z, t); err != nil {
 			return err
 		}
 		return z.Close()
 	})
-	if err == nil && out != "-" {
+	if err == nil {
 		leaks := ""
 		if len(t.Leaks) > 0 {
 			leaks = fmt.Sprintf(", %s never released", plural(len(t.Leaks), "buffer"))
 		}
-		fmt.Fprintf(notes, "%s: %s, %s, %d events%s\n", out, plural(len(t.Runs), "run"), plural(len(t.Sessions), "session"), len(t.Events), leaks)
+		fmt.Fprintf(notes, "%s: %s, %s, %d events%s\n", out, plural(runs, "run"), plural(len(t.Sessions), "session"), events, leaks)
 	}
 	return err
 }

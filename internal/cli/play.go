@@ -125,7 +125,7 @@ const (
 )
 
 // maxSessions bounds how many workloads are played at the same time.
-const maxSessions = 256
+const maxSessions = 1024
 
 // addWorkload adds the flags that say what to play.
 func (f *playFlags) addWorkload(cmd *cobra.Command) {

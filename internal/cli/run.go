@@ -30,6 +30,7 @@ func (a *app) runCommand() *cobra.Command {
 	var f playFlags
 	var o runOutput
 	var repeat int
+	var stream bool
 	cmd := &cobra.Command{
 		Use:   "run",
 		Short: "Play a workload to its end, under one or more modes, and print the figures",
@@ -43,11 +44,15 @@ and destroys, and, on a device where time means something, latency.`,
   bucketscope run --mode bucket --snapshot phi3.snapshot
   bucketscope run --workload unet/varied --sessions 8 --scope all --mode bucket
   bucketscope run --session phi3-mini-4k/grow --session bert/varied --seed 7
-  bucketscope run --workload llama-3.2-1b/static --graph-capture --mode bucket`,
+  bucketscope run --workload llama-3.2-1b/static --graph-capture --mode bucket
+  bucketscope run --stream --trace huge.jsonl.zst --mode all`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if repeat < 1 {
 				return usagef("--repeat %d: want at least 1", repeat)
+			}
+			if stream {
+				return a.runStream(cmd, &f, o)
 			}
 			return a.run(cmd.Context(), &f, o, repeat)
 		},
@@ -60,6 +65,7 @@ and destroys, and, on a device where time means something, latency.`,
 	addSnapshotFlag(cmd, &o.snapshot)
 	cmd.Flags().IntVarP(&repeat, "repeat", "n", 1, "play the workload's runs so many `times`, with the models loaded once")
 	cmd.Flags().BoolVar(&o.memory, "driver-peak", false, "ask the driver at submissions how much is held, for its peak beside the ledger's; takes time in runs")
+	cmd.Flags().BoolVar(&stream, "stream", false, "play a --trace while it is read, all modes at once on the host device: memory does not grow with its length")
 	cmd.Flags().BoolVar(&o.si, "si", false, "units of 1000 (GB) instead of 1024 (GiB)")
 	return cmd
 }
@@ -484,6 +490,15 @@ func (b *bar) show(share float64, text string) {
 	}
 	b.last, b.drawn = time.Now(), true
 	fmt.Fprintf(b.to, "\r%s  %s\x1b[K", b.model.ViewAs(share), text)
+}
+
+// count shows how far work is whose end is not known.
+func (b *bar) count(text string) {
+	if b.to == nil || time.Since(b.last) < progressEvery {
+		return
+	}
+	b.last, b.drawn = time.Now(), true
+	fmt.Fprintf(b.to, "\r%s\x1b[K", text)
 }
 
 func (b *bar) clear() {

@@ -137,6 +137,20 @@ func ProfileAll(ctx context.Context, traces []*workload.Trace, dev device.Device
 	res := f.res
 	res.Events = f.done
 	res.Elapsed = time.Since(begin)
+	p.sum(res)
+	f.lastWatch = time.Time{}
+	f.watch()
+	if o.Record {
+		res.History = p.journal.History()
+	}
+	if err := p.finish(err); err != nil {
+		return nil, err
+	}
+	return res, nil
+}
+
+// sum puts the books into a result.
+func (p *Player) sum(res *Result) {
 	res.DeviceTime = p.deviceTime
 	res.Total = p.led.Total()
 	for u := range res.Usage {
@@ -146,12 +160,12 @@ func ProfileAll(ctx context.Context, traces []*workload.Trace, dev device.Device
 	res.Sessions = p.sessions()
 	res.Remains = p.mgr.Domains()
 	res.Hazards, res.HazardCount = p.hazards, p.led.Hazards()
-	f.lastWatch = time.Time{}
-	f.watch()
 	res.AvgHeldWall, res.HasWall = p.led.AvgHeldWall()
-	if o.Record {
-		res.History = p.journal.History()
-	}
+}
+
+// finish closes a player after its last event, whose error, if any, is err: the
+// first one that went wrong is the answer.
+func (p *Player) finish(err error) error {
 	if err == nil {
 		if berr := p.balance(); berr != nil {
 			panic(fmt.Sprintf("engine: the books must balance at the end: %v", berr))
@@ -160,10 +174,7 @@ func ProfileAll(ctx context.Context, traces []*workload.Trace, dev device.Device
 	if cerr := p.close(); err == nil {
 		err = cerr
 	}
-	if err != nil {
-		return nil, err
-	}
-	return res, nil
+	return err
 }
 
 // sessions are all there are, by index.

@@ -77,24 +77,6 @@ func TestEveryModeLeavesNothing(t *testing.T) {
 	}
 }
 
-// TestFailures places a failure at each of the first creates, and at many
-// later ones, and expects a reason, balanced books and an empty device.
-func TestFailures(t *testing.T) {
-	tr := load(t, "unet/varied")
-	for n := 1; n < 500; n += 1 + n/40 {
-		inner := &gauge{made: map[device.ID]int64{}}
-		_, err := Profile(t.Context(), tr, device.FailNth(inner, n), Options{Config: config(cachemodes.Disabled), Weights: MakeWeights})
-		var oom *device.OutOfMemoryError
-		var run *RunError
-		if !errors.As(err, &oom) || !errors.As(err, &run) {
-			t.Fatalf("create %d fails: %v", n, err)
-		}
-		if inner.now != 0 {
-			t.Fatalf("create %d fails: %d bytes are left on the device", n, inner.now)
-		}
-	}
-}
-
 // TestFailureReadsWell is what a person is told.
 func TestFailureReadsWell(t *testing.T) {
 	tr := load(t, "unet/varied")

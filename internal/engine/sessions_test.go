@@ -2,7 +2,6 @@ package engine
 
 import (
 	"errors"
-	"flag"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -364,86 +363,6 @@ func TestEightSessions(t *testing.T) {
 	}
 }
 
-// soakSeeds is how many seeds TestSoak plays.
-//
-//	go test ./internal/engine -run TestSoak -seeds 10000
-var soakSeeds = flag.Int("seeds", 10_000, "seeds that TestSoak plays")
-
-// small is a trace of few events that has everything: weights, runs of shapes
-// that come back and others, what outlives its run, and what is used between
-// runs.
-func small(seed uint64, sessions int) *workload.Trace {
-	random := rand.New(rand.NewPCG(seed, 1))
-	t := &workload.Trace{Name: fmt.Sprintf("small %d", seed)}
-	add := func(e workload.Event) { t.Events = append(t.Events, e) }
-	slot := func() int32 { t.Slots++; return int32(t.Slots - 1) }
-	type held struct {
-		session int32
-		usage   cachemodes.Usage
-		slot    int32
-	}
-	var late []held
-	ask := func(s, run int32, u cachemodes.Usage, n int64, init bool) held {
-		h := held{s, u, slot()}
-		add(workload.Event{Op: workload.Request, Session: s, Run: run, Usage: u, Bytes: n, Buf: h.slot, Init: init})
-		return h
-	}
-	give := func(h held, run int32) {
-		add(workload.Event{Op: workload.Release, Session: h.session, Run: run, Usage: h.usage, Buf: h.slot})
-	}
-	var weights []held
-	for s := range int32(sessions) {
-		t.Sessions = append(t.Sessions, workload.Session{ID: int64(s), Model: "small"})
-		add(workload.Event{Op: workload.SessionCreate, Session: s, Run: workload.NoRun})
-		for range 3 {
-			weights = append(weights, ask(s, workload.NoRun, cachemodes.Storage, 1+random.Int64N(1<<20), true))
-		}
-		add(workload.Event{Op: workload.SessionReady, Session: s, Run: workload.NoRun})
-	}
-	for range 8 * sessions {
-		s := random.Int32N(int32(sessions))
-		run := int32(len(t.Runs))
-		t.Runs = append(t.Runs, workload.Run{ID: int64(run), Session: s, Label: fmt.Sprintf("conv%d step", run/4)})
-		add(workload.Event{Op: workload.RunStart, Session: s, Run: run})
-		shape := rand.New(rand.NewPCG(seed, uint64(random.IntN(3))))
-		keeps := random.IntN(4) == 0
-		var out []held
-		for range 4 + shape.IntN(12) {
-			out = append(out, ask(s, run, cachemodes.Storage, 1+shape.Int64N(8<<20), false))
-			out = append(out, ask(s, run, cachemodes.Uniform, 16*(1+shape.Int64N(4)), false))
-			if shape.IntN(3) == 0 {
-				give(out[0], run)
-				out = out[1:]
-			}
-			if shape.IntN(6) == 0 {
-				add(workload.Event{Op: workload.Submit, Session: s, Run: run})
-			}
-		}
-		for i, h := range out {
-			if keeps && i%3 == 0 {
-				late = append(late, h)
-			} else {
-				give(h, run)
-			}
-		}
-		add(workload.Event{Op: workload.Submit, Session: s, Run: run})
-		add(workload.Event{Op: workload.RunEnd, Session: s, Run: run})
-		if len(late) > 6 {
-			for _, h := range late {
-				give(h, workload.NoRun)
-			}
-			late = nil
-		}
-	}
-	for _, h := range append(late, weights...) {
-		give(h, workload.NoRun)
-	}
-	for s := range int32(sessions) {
-		add(workload.Event{Op: workload.SessionRelease, Session: s, Run: workload.NoRun})
-	}
-	return t
-}
-
 // soak plays what a seed says: some sessions under a scope and a mode, with
 // switches, failures and a stop in the middle; and tells what is wrong after.
 func soak(t *testing.T, seed uint64, traces []*workload.Trace) {
@@ -537,12 +456,12 @@ func soak(t *testing.T, seed uint64, traces []*workload.Trace) {
 	}
 }
 
-// TestSoak is that for many seeds, printed where one fails.
+// TestSoak is that for ten thousand seeds, printed where one fails.
 func TestSoak(t *testing.T) {
 	traces := []*workload.Trace{
 		small(1, 1), small(2, 2), small(3, 1),
 	}
-	for seed := range uint64(*soakSeeds) {
+	for seed := range uint64(10_000) {
 		soak(t, seed, traces)
 		if t.Failed() {
 			return

@@ -1,0 +1,10 @@
+package importer
+
+import (
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+// TestMain holds the tests to end every goroutine that they begin.
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
