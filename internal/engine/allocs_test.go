@@ -20,6 +20,9 @@ var learn = map[cachemodes.ModeID]float64{
 // TestReplayAllocates: a replay allocates nothing once every size, buffer and
 // session was seen, so that its speed does not hang on the garbage collector.
 func TestReplayAllocates(t *testing.T) {
+	if invariants {
+		t.Skip("the checks after every event allocate, and take minutes")
+	}
 	tr := load(t, "phi3-mini-4k/grow")
 	for _, mode := range cachemodes.Modes() {
 		t.Run(mode.Name, func(t *testing.T) {
