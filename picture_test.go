@@ -33,12 +33,12 @@ func sessionsPicture(t *testing.T, bin string) []byte {
 	p := ptytest.Start(t, command(t, bin, []string{"COLORTERM=truecolor"}, "--device", "host", "--session", "phi3-mini-4k/grow", "--session", "bert/varied", "--session", "unet/varied", "--pace", "12"), 120, 34)
 	p.Until("some runs", func(s ptytest.Screen) bool { return number(s, runNumber) >= 90 })
 	p.Press("5", "j", "j")
-	p.See("Sessions, scope device", "last runs of session 1", "lent →")
+	p.See("Sessions, scope device", "Runs of session 1", "lent →")
 	p.Press("P")
 	p.See("❚❚ held")
 	p.Press("k")
 	p.Until("the others to go on", func(s ptytest.Screen) bool {
-		return s.Has("last runs of session 0", "❚❚ held") && number(s, runNumber) >= 130
+		return s.Has("Runs of session 0", "❚❚ held") && number(s, runNumber) >= 130
 	})
 	svg := p.SVG()
 	p.Press("q")
