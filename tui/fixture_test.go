@@ -36,9 +36,9 @@ func fixture() *engine.State {
 		PeakRun: 127, PeakAtUS: 9_400_000, RunCount: 188,
 	}
 	st.Config[cachemodes.Uniform].Mode = cachemodes.LazyRelease
-	st.Total = books(2415 * mib)
+	st.Total = books(2415*mib, 90210)
 	b := &st.Total
-	b.Requests, b.Hits, b.Creates = 90210, 84000, 6210
+	b.Hits, b.Creates = 84000, 6210
 	b.InUse, b.Pending, b.Cached = 2_366*mib, 5*mib, 433*mib
 	b.Requested = b.InUse - 118*mib
 	b.PeakHeld, b.Floor = 3_492*mib, 2_271*mib
@@ -52,11 +52,22 @@ func fixture() *engine.State {
 	return st
 }
 
-// books has an average of held bytes, which only a ledger can make.
-func books(average int64) probe.Books {
+// books has so many requests and an average of held bytes, which only a ledger
+// can make: of one buffer that is handed out again and again.
+func books(average, requests int64) probe.Books {
 	var l probe.Ledger
-	l.Apply(&cachemodes.Event{Kind: cachemodes.Create, Size: average, Requested: average, Key: cachemodes.NoKey, Session: cachemodes.NoSession})
-	return l.Total()
+	e := cachemodes.Event{Size: average, Requested: average, Session: cachemodes.NoSession, Last: cachemodes.NoSession}
+	apply := func(k cachemodes.Kind) {
+		e.Kind = k
+		l.Apply(&e)
+	}
+	apply(cachemodes.Create)
+	for range requests - 1 {
+		apply(cachemodes.Keep)
+		apply(cachemodes.Hit)
+	}
+	b := l.Total()
+	return b.Since(&probe.Books{}) // weighed up to here, whatever is held from here on
 }
 
 // setPoints gives a state a graph of fine slots, of which the last goes on.
