@@ -18,18 +18,57 @@ const boundMoments = 1200
 // from v to w that do not overlap add up; the best choice of them is found by
 // dynamic programming.
 func (s *Stream) MinCreates(peak int64) int64 {
-	return s.minCreates(func(int64) int64 { return peak })
+	return s.minCreates(func(int) int64 { return peak })
 }
 
 // MinCreatesSoFar is the same for policies that at no moment hold more than
 // some thousandths of the floor up to then: what one must do that does not know
 // whether more will be asked for. Others' bytes count as they are held.
 func (s *Stream) MinCreatesSoFar(thousandths int64) int64 {
-	return max(s.MinCreates(s.Floor/1000*thousandths),
-		s.minCreates(func(floor int64) int64 { return floor / 1000 * thousandths }))
+	return max(s.MinCreatesByRun(thousandths), s.minCreatesWithin(thousandths, s.floors()))
 }
 
-func (s *Stream) minCreates(limit func(floor int64) int64) int64 {
+// MinCreatesByRun is the same for policies that may hold so much of the floor up to
+// the next end of a run: what one may do that knows, when a run begins, how much
+// it will ask for at once, of a shape that it has never seen, too.
+func (s *Stream) MinCreatesByRun(thousandths int64) int64 {
+	floors := s.floors()
+	next := len(floors) - 1
+	for i, r := len(floors)-1, len(s.ends)-1; i >= 0; i-- {
+		for r >= 0 && s.ends[r] > i {
+			next = s.ends[r] - 1
+			r--
+		}
+		floors[i] = floors[next]
+	}
+	return s.minCreatesWithin(thousandths, floors)
+}
+
+func (s *Stream) minCreatesWithin(thousandths int64, floors []int64) int64 {
+	return max(s.MinCreates(s.Floor/1000*thousandths),
+		s.minCreates(func(op int) int64 { return floors[op] / 1000 * thousandths }))
+}
+
+// floors are, by operation, the floor up to then.
+func (s *Stream) floors() []int64 {
+	out := make([]int64, len(s.ops))
+	var inUse, floor int64
+	for i := range s.ops {
+		o := &s.ops[i]
+		switch size := s.Sizes[o.code>>2]; o.code & 3 {
+		case take:
+			inUse += size
+			floor = max(floor, inUse+o.other)
+		case give:
+			inUse -= size
+		}
+		out[i] = floor
+	}
+	return out
+}
+
+// minCreates is the bound where limit is what may be held at an operation.
+func (s *Stream) minCreates(limit func(op int) int64) int64 {
 	moments := s.moments(limit)
 	total := int64(0)
 	// ended[w] is the most creates in stretches that end at moment w or before it.
@@ -55,7 +94,7 @@ type moment struct {
 
 // moments picks those that tell most: of each of several stretches of the trace
 // that with the least bytes to spare, and that with most requests in use.
-func (s *Stream) moments(limit func(floor int64) int64) []moment {
+func (s *Stream) moments(limit func(op int) int64) []moment {
 	requests := int64(0)
 	for _, n := range s.Requests {
 		requests += n
@@ -74,7 +113,7 @@ func (s *Stream) moments(limit func(floor int64) int64) []moment {
 	var out []moment
 	var tight, full moment
 	var tightAt, fullAt int
-	var inUse, floor, count, slack, most, seen int64
+	var inUse, count, slack, most, seen int64
 	for i := range s.ops {
 		o := &s.ops[i]
 		size := o.code >> 2
@@ -90,8 +129,7 @@ func (s *Stream) moments(limit func(floor int64) int64) []moment {
 		counts[size]++
 		count++
 		inUse += s.Sizes[size]
-		floor = max(floor, inUse+o.other)
-		left := limit(floor) - o.other
+		left := limit(i) - o.other
 		if seen == 0 || left-inUse < slack {
 			slack, tightAt, tight = left-inUse, i, snapshot(left)
 		}

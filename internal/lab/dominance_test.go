@@ -126,7 +126,7 @@ func TestDominance(t *testing.T) {
 			tr := generate(t, name)
 			s := NewStream(tr, cachemodes.DefaultConfig())
 			got, bucket := modeFigures(t, tr, cachemodes.Watermark), NewReplayer(s).Replay(cachemodes.DefaultTable())
-			any, soFar := s.MinCreates(s.Floor/100*103), s.MinCreatesSoFar(1030)
+			any, byRun, soFar := s.MinCreates(s.Floor/100*103), s.MinCreatesByRun(1030), s.MinCreatesSoFar(1030)
 			met := [...]bool{got.Peak <= s.Floor/100*103, got.Average <= bucket.Average, got.Creates <= bucket.Creates}
 			text := ""
 			for _, ok := range met {
@@ -141,9 +141,9 @@ func TestDominance(t *testing.T) {
 					*n++
 				}
 			}
-			t.Logf("| %s | %s | %.3f / %d | %.3f / %.3f / %d | %s | %d | %d |", strings.TrimPrefix(name, llmPrefix), mib(s.Floor),
+			t.Logf("| %s | %s | %.3f / %d | %.3f / %.3f / %d | %s | %d | %d | %d |", strings.TrimPrefix(name, llmPrefix), mib(s.Floor),
 				float64(bucket.Peak)/float64(s.Floor), bucket.Creates,
-				float64(got.Peak)/float64(s.Floor), float64(got.Average)/float64(bucket.Average), got.Creates, text, any, soFar)
+				float64(got.Peak)/float64(s.Floor), float64(got.Average)/float64(bucket.Average), got.Creates, text, any, byRun, soFar)
 		}
 		t.Logf("%s: of %d (a) %d, (b) %d, (c) %d; (c) is impossible on %d", set.what, len(set.names), peak, average, creates, impossible)
 	}

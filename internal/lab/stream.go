@@ -27,6 +27,8 @@ type Stream struct {
 	Floor int64
 
 	ops []op
+	// ends are the ends of runs: how many operations there were before each.
+	ends []int
 	// Before the first operation: the most that others held.
 	most int64
 	// samples is how many events the average is taken over, others the sum of
@@ -107,6 +109,7 @@ func NewStream(t *workload.Trace, cfg cachemodes.Config) *Stream {
 		case workload.RunStart:
 			o.book(o.mgr.RunStart(e.Session))
 		case workload.RunEnd:
+			s.ends = append(s.ends, len(s.ops))
 			o.book(o.mgr.RunEnd(e.Session))
 		case workload.SessionRelease: // what waited for a submit of it waits no more
 			s.add(refresh, 0, o.held)
