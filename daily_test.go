@@ -81,7 +81,7 @@ func keepAndOpen(t *testing.T, bin string) {
 
 	p = open(t, bin, home, 100, 30, name)
 	s = p.See("■ SNAPSHOT", "note: it grows here @run", "held bytes, all of the history")
-	checkFrames(t, s)
+	checkFrames(t, p, s)
 	last := number(s, runNumber)
 	for key, says := range map[string]string{
 		"p": "nothing to pause: ", "n": "nothing to step: ", "m": "no mode can be changed", "w": "no other workload is played",
@@ -94,11 +94,11 @@ func keepAndOpen(t *testing.T, bin string) {
 	s = p.Until("an earlier run", func(s ptytest.Screen) bool {
 		return s.Has("◀ @event", "before the end") && number(s, pastRun) >= 0 && number(s, pastRun) < last
 	})
-	checkFrames(t, s)
+	checkFrames(t, p, s)
 	p.Press("3", "/", "type:note", "enter")
 	p.See("note", "it grows here")
 	p.Press("4")
-	checkFrames(t, p.See("Buffers, all: "))
+	checkFrames(t, p, p.See("Buffers, all: "))
 	p.Press("x", "prom", "enter")
 	p.Until("an export of it", func(s ptytest.Screen) bool {
 		m := written.FindStringSubmatch(s.String())
@@ -159,7 +159,7 @@ func compareIt(t *testing.T, bin string) {
 	s := p.Until("runs in common", func(s ptytest.Screen) bool {
 		return s.Has("A ┄ baseline, runs 0–", "bucket", "B ─ now, runs ", "simple") && number(s, inCommon) >= 10
 	})
-	checkFrames(t, s)
+	checkFrames(t, p, s)
 	p.Press("tab", "j", "j", "tab", "j", "v")
 	p.See("by time since the beginning of each", "Figures, first ")
 	p.Resize(80, 24)
@@ -172,7 +172,7 @@ func compareIt(t *testing.T, bin string) {
 	p.See("■ SNAPSHOT", "mode:bucket")
 	p.Press("6")
 	s = p.See("A ┄ a.snapshot, runs 0–19  bucket", "B ─ b.snapshot  tfjs", "Figures, 20 runs in common", "Keys, creates per run")
-	checkFrames(t, s)
+	checkFrames(t, p, s)
 	// The figures are those of the command line.
 	out, err := exec.Command(bin, "compare", filepath.Join(home, a), filepath.Join(home, b)).Output()
 	if err != nil {

@@ -30,7 +30,7 @@ func sessionsPlay(t *testing.T, bin string) {
 	s := p.Until("two lanes, with who got what the other had", func(s ptytest.Screen) bool {
 		return s.Has("Sessions, scope shared-free", "W start, P hold, R release", "unet", "bert", "waited", "= weights") && lent.MatchString(s.String())
 	})
-	checkFrames(t, s)
+	checkFrames(t, p, s)
 	p.Press("P")
 	p.See("no session is marked")
 	p.Press("j", "j", "P")
@@ -43,7 +43,7 @@ func sessionsPlay(t *testing.T, bin string) {
 	p.Until("a third lane", func(s ptytest.Screen) bool { return third.MatchString(s.String()) })
 	p.Press("R")
 	s = p.Until("the second to be released", func(s ptytest.Screen) bool { return released.MatchString(s.String()) })
-	checkFrames(t, s)
+	checkFrames(t, p, s)
 	p.Press("R")
 	p.See("session 1 is released already")
 	p.Press("3", "/", "type:release", "enter")
@@ -55,7 +55,7 @@ func sessionsPlay(t *testing.T, bin string) {
 	})
 	for _, size := range [][2]int{{200, 60}, {80, 24}} {
 		p.Resize(size[0], size[1])
-		checkFrames(t, p.Until("the lanes at another size", func(s ptytest.Screen) bool {
+		checkFrames(t, p, p.Until("the lanes at another size", func(s ptytest.Screen) bool {
 			return s.Has("released", "● LIVE", "W start") && strings.Contains(s.Lines[size[1]-1], "q quit")
 		}))
 	}

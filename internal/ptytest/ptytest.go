@@ -48,6 +48,9 @@ type Terminal struct {
 	emu   *vt.Emulator
 	modes map[int]bool // DEC private modes that were set or reset
 	raw   bytes.Buffer
+	// resized is that the size was changed at least once.
+	resized bool
+	wrote   time.Time // when the program wrote last
 }
 
 // Screen is what a person sees at one moment.
@@ -119,10 +122,25 @@ type writer func([]byte) (int, error)
 
 func (w writer) Write(b []byte) (int, error) { return w(b) }
 
-func (p *Terminal) write(b []byte) (int, error) {
+// write shows what the program wrote. What it wrote for a size that the terminal
+// has no more may scroll lines that are not there, which the emulator does not
+// take: the rest of that is dropped, and drawn anew once the program knows the
+// size.
+func (p *Terminal) write(b []byte) (n int, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.raw.Write(b)
+	p.wrote = time.Now()
+	defer func() {
+		if v := recover(); v != nil {
+			if !p.resized {
+				panic(v)
+			}
+			const wholeScreenScrolls = "\x1b[r"
+			_, _ = p.emu.WriteString(wholeScreenScrolls)
+			n, err = len(b), nil
+		}
+	}()
 	return p.emu.Write(b)
 }
 
@@ -151,6 +169,7 @@ func (p *Terminal) Resize(w, h int) {
 	p.t.Helper()
 	p.mu.Lock()
 	p.emu.Resize(w, h)
+	p.resized = true
 	p.mu.Unlock()
 	if err := pty.Setsize(p.master, &pty.Winsize{Cols: uint16(w), Rows: uint16(h)}); err != nil {
 		p.t.Fatal(err)
@@ -212,6 +231,7 @@ func (s Screen) Has(texts ...string) bool {
 func (p *Terminal) Until(what string, wanted func(Screen) bool) Screen {
 	p.t.Helper()
 	for deadline := time.Now().Add(patience); ; time.Sleep(glance) {
+		p.settle()
 		s := p.Screen()
 		if wanted(s) {
 			return s
@@ -224,6 +244,20 @@ func (p *Terminal) Until(what string, wanted func(Screen) bool) Screen {
 		if time.Now().After(deadline) {
 			p.t.Fatalf("waited %v for %s; the screen shows\n%s", patience, what, s)
 		}
+	}
+}
+
+// settle waits for the end of a picture that is being written, which arrives in
+// pieces; not for ever, where the program writes without a pause.
+func (p *Terminal) settle() {
+	for range 20 {
+		p.mu.Lock()
+		quiet := time.Since(p.wrote)
+		p.mu.Unlock()
+		if quiet >= glance/2 {
+			return
+		}
+		time.Sleep(glance / 4)
 	}
 }
 
