@@ -174,8 +174,14 @@ func TestWatermarkSessions(t *testing.T) {
 		for _, id := range c.lasting {
 			shared.Release(id)
 		}
-		if n := b.play(mine, func() {}); n > usual {
-			t.Fatalf("after the other's release a run creates %d, before it %d", n, usual)
+		// The next runs may have to make what buffers of the other's plan served.
+		for range 8 {
+			b.play(mine, func() {})
+		}
+		for range 3 {
+			if n := b.play(mine, func() {}); n > usual {
+				t.Fatalf("after the other's release a run creates %d, before it %d", n, usual)
+			}
 		}
 	})
 }
