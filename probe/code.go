@@ -194,6 +194,10 @@ func (b *Buffer) code(c *coder) {
 	}
 }
 
+// maxRequests is more than any history has; twice as many, and those of what is
+// read on, can be counted.
+const maxRequests = 1 << 60
+
 func (m *mean) code(c *coder) {
 	number(c, &m.n)
 	number(c, &m.hi)
@@ -215,9 +219,14 @@ func (b *Books) code(c *coder) {
 		&b.Requested, &b.PeakHeld, &b.Floor, &b.PeakPadding)
 	m := b.average()
 	m.code(c)
-	if c.reading {
-		b.mean, b.weighed = m, b.samples()
+	if !c.reading {
+		return
 	}
+	if b.Requests < 0 || b.Requests > maxRequests || b.InUseCount < 0 || b.InUseCount > b.Requests || m.n != b.samples() {
+		c.fail(fmt.Errorf("has an average over %d samples of %d requests with %d in use", m.n, b.Requests, b.InUseCount))
+		m = mean{}
+	}
+	b.mean, b.weighed = m, b.samples()
 }
 
 func (k *Key) code(c *coder) {

@@ -190,3 +190,21 @@ func FuzzReadHistory(f *testing.F) {
 	f.Add(h.AppendTo(nil))
 	f.Fuzz(func(t *testing.T, data []byte) { usable(t, data) })
 }
+
+// TestHistoryAverage: an average over another number of samples than there
+// were requests and releases is refused: reading on would divide by too little.
+func TestHistoryAverage(t *testing.T) {
+	for _, damage := range []func(*Books){
+		func(b *Books) { b.mean.n = 1<<64 - 1 },
+		func(b *Books) { b.mean.n++ },
+		func(b *Books) { b.Requests, b.Hits = b.Requests+1<<62, b.Hits+1<<62 },
+		func(b *Books) { b.Requests = -1 },
+	} {
+		j := story()
+		h := j.History()
+		damage(&h.last.start.Ledger.total)
+		if _, err := ReadHistory(h.AppendTo(nil)); err == nil || !strings.Contains(err.Error(), "average over") {
+			t.Errorf("answered %v", err)
+		}
+	}
+}
