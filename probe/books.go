@@ -105,10 +105,11 @@ func (m mean) since(then mean) mean {
 	return mean{m.n - then.n, m.hi - then.hi - borrow, lo}
 }
 
-// follows reports whether then can be an earlier state.
-func (m mean) follows(then mean) bool {
-	d := m.since(then)
-	return d.n <= m.n && d.hi < max(d.n, 1)
+// within reports whether no sample needs to have been above a peak. A mean that
+// is can be divided by its samples, and so can it with more of them.
+func (m mean) within(peak int64) bool {
+	hi, lo := bits.Mul64(uint64(max(peak, 0)), m.n)
+	return m.hi < hi || m.hi == hi && m.lo <= lo
 }
 
 func (m mean) value() int64 {

@@ -194,21 +194,15 @@ func (b *Buffer) code(c *coder) {
 	}
 }
 
-// maxRequests is more than any history has; twice as many, and those of what is
-// read on, can be counted.
-const maxRequests = 1 << 60
-
 func (m *mean) code(c *coder) {
 	number(c, &m.n)
 	number(c, &m.hi)
 	number(c, &m.lo)
-	// A sum of n numbers of 64 bits is below n times 2^64; dividing by n
-	// depends on it.
-	if c.reading && m.hi >= max(m.n, 1) {
-		c.fail(errors.New("has an average that cannot be"))
-		*m = mean{}
-	}
 }
+
+// maxRequests is more than any history has; twice as many, and those of what is
+// read on, can be counted.
+const maxRequests = 1 << 60
 
 func (b *Books) code(c *coder) {
 	numbers(c, &b.Requests, &b.Hits, &b.Creates, &b.CreateBytes, &b.Destroys, &b.DestroyBytes, &b.Fails)
@@ -224,6 +218,10 @@ func (b *Books) code(c *coder) {
 	}
 	if b.Requests < 0 || b.Requests > maxRequests || b.InUseCount < 0 || b.InUseCount > b.Requests || m.n != b.samples() {
 		c.fail(fmt.Errorf("has an average over %d samples of %d requests with %d in use", m.n, b.Requests, b.InUseCount))
+		m = mean{}
+	}
+	if !m.within(b.PeakHeld) {
+		c.fail(fmt.Errorf("has an average above the peak of %d bytes", b.PeakHeld))
 		m = mean{}
 	}
 	b.mean, b.weighed = m, b.samples()

@@ -258,7 +258,8 @@ func (l *Ledger) checkIndices() error {
 	}
 	for i := range l.open {
 		o := &l.open[i]
-		if now := l.total.average(); !now.follows(o.total.average()) {
+		now, then := l.total.average(), o.total.average()
+		if since := now.since(then); since.n > now.n || !since.within(l.total.PeakHeld) {
 			return fmt.Errorf("run %d began with an average that cannot be", o.run.ID)
 		}
 	}
