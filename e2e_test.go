@@ -27,7 +27,7 @@ func TestScreen(t *testing.T) {
 	for name, session := range map[string]func(*testing.T, string){
 		"session": session, "signals": signals, "suspend": suspend, "colours": colours, "no screen": noScreen, "kept": kept, "driver's lines": driverLines,
 		"keep and open": keepAndOpen, "tune": tuneIt, "compare": compareIt, "config": configured, "open ends": openEnds, "storm": storm,
-		"sessions": sessionsPlay, "hazard": hazardSeen, "what if": whatIfIt,
+		"sessions": sessionsPlay, "leaves": leaves, "hazard": hazardSeen, "what if": whatIfIt,
 		"killed": killed, "disk full": diskFull, "terminal gone": terminalGone, "out of memory": outOfMemory,
 	} {
 		t.Run(name, func(t *testing.T) {

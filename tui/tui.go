@@ -99,7 +99,7 @@ type Options struct {
 	// Mouse says that it is used from the beginning.
 	Mouse bool
 
-	// Input and Output are a terminal; standard input and output where nil.
+	// Input and Output are a terminal: an *os.File each, where it is a real one.
 	// Nothing else may write to the terminal meanwhile.
 	Input  io.Reader
 	Output io.Writer
@@ -141,12 +141,9 @@ func Run(ctx context.Context, o Options) error {
 	}
 	loads, cancel := context.WithCancel(ctx)
 	defer cancel()
-	opts := []tea.ProgramOption{tea.WithoutSignalHandler(), tea.WithEnvironment(o.Environ), tea.WithFPS(rendererFPS)}
-	if o.Input != nil {
-		opts = append(opts, tea.WithInput(o.Input))
-	}
-	if o.Output != nil {
-		opts = append(opts, tea.WithOutput(o.Output))
+	opts := []tea.ProgramOption{
+		tea.WithoutSignalHandler(), tea.WithEnvironment(o.Environ), tea.WithFPS(rendererFPS),
+		tea.WithInput(o.Input), tea.WithOutput(clearing(o.Output)),
 	}
 	if !o.colour() {
 		// The theme has no colour; this keeps it out whatever is drawn.

@@ -53,7 +53,7 @@ func usagef(format string, args ...any) error { return usageError{fmt.Errorf(for
 // signalError is the cause of a context that a signal ended.
 type signalError struct{ sig syscall.Signal }
 
-func (e signalError) Error() string { return "ended by " + e.sig.String() }
+func (e signalError) Error() string { return "ended by a signal: " + e.sig.String() }
 
 // Main runs the program with its arguments, without its name, and answers with
 // the exit code.
