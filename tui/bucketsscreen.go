@@ -287,11 +287,11 @@ func (s *bucketsScreen) draw(v view, f *frame, kind layoutKind) {
 	}
 	if z := v.rect(lay.sizes); !z.empty() {
 		in := pane(z, f, "Sizes asked for, "+usageWords[s.usage], units.Count(sum(f.st.Sizes[s.usage]))+" requests, log", lay.framed, s.sizes)
-		var at *engine.KeyRow
+		var at int64
 		if i := s.cursor(m); i >= 0 {
-			at = m.rows[i].KeyRow
+			at = m.rows[i].Size
 		}
-		sizesPane{}.draw(in, f, s.usage, at)
+		sizesPane{}.draw(in, f, s.usage, keysInForce(f.st, s.usage), at)
 	}
 	if d := v.rect(lay.detail); !d.empty() {
 		drawLines(d, wrap(s.detail(f, false), max(d.w-1, 1), d.h), strong)

@@ -75,8 +75,7 @@ func (b *sizeBins) column(size int64) int {
 	return from + int(float64(to-from)*float64(size-low)/float64(max(high-low, 1)))
 }
 
-// keySize is a key in force; row is nil for one of the table that nothing was
-// asked of.
+// keySize is a key; row is nil for one of the table that nothing was asked of.
 type keySize struct {
 	size int64
 	row  *engine.KeyRow
@@ -110,9 +109,9 @@ func keysInForce(st *engine.State, u cachemodes.Usage) []keySize {
 // The rows below the bars: keys, their padding, sizes.
 const sizesFeet = 3
 
-// draw draws the histogram and, where there is room, the keys that pad most. at
-// is the key that is marked.
-func (sizesPane) draw(v view, f *frame, u cachemodes.Usage, at *engine.KeyRow) {
+// draw draws the histogram, keys over it, and, where there is room, those of them
+// that pad most. at is the key that is marked, 0 for none.
+func (sizesPane) draw(v view, f *frame, u cachemodes.Usage, keys []keySize, at int64) {
 	if v.h < 2 || v.w < graphLabels+8 {
 		return
 	}
@@ -122,7 +121,6 @@ func (sizesPane) draw(v view, f *frame, u cachemodes.Usage, at *engine.KeyRow) {
 		drawEmpty(v, emptyBuckets(f))
 		return
 	}
-	keys := keysInForce(f.st, u)
 	list := 0
 	if v.h >= 16 {
 		list = min(v.h/2, 14)
@@ -161,7 +159,7 @@ func drawBins(v view, f *frame, b *sizeBins) {
 
 // drawKeys draws the keys over the bars, and below them their places, what each
 // pads, and sizes to read them by.
-func drawKeys(v view, f *frame, b *sizeBins, keys []keySize, at *engine.KeyRow, bars int) {
+func drawKeys(v view, f *frame, b *sizeBins, keys []keySize, at int64, bars int) {
 	plot := v.sub(graphLabels, 0, b.n, v.h)
 	var most int64
 	for _, k := range keys {
@@ -198,8 +196,8 @@ func drawKeys(v view, f *frame, b *sizeBins, keys []keySize, at *engine.KeyRow, 
 			plot.set(x, bars+1, steps[max(len(steps)-1-less, 0)], lineFloor)
 		}
 	}
-	if at != nil {
-		if x := b.column(at.Size); x >= 0 {
+	if at > 0 {
+		if x := b.column(at); x >= 0 {
 			plot.sub(min(x, b.n-1), 0, 1, bars+1).mark()
 		}
 	}

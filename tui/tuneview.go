@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,17 +13,23 @@ import (
 	"bucketscope/internal/units"
 )
 
-// tuneLayout divides the body: the numbers, and what they would cost.
+// tuneLayout divides the body: the numbers, what they would cost and, where there
+// is room, the sizes that they are for.
 type tuneLayout struct {
-	table, preview rect
-	framed         bool
+	table, preview, sizes rect
+	framed                bool
 }
 
 func tuneLayoutOf(kind layoutKind, w, h int) tuneLayout {
 	l := tuneLayout{framed: kind > layoutCompact}
 	const rows, side = 5, 50
+	const tall, advice = 36, 17
 	switch {
 	case kind == layoutLine:
+	case kind == layoutFull && h >= tall:
+		side := max(side, w*36/100)
+		l.table, l.preview = rect{0, 0, w - side, h}, rect{w - side, 0, side, advice}
+		l.sizes = rect{w - side, advice, side, h - advice}
 	case kind == layoutFull:
 		l.table, l.preview = rect{0, 0, w - side, h}, rect{w - side, 0, side, h}
 	case l.framed:
@@ -164,6 +171,38 @@ func (s *tuneScreen) draw(v view, f *frame, kind layoutKind) {
 	if p := v.rect(lay.preview); !p.empty() {
 		s.drawPreview(pane(p, f, "Simulated: one pass of the workload, no device", "", lay.framed, false), f)
 	}
+	if z := v.rect(lay.sizes); !z.empty() {
+		title := "Sizes asked for, " + usageWords[s.usage]
+		if s.draft != nil {
+			title += ", with the keys as edited"
+		}
+		var at int64
+		if s.cursor >= 0 && s.cursor < len(rows) && rows[s.cursor].number == nil {
+			at = rows[s.cursor].key
+		}
+		in := pane(z, f, title, units.Count(sum(f.st.Sizes[s.usage]))+" requests, log", lay.framed, false)
+		sizesPane{}.draw(in, f, s.usage, s.keys(f.st), at)
+	}
+}
+
+// keys are those in force, but those of the table as it is edited.
+func (s *tuneScreen) keys(st *engine.State) []keySize {
+	in := func(table cachemodes.Table, size int64) bool {
+		return slices.ContainsFunc(table, func(b cachemodes.Bucket) bool { return b.Key == size })
+	}
+	keys := keysInForce(st, s.usage)
+	if s.draft == nil || !slices.Contains(s.mode().Reads, "table") {
+		return keys
+	}
+	before := s.before()
+	keys = slices.DeleteFunc(keys, func(k keySize) bool { return in(before.Table, k.size) && !in(s.draft.Table, k.size) })
+	for _, b := range s.draft.Table {
+		if !in(before.Table, b.Key) {
+			keys = append(keys, keySize{size: b.Key})
+		}
+	}
+	slices.SortFunc(keys, func(a, b keySize) int { return cmp.Compare(a.size, b.size) })
+	return keys
 }
 
 // previewRow is a line of the preview.
