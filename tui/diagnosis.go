@@ -14,8 +14,8 @@ import (
 // stands for a while on the profile's clock: what changes with every run
 // cannot be read.
 type diagnosis struct {
-	text string
-	more int // other findings
+	evidence, remedy string
+	more             int // other findings
 	atUS int64
 	past bool // it is of a moment that was gone back to: then it is exact
 	seen *engine.State
@@ -27,35 +27,46 @@ func (d *diagnosis) follow(f *frame) {
 	if d.seen == st {
 		return
 	}
-	if begunAnew(d.seen, st) || d.past || f.past() || st.Status != d.seen.Status || d.text == "" || st.NowUS-d.atUS >= adviseEvery.Microseconds() {
-		d.text, d.more, d.atUS = "", 0, st.NowUS
+	if begunAnew(d.seen, st) || d.past || f.past() || st.Status != d.seen.Status || d.evidence == "" || st.NowUS-d.atUS >= adviseEvery.Microseconds() {
+		d.evidence, d.remedy, d.more, d.atUS = "", "", 0, st.NowUS
 		if found := engine.Diagnose(st, f.si); len(found) > 0 {
-			d.text, d.more = findingText(&found[0]), len(found)-1
+			d.evidence, d.remedy, d.more = found[0].Evidence, found[0].Remedy, len(found)-1
 		}
 	}
 	d.seen, d.past = st, f.past()
 }
 
 // line is the diagnosis in w columns, with how many more findings there are,
-// and the key that lists them, where that has room.
+// and the key that lists them, where that has room. Where it has not itself, the
+// remedy's further sentences go first, then the evidence's further clauses.
 func (d *diagnosis) line(keys Keymap, w int) string {
-	if all := fmt.Sprintf("%s [%s: %d more]", d.text, keys.say("{findings}"), d.more); d.more > 0 && textWidth(all) <= w {
+	if d.evidence == "" {
+		return ""
+	}
+	whole := d.whole()
+	if all := fmt.Sprintf("%s [%s: %d more]", whole, keys.say("{findings}"), d.more); d.more > 0 && textWidth(all) <= w {
 		return all
 	}
-	// A sentence that would be cut is left out, unless little would remain.
-	for text := d.text; textWidth(text) > w; {
-		i := strings.LastIndex(strings.TrimSuffix(text, "."), ". ")
-		if i < w/2 {
-			break
+	short := *d
+	for textWidth(short.whole()) > w {
+		if i := strings.LastIndex(short.remedy, ". "); i >= 0 {
+			short.remedy = short.remedy[:i+1]
+			continue
 		}
-		if text = text[:i+1]; textWidth(text) <= w {
-			return text
+		e := short.evidence
+		i := max(strings.LastIndex(e, ", "), strings.LastIndex(e, ": "), strings.LastIndex(e, " ("))
+		if i < leastEvidence {
+			return whole
 		}
+		short.evidence = e[:i]
 	}
-	return d.text
+	return short.whole()
 }
 
-func findingText(d *engine.Finding) string { return "! " + d.Evidence + ". " + d.Remedy }
+func (d *diagnosis) whole() string { return "! " + d.evidence + ". " + d.remedy }
+
+// leastEvidence is how much of the evidence is worth a line, in bytes.
+const leastEvidence = 16
 
 // findingsView lists everything that the diagnosis found, the dearest first.
 type findingsView struct {

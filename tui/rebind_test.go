@@ -51,7 +51,7 @@ func TestRebind(t *testing.T) {
 	r = newRig(fixture(), Options{Theme: "mono", Keys: others})
 	r.Update(tea.WindowSizeMsg{Width: 120, Height: 32})
 	r.sees(t, "* - = zoom")
-	if got := (&diagnosis{text: "! it costs.", more: 2}).line(others, 80); got != "! it costs. [ctrl+f: 2 more]" {
+	if got := (&diagnosis{evidence: "it costs", remedy: "Mend it.", more: 2}).line(others, 80); got != "! it costs. Mend it. [ctrl+f: 2 more]" {
 		t.Errorf("the diagnosis says %q", got)
 	}
 	r.keys("5", "P")
@@ -121,4 +121,32 @@ func FuzzRebind(f *testing.F) {
 			t.Errorf("%q = %q is taken in spite of a conflict", name, keys)
 		}
 	})
+}
+
+// TestDiagnosisLine: at 80 columns a finding has its remedy, whatever of the
+// evidence that takes.
+func TestDiagnosisLine(t *testing.T) {
+	keys, err := Rebind(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ evidence, remedy, want string }{
+		{
+			"4MiB: 64 wanted, cap 20 → 40.5 made a run since run 169", "Raise it to 64. One more key is over its cap.",
+			"! 4MiB: 64 wanted, cap 20 → 40.5 made a run since run 169. Raise it to 64.",
+		},
+		{
+			"run 12345 repeats 12344 but makes 144, 1001MiB: cap full", "Raise the cap of the key. Or take simple.",
+			"! run 12345 repeats 12344 but makes 144, 1001MiB. Raise the cap of the key.",
+		},
+		{
+			"the driver is 1.25GiB above the books, 1.10GiB more than 1h 20m ago", "Poll more often. Buffers that the cache gave up are not freed below it.",
+			"! the driver is 1.25GiB above the books. Poll more often.",
+		},
+	} {
+		got := (&diagnosis{evidence: c.evidence, remedy: c.remedy, more: 3}).line(keys, 78)
+		if got != c.want || textWidth(got) > 78 {
+			t.Errorf("got  %q\nwant %q", got, c.want)
+		}
+	}
 }

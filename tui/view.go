@@ -62,12 +62,12 @@ func (m *model) note() (lines []string, s style) {
 		return wrap(m.notice.text, w, 1), strong
 	}
 	switch kind := kindOf(m.w, m.h); {
-	case m.advice.text == "", kind == layoutCompact: // there the hints are worth more
+	case m.advice.evidence == "", kind == layoutCompact: // there the hints are worth more
 		return nil, plain
 	case kind > layoutCompact:
 		return wrap(m.advice.line(m.keys, w), w, 1), warning
 	case m.h > compactH: // narrow, with rows to spare
-		return wrap(m.advice.text, w, maxNotice), warning
+		return wrap(m.advice.whole(), w, maxNotice), warning
 	}
 	return nil, plain
 }

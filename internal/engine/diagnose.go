@@ -309,15 +309,15 @@ func remedyOf(why cachemodes.Reason) string {
 	case cachemodes.AboveTable:
 		return "Add a larger key. Or take a mode with exact sizes."
 	case cachemodes.DroppedKey:
-		return "Let keys live longer: a longer history or fewer adjustments."
+		return "Let keys live longer. By a longer history or fewer adjustments."
 	case cachemodes.StillPending:
-		return "Take a mode that reuses at once, or refresh more often."
+		return "Take a mode that reuses at once. Or refresh more often."
 	case cachemodes.NoCache:
 		return "Take a mode that keeps buffers: bucket. Or dynamicBucket, or simple."
 	case cachemodes.Switched:
 		return "The cache fills again in the next runs."
 	}
-	return "Demand is at a new high; the next runs show whether it stays."
+	return "Demand is at a new high. The next runs show whether it stays."
 }
 
 // muchPaddingOf looks at the last runs: what their keys added at most, against
