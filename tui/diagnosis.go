@@ -16,9 +16,9 @@ import (
 type diagnosis struct {
 	evidence, remedy string
 	more             int // other findings
-	atUS int64
-	past bool // it is of a moment that was gone back to: then it is exact
-	seen *engine.State
+	atUS             int64
+	past             bool // it is of a moment that was gone back to: then it is exact
+	seen             *engine.State
 }
 
 // follow takes in the state to show.

@@ -166,6 +166,7 @@ func TestGoldens(t *testing.T) {
 		{name: "sessions-ascii-80x24", st: sessionsFixture(), w: 80, h: 24, keys: []string{"5"}, o: Options{ASCII: true}},
 		{name: "sessions-mono-80x24", st: sessionsFixture(), w: 80, h: 24, keys: []string{"5"}, o: Options{Theme: "mono"}},
 		{name: "sessions-released-120x32", st: sessionsFixture(), w: 120, h: 32, keys: []string{"5", "j", "j", "j"}},
+		{name: "sessions-none-80x24", st: allReleased(), w: 80, h: 24, keys: []string{"5"}},
 		{name: "sessions-start-80x24", st: sessionsFixture(), w: 80, h: 24, keys: []string{"5", "W"}},
 		{name: "sessions-hazard-120x32", st: sessionsFixture(), w: 120, h: 32, keys: []string{"3", "/", "type:hazard", "enter"}},
 		{name: "loading-80x24", w: 80, h: 24, keys: []string{"w", "down", "enter"}},

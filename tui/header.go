@@ -8,6 +8,7 @@ import (
 	"bucketscope/cachemodes"
 	"bucketscope/internal/engine"
 	"bucketscope/internal/units"
+	"bucketscope/probe"
 )
 
 // field is one figure of the header. A field with a width keeps it, so that
@@ -113,7 +114,20 @@ func badge(f *frame, short bool) field {
 	case f.st.Status == engine.Recorded:
 		return field{value: g.stopped + " SNAPSHOT", style: badgePast}
 	}
+	if nobodyPlays(f.st.Sessions) {
+		return field{value: g.stopped + " NO SESSION", style: badgePaused}
+	}
 	return field{value: g.live + " LIVE", style: badgeLive}
+}
+
+// nobodyPlays reports whether there were sessions and each was released.
+func nobodyPlays(sessions []engine.Session) bool {
+	for i := range sessions {
+		if sessions[i].Books.Life != probe.Gone {
+			return false
+		}
+	}
+	return len(sessions) > 0
 }
 
 func runsText(n int64) string {

@@ -2,6 +2,7 @@ package tui
 
 import (
 	"fmt"
+	"slices"
 
 	"bucketscope/cachemodes"
 	"bucketscope/internal/engine"
@@ -216,4 +217,21 @@ func refusedFixture() *engine.State {
 	p.book(events[:len(events)-1])
 	p.book(p.mgr.Fail(id))
 	return p.state()
+}
+
+// allReleased is a state in which nobody plays any more.
+func allReleased() *engine.State {
+	st := *sessionsFixture()
+	st.Sessions = slices.Clone(st.Sessions)
+	for i := range st.Sessions {
+		st.Sessions[i].Books.Life, st.Sessions[i].Running = probe.Gone, false
+	}
+	return &st
+}
+
+// onlyBert is a state in which one session is left.
+func onlyBert() *engine.State {
+	st := allReleased()
+	st.Sessions[1].Books.Life = probe.Ready
+	return st
 }

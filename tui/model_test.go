@@ -97,6 +97,8 @@ func TestCommands(t *testing.T) {
 		{sessionsFixture, []string{"5", "j", "j", "R"}, []string{"release 1"}},
 		{sessionsFixture, []string{"5", "j", "j", "j", "R"}, nil}, // released already
 		{sessionsFixture, []string{"{", "5", "G", "R"}, []string{"release 3"}},
+		{sessionsFixture, []string{"5", "R"}, nil}, // which one is not said
+		{onlyBert, []string{"5", "R"}, []string{"release 1"}},
 		{fixture, []string{"space", "space", "+", "-", "=", "tab", "j", "k", "h", "l", "g", "G", "?", "j", "G", "q", "esc"}, nil},
 		{fixture, []string{"1", "t", "s", "b", "x", "y", "[", "]", ":", "M", "z"}, nil},
 	} {

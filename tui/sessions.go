@@ -79,6 +79,9 @@ func (s *sessionsScreen) press(a action, f *frame, kind layoutKind, w, h int) (b
 		return true, wish{beside: true}
 	case holdSession, releaseSession:
 		if s.cursor < 0 {
+			s.cursor = s.only()
+		}
+		if s.cursor < 0 {
 			return true, wish{tell: f.say("no session is marked: {down} marks one")}
 		}
 		// What can be done is for what goes on now, whichever moment is shown.
@@ -107,6 +110,22 @@ func (s *sessionsScreen) press(a action, f *frame, kind layoutKind, w, h int) (b
 		return false, wish{}
 	}
 	return true, wish{}
+}
+
+// only is the row of the one session that is not released, -1 where there are
+// several or none.
+func (s *sessionsScreen) only() int {
+	only := -1
+	for i := range s.rows {
+		if s.rows[i].Books.Life == probe.Gone {
+			continue
+		}
+		if only >= 0 {
+			return -1
+		}
+		only = i
+	}
+	return only
 }
 
 // height is how many rows a session takes: its figures, and where there is room
