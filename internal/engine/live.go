@@ -19,6 +19,9 @@ import (
 const (
 	// publishEvery is how stale a State may get while the workload runs.
 	publishEvery = 50 * time.Millisecond
+	// publishInRun is that within a run whose time counts, since what it takes
+	// to make a State is in the run's duration then.
+	publishInRun = 250 * time.Millisecond
 	// readEvery is how often the driver is asked what it holds.
 	readEvery = 500 * time.Millisecond
 	// slotUS is the width of a graph's slot: finer than a screen refresh.
@@ -465,7 +468,11 @@ func (lp *loop) run(ctx context.Context) {
 		lp.play(e)
 		if e.Op == workload.Submit || e.Op == workload.RunEnd {
 			lp.wait(ctx, 0)
-			if time.Since(lp.lastPublish) >= publishEvery {
+			every := publishEvery
+			if lp.player.timed && !lp.between {
+				every = publishInRun
+			}
+			if time.Since(lp.lastPublish) >= every {
 				lp.publish()
 			}
 		}
