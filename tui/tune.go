@@ -463,11 +463,18 @@ func (m *model) send(u cachemodes.Usage, p cachemodes.Params, mark string) tea.C
 		m.tune.sent = &p
 	}
 	m.engine.SetParams(u, p, mark)
+	text := plainText(mark)
 	if n, ok := ordinal(m.latest); ok && m.latest.InRun {
-		m.tell("%s", m.keys.say(fmt.Sprintf("%s: at the end of run %d; {undo} undoes it", plainText(mark), n)))
-	} else {
-		m.tell("%s", m.keys.say(plainText(mark)+"; {undo} undoes it"))
+		text = fmt.Sprintf("%s: at the end of run %d", text, n)
 	}
+	if n := len(m.tune.undo); n > 0 {
+		what := m.tune.undo[n-1].mark
+		if what == mark {
+			what = "it"
+		}
+		text += "; {undo} undoes " + plainText(what)
+	}
+	m.tell("%s", m.keys.say(text))
 	m.follow()
 	return m.tickIn(soon)
 }
