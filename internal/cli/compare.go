@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"bucketscope/internal/units"
 	"bucketscope/snapshots"
 	"bucketscope/snapshots/compare"
 	"bucketscope/snapshots/export"
@@ -80,7 +81,7 @@ type brokenError struct{ verdicts []compare.Verdict }
 
 func (e *brokenError) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s broken:", plural(len(e.verdicts), "budget"))
+	fmt.Fprintf(&b, "%s broken:", units.Plural(len(e.verdicts), "budget"))
 	for i := range e.verdicts {
 		fmt.Fprintf(&b, "\n  %s", &e.verdicts[i])
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"bucketscope/internal/units"
 	"bucketscope/tui"
 )
 
@@ -212,7 +213,7 @@ func configState() string {
 	if err != nil {
 		return "! " + err.Error()
 	}
-	return plural(len(c.values), "setting") + ", " + plural(len(c.keys), "key binding")
+	return units.Plural(len(c.values), "setting") + ", " + units.Plural(len(c.keys), "key binding")
 }
 
 func (a *app) configCommand() *cobra.Command {

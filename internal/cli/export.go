@@ -11,6 +11,8 @@ import (
 	"golang.org/x/term"
 
 	"bucketscope/cachemodes"
+	"bucketscope/internal/device"
+	"bucketscope/probe"
 	"bucketscope/probe/metrics"
 	"bucketscope/snapshots"
 	"bucketscope/snapshots/export"
@@ -161,7 +163,8 @@ func (a *app) export(ctx context.Context, file, format, out string, names []stri
 func sampleOf(s *snapshots.Snapshot) *metrics.Sample {
 	m := s.History.At(s.History.End())
 	out := &metrics.Sample{
-		Workload: s.Workload.Name, Config: m.Config, Total: m.Ledger.Total(), Runs: m.Ledger.Runs(), Adjusts: m.Ledger.Adjusts(), Driver: m.Driver,
+		Workload: s.Workload.Name, Config: m.Config, Total: m.Ledger.Total(), Runs: m.Ledger.Runs(), Adjusts: m.Ledger.Adjusts(),
+		Driver: probe.Reading{Bytes: m.Driver.Bytes, OK: m.Driver.OK && s.Device.Kind != string(device.Host)},
 	}
 	for u := range out.Usage {
 		out.Usage[u] = m.Ledger.Usage(cachemodes.Usage(u))

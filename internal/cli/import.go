@@ -13,6 +13,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 	"github.com/spf13/cobra"
 
+	"bucketscope/internal/units"
 	"bucketscope/snapshots"
 	"bucketscope/snapshots/export"
 	"bucketscope/workload"
@@ -210,9 +211,9 @@ func (a *app) writeTrace(notes io.Writer, out string, t *workload.Trace, repeat 
 	if err == nil {
 		leaks := ""
 		if len(t.Leaks) > 0 {
-			leaks = fmt.Sprintf(", %s never released", plural(len(t.Leaks), "buffer"))
+			leaks = fmt.Sprintf(", %s never released", units.Plural(len(t.Leaks), "buffer"))
 		}
-		fmt.Fprintf(notes, "%s: %s, %s, %d events%s\n", out, plural(runs, "run"), plural(len(t.Sessions), "session"), events, leaks)
+		fmt.Fprintf(notes, "%s: %s, %s, %d events%s\n", out, units.Plural(runs, "run"), units.Plural(len(t.Sessions), "session"), events, leaks)
 	}
 	return err
 }

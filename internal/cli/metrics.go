@@ -39,13 +39,14 @@ type gauge struct {
 	latest atomic.Pointer[metrics.Sample]
 	name   string // of the workload
 	limit  int64
+	host   bool
 }
 
 // watch takes the figures of a profile.
 func (g *gauge) watch(f *engine.Figures) {
 	g.latest.Store(&metrics.Sample{
 		Workload: g.name, Config: f.Config, Usage: f.Usage, Total: f.Total, Runs: f.Runs, Adjusts: f.Adjusts,
-		Driver: probe.Reading{Bytes: f.Driver.Bytes, OK: f.Driver.OK}, Limit: g.limit,
+		Driver: deviceReading(f.Driver, g.host), Limit: g.limit,
 	})
 }
 
@@ -53,8 +54,14 @@ func (g *gauge) watch(f *engine.Figures) {
 func liveSample(s *engine.State, limit int64) *metrics.Sample {
 	return &metrics.Sample{
 		Workload: s.Workload.Name, Config: s.Config, Usage: s.Usage, Total: s.Total, Runs: s.RunCount, Adjusts: s.Adjusts,
-		Driver: probe.Reading{Bytes: s.Driver.Bytes, OK: s.Driver.OK}, Limit: limit,
+		Driver: deviceReading(s.Driver, s.Device.Kind == device.Host), Limit: limit,
 	}
+}
+
+// deviceReading is a reading as a metric of the device. What is read beside the
+// host device is the program's own memory and no device's.
+func deviceReading(r engine.Reading, host bool) probe.Reading {
+	return probe.Reading{Bytes: r.Bytes, OK: r.OK && !host}
 }
 
 // limitOf is what memory a device has; 0 where that is not known.

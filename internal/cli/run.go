@@ -119,7 +119,7 @@ func (a *app) run(ctx context.Context, f *playFlags, o runOutput, repeat int) (e
 		defer reader.Close()
 		read = func() engine.Reading { return reading(reader) }
 	}
-	g := &gauge{name: doc.Workload.Name, limit: limitOf(dev.Info())}
+	g := &gauge{name: doc.Workload.Name, limit: limitOf(dev.Info()), host: dev.Info().Kind == device.Host}
 	url, stop, err := serveMetrics(o.metrics, g.latest.Load)
 	if err != nil {
 		return err
@@ -287,14 +287,14 @@ func (a *app) printRun(d *snapshots.RunDocument, si bool) error {
 	var b bytes.Buffer
 	size := func(n int64) string { return units.Bytes(n, si) }
 	w := d.Workload
-	fmt.Fprintf(&b, "%s: %s, %s, %d events, played %s on %s\n", w.Name, plural(w.Runs, "run"), plural(w.Sessions, "session"), w.Events, times(d.Repeat), d.Device.Name)
+	fmt.Fprintf(&b, "%s: %s, %s, %d events, played %s on %s\n", w.Name, units.Plural(w.Runs, "run"), units.Plural(w.Sessions, "session"), w.Events, units.Times(d.Repeat), d.Device.Name)
 	if c := d.Concurrency; c != nil && c.Seed != nil {
 		fmt.Fprintf(&b, "at the same time, their %s taking turns by seed %d\n", c.Interleaving, *c.Seed)
 	} else if c != nil {
 		fmt.Fprintln(&b, "at the same time, each in a thread of its own")
 	}
 	if w.Leaks > 0 {
-		fmt.Fprintf(&b, "! leaked by the recorded program, which never releases them: %s, %s\n", plural(w.Leaks, "buffer"), size(w.LeakBytes))
+		fmt.Fprintf(&b, "! leaked by the recorded program, which never releases them: %s, %s\n", units.Plural(w.Leaks, "buffer"), size(w.LeakBytes))
 	}
 	language := false
 	for i := range d.Results {
@@ -421,7 +421,7 @@ func printHazards(b *bytes.Buffer, d *snapshots.RunDocument, size func(int64) st
 		if r.HazardCount == 0 {
 			continue
 		}
-		fmt.Fprintf(b, "\n! %s: %s seen\n", r.Label(), plural(int(r.HazardCount), "hazard"))
+		fmt.Fprintf(b, "\n! %s: %s seen\n", r.Label(), units.Plural(int(r.HazardCount), "hazard"))
 		for j := range r.Hazards[:min(len(r.Hazards), printedHazards)] {
 			h := &r.Hazards[j]
 			fmt.Fprintf(b, "  %s: %s buffer %d of %s; first %s; then %s\n", h.Hazard, h.Usage, h.Buffer, size(h.SizeBytes), use(&h.First), use(&h.Second))
@@ -431,20 +431,6 @@ func printHazards(b *bytes.Buffer, d *snapshots.RunDocument, size func(int64) st
 			fmt.Fprintf(b, "  %s: %s\n", kind, kind.Explain())
 		}
 	}
-}
-
-func plural(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
-}
-
-func times(n int) string {
-	if n == 1 {
-		return "once"
-	}
-	return fmt.Sprintf("%d times", n)
 }
 
 func us(n int64) time.Duration { return time.Duration(n) * time.Microsecond }

@@ -153,3 +153,19 @@ func two(n int64) string {
 	}
 	return strconv.FormatInt(n, 10)
 }
+
+// Plural is so many of something: "1 run", "2 runs".
+func Plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return strconv.Itoa(n) + " " + what + "s"
+}
+
+// Times is how often: "once", "2 times".
+func Times(n int) string {
+	if n == 1 {
+		return "once"
+	}
+	return strconv.Itoa(n) + " times"
+}

@@ -6,6 +6,7 @@ import (
 	"html/template"
 	"io"
 
+	"bucketscope/internal/units"
 	"bucketscope/snapshots"
 )
 
@@ -24,8 +25,8 @@ func HTML(w io.Writer, d *snapshots.RunDocument) error {
 		Document     *snapshots.RunDocument
 	}{
 		Title: d.Workload.Name + " on " + d.Device.Name,
-		About: fmt.Sprintf("%d runs of %d sessions, %d events, played %d times. Weights: %s. Trace sha256 %s.",
-			d.Workload.Runs, d.Workload.Sessions, d.Workload.Events, d.Repeat, d.Device.Weights, d.Workload.SHA256),
+		About: fmt.Sprintf("%s of %s, %d events, played %s. Weights: %s. Trace sha256 %s.",
+			units.Plural(d.Workload.Runs, "run"), units.Plural(d.Workload.Sessions, "session"), d.Workload.Events, units.Times(d.Repeat), d.Device.Weights, d.Workload.SHA256),
 		Document: d,
 	})
 }
