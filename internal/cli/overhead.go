@@ -113,13 +113,13 @@ func (a *app) printOverhead(info device.Info, res *lab.Overheads) error {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "Run latency on %s, of each run the median over rounds, with profiling\n\n", info)
 	tw := tabwriter.NewWriter(&b, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(tw, "workload\tmode\trounds\toff\ton\tadds\tby round\twith What if\tadds\tby round\t")
+	fmt.Fprintln(tw, "workload\tmode\trounds\toff\ton\tadds\t95 % between\twith What if\tadds\t95 % between\t")
 	for i := range res.Rows {
 		r := &res.Rows[i]
 		fmt.Fprintf(tw, "%s\t%s\t%d\t%s", r.Workload, r.Mode, len(r.Off), units.Duration(us(int64(lab.RunUS(r.Off)))))
 		for _, arm := range [][][]float64{r.On, r.WhatIf} {
-			share, rounds := r.Share(arm)
-			fmt.Fprintf(tw, "\t%s\t%+.1f %%\t%+.1f to %+.1f %%", units.Duration(us(int64(lab.RunUS(arm)))), 100*share, 100*rounds.Low, 100*rounds.High)
+			share, in := r.Share(arm)
+			fmt.Fprintf(tw, "\t%s\t%+.1f %%\t%+.1f to %+.1f %%", units.Duration(us(int64(lab.RunUS(arm)))), 100*share, 100*in.Low, 100*in.High)
 		}
 		fmt.Fprintln(tw, "\t")
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -55,22 +56,47 @@ type Overhead struct {
 	WhatIf [][]float64 `json:"what_if_us"`
 }
 
+// Interval is what a share lies in with a probability of 95 %, as far as the
+// rounds that were played tell; Of how many those were, 0 where there were none.
+type Interval struct {
+	Low, High float64
+	Of        int
+}
+
+// resamples is how often the rounds are drawn anew for an Interval.
+const resamples = 400
+
 // Share is by how much runs take longer in an arm than with profiling off, as a
 // share of that: of the sums over all runs of each run's median. A round that
-// something else disturbed moves it little. Rounds are the shares of each round
-// by itself.
-func (o *Overhead) Share(arm [][]float64) (share float64, rounds Spread) {
-	var each []float64
-	for i := range min(len(arm), len(o.Off)) {
-		if off := sum(o.Off[i]); off > 0 {
-			each = append(each, sum(arm[i])/off-1)
+// something else disturbed moves it little. Its interval is had by drawing as
+// many rounds as there are, some twice and some not, again and again (the
+// bootstrap's percentiles: B. Efron, Annals of Statistics 7, 1979); the arms of a
+// round stay together, since a machine is slow for a while. The draws are the
+// same ones each time.
+func (o *Overhead) Share(arm [][]float64) (float64, Interval) {
+	n := min(len(arm), len(o.Off))
+	if n == 0 || sum(runMedians(o.Off)) <= 0 {
+		return 0, Interval{}
+	}
+	of := func(round func(int) int) float64 {
+		with, off := make([][]float64, n), make([][]float64, n)
+		for i := range n {
+			with[i], off[i] = arm[round(i)], o.Off[round(i)]
 		}
+		return sum(runMedians(with))/sum(runMedians(off)) - 1
 	}
-	off := sum(runMedians(o.Off))
-	if len(each) == 0 || off <= 0 {
-		return 0, Spread{}
+	share := of(func(i int) int { return i })
+	rng := rand.New(rand.NewPCG(uint64(n), resamples))
+	shares, drawn := make([]float64, resamples), make([]int, n)
+	for i := range shares {
+		for j := range drawn {
+			drawn[j] = rng.IntN(n)
+		}
+		shares[i] = of(func(i int) int { return drawn[i] })
 	}
-	return sum(runMedians(arm))/off - 1, Spread{median(each), slices.Min(each), slices.Max(each), len(each)}
+	slices.Sort(shares)
+	const tail = resamples / 40
+	return share, Interval{shares[tail], shares[resamples-1-tail], n}
 }
 
 // RunUS is the mean over the runs of each one's median.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -178,12 +179,53 @@ func TestShare(t *testing.T) {
 		Off: [][]float64{{100, 300}, {100, 300}, {102, 302}},
 		On:  [][]float64{{101, 303}, {900, 303}, {101, 303}},
 	}
-	share, rounds := o.Share(o.On)
-	if math.Abs(share-0.01) > 1e-9 || rounds.Of != 3 || rounds.High < 2 || RunUS(o.Off) != 200 {
-		t.Errorf("%v, %+v, %v", share, rounds, RunUS(o.Off))
+	share, in := o.Share(o.On)
+	if math.Abs(share-0.01) > 1e-9 || in.Of != 3 || in.Low > share || in.High < share || RunUS(o.Off) != 200 {
+		t.Errorf("%v, %+v, %v", share, in, RunUS(o.Off))
 	}
-	if share, rounds := (&Overhead{}).Share(nil); share != 0 || rounds.Of != 0 {
-		t.Errorf("%v, %+v", share, rounds)
+	if share, in := (&Overhead{}).Share(nil); share != 0 || in.Of != 0 {
+		t.Errorf("%v, %+v", share, in)
+	}
+}
+
+// TestShareInterval: of a hundred measurements of a known share, each with noise
+// far greater than it, that lies in some 95 intervals; and more rounds make them
+// narrower.
+func TestShareInterval(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	measured := func(rounds int) *Overhead {
+		o := &Overhead{}
+		for range rounds {
+			slow := 1 + 0.2*rng.Float64() // the machine's, in all arms of a round
+			arm := func(by float64) []float64 {
+				us := make([]float64, 5)
+				for i := range us {
+					us[i] = 1000 * slow * by * (1 + 0.1*rng.Float64())
+				}
+				return us
+			}
+			o.Off, o.On = append(o.Off, arm(1)), append(o.On, arm(1.02))
+		}
+		return o
+	}
+	const times = 100
+	inside, width, wide := 0, 0.0, 0.0
+	for range times {
+		o := measured(40)
+		_, in := o.Share(o.On)
+		if in.Low <= 0.02 && 0.02 <= in.High {
+			inside++
+		}
+		width += in.High - in.Low
+		o = measured(8)
+		_, in = o.Share(o.On)
+		wide += in.High - in.Low
+	}
+	if inside < 88 {
+		t.Errorf("the share is in %d of %d intervals", inside, times)
+	}
+	if width >= wide {
+		t.Errorf("intervals of 40 rounds are %v wide, of 8 rounds %v", width/times, wide/times)
 	}
 }
 

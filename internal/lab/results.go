@@ -451,9 +451,9 @@ func (r *Results) writeOverheads(b *bytes.Buffer) {
 	for _, file := range r.Overheads {
 		for i := range file.Rows {
 			o := &file.Rows[i]
-			on, onRounds := o.Share(o.On)
-			with, withRounds := o.Share(o.WhatIf)
-			fmt.Fprintf(b, "| %s | %s | `%s` | %d | %s | %s | %s |\n", file.Adapter, o.Workload, o.Mode, len(o.Off), ms(RunUS(o.Off)), shares(on, onRounds), shares(with, withRounds))
+			on, onIn := o.Share(o.On)
+			with, withIn := o.Share(o.WhatIf)
+			fmt.Fprintf(b, "| %s | %s | `%s` | %d | %s | %s | %s |\n", file.Adapter, o.Workload, o.Mode, len(o.Off), ms(RunUS(o.Off)), shares(on, onIn), shares(with, withIn))
 		}
 	}
 }
@@ -464,16 +464,16 @@ const overheadHead = `
 
 By ` + "`bucketscope results overhead --device webgpu`" + `: the calls of the device alone (off), the same with the mode, books, journal,
 driver readings and what the screen is shown (on), and with What if besides, in turns. Off is milliseconds a run: of each run the
-median over rounds, and of these the mean. The others are by how much longer runs take, of the same medians; in brackets the
-range of single rounds.
+median over rounds, and of these the mean. The others are by how much longer runs take, of the same medians; in brackets what
+that lies in with a probability of 95 %, by drawing rounds anew (bootstrap).
 
 | adapter | recording | mode | rounds | off | on | with What if |
 | --- | --- | --- | ---: | ---: | ---: | ---: |
 `
 
-// shares is a share in percent, with the range of single rounds.
-func shares(share float64, rounds Spread) string {
-	return fmt.Sprintf("%+.1f %% (%+.1f to %+.1f %%)", 100*share, 100*rounds.Low, 100*rounds.High)
+// shares is a share in percent, with its interval.
+func shares(share float64, in Interval) string {
+	return fmt.Sprintf("%+.1f %% (%+.1f to %+.1f %%)", 100*share, 100*in.Low, 100*in.High)
 }
 
 // ms is a time in milliseconds, with three digits.
