@@ -28,9 +28,11 @@ func (a *app) overheadCommand() *cobra.Command {
 		Short: "Measure what profiling adds to run latency, on a device",
 		Long: `overhead plays recordings on a device in turns: the calls of the device alone;
 the same as the screen plays them, with the mode, books, journal and driver
-readings; and with What if besides. It prints by how much longer runs take, and
---output writes all that was measured as a file for results. Weights are counted
-and not made, unless --weights make: no run's latency has them in it.`,
+readings; and with What if besides. Each plays a recording twice for a round, and
+the second time counts. It prints by how much longer runs take, with what that
+lies in with a probability of 95 %, and --output writes all that was measured as
+a file for results. Weights are counted and not made, unless --weights make: no
+run's latency has them in it.`,
 		Example: `  bucketscope results overhead --device webgpu
   bucketscope results overhead --device webgpu --workload bert/varied --rounds 50 --budget 5m -o gpu.overhead.json`,
 		Args: noArgs,

@@ -41,12 +41,20 @@ type Overheads struct {
 	Rows    []Overhead   `json:"rows"`
 }
 
+// passes is how often each arm plays a workload for a round. The last pass
+// counts: what profiling and What if do at the beginning, a profile that goes on
+// does once.
+const passes = 2
+
 // Overhead is one workload. Each list has the durations of all of its runs for
 // each round; the arms took turns, and who came first changed with each round.
 type Overhead struct {
 	Workload string `json:"workload"`
 	SHA256   string `json:"sha256"`
 	Mode     string `json:"mode"`
+	// Passes is how often each round plays the workload, of which the last
+	// counts; 0 means 1.
+	Passes int `json:"passes,omitempty"`
 	// Off are the same calls of the device and nothing else: no mode decides, no
 	// book is kept. On is what the screen is shown, without its drawing: the mode,
 	// books, journal, driver readings and a State now and then. WhatIf plays
@@ -162,12 +170,15 @@ func MeasureOverhead(ctx context.Context, dev device.Device, o OverheadOptions) 
 		if err != nil {
 			return nil, err
 		}
-		row := Overhead{Workload: t.Name, SHA256: t.SHA256, Mode: o.Mode.String()}
+		row := Overhead{Workload: t.Name, SHA256: t.SHA256, Mode: o.Mode.String(), Passes: passes}
 		arms := []struct {
 			into *[][]float64
 			play func() ([]float64, error)
 		}{
-			{&row.Off, func() ([]float64, error) { return replay(ctx, dev, calls) }},
+			{&row.Off, func() ([]float64, error) {
+				us, err := replay(ctx, dev, calls)
+				return us[len(us)-len(us)/passes:], err
+			}},
 			{&row.On, func() ([]float64, error) { return playLive(ctx, t, dev, o, nil) }},
 			{&row.WhatIf, func() ([]float64, error) {
 				w := NewWhatIf(o.WhatIf)
@@ -244,10 +255,10 @@ func (t *tape) Wait() error {
 	return nil
 }
 
-// record is what a workload asks of a device under a config.
+// record is what a workload asks of a device under a config, in all passes.
 func record(ctx context.Context, t *workload.Trace, cfg cachemodes.Config, weights engine.Weights) ([]call, error) {
 	to := &tape{Device: device.NewHost()}
-	_, err := engine.Profile(ctx, t, to, engine.Options{Config: cfg, Weights: weights, Repeat: 1})
+	_, err := engine.Profile(ctx, t, to, engine.Options{Config: cfg, Weights: weights, Repeat: passes})
 	return to.calls, err
 }
 
@@ -325,8 +336,8 @@ func (open) Close() error { return nil }
 // screenEvery is how often the screen looks.
 const screenEvery = 16 * time.Millisecond
 
-// playLive plays a workload once as the screen does, and answers the durations of
-// its runs.
+// playLive plays a workload as the screen does, and answers the durations of the
+// runs of the last pass.
 func playLive(ctx context.Context, t *workload.Trace, dev device.Device, o OverheadOptions, w *WhatIf) ([]float64, error) {
 	options := engine.LiveOptions{Config: storageMode(o.Mode), Weights: o.Weights, Read: o.Read}
 	if w != nil {
@@ -336,7 +347,7 @@ func playLive(ctx context.Context, t *workload.Trace, dev device.Device, o Overh
 	look := time.NewTicker(screenEvery)
 	defer look.Stop()
 	st := l.State()
-	for int(st.RunCount) < len(t.Runs) && st.Err == nil && ctx.Err() == nil {
+	for st.RunCount < passes*int64(len(t.Runs)) && st.Err == nil && ctx.Err() == nil {
 		select {
 		case <-look.C:
 		case <-l.Done():
@@ -347,8 +358,10 @@ func playLive(ctx context.Context, t *workload.Trace, dev device.Device, o Overh
 		return nil, err
 	}
 	var us []float64
-	for i := range st.Runs[:len(t.Runs)] {
-		us = append(us, float64(st.Runs[i].DurationUS()))
+	for i := range st.Runs {
+		if pass := st.Runs[i].Seq / int64(len(t.Runs)); pass == passes-1 {
+			us = append(us, float64(st.Runs[i].DurationUS()))
+		}
 	}
 	return us, nil
 }

@@ -110,7 +110,7 @@ func TestOverheadCalls(t *testing.T) {
 	for _, name := range []string{"unet/varied", "llama-3.2-1b/static", "llama-3.2-1b/two"} {
 		tr := load(t, name)
 		on := &logged{Device: device.NewHost(), live: map[device.ID]bool{}}
-		res, err := engine.Profile(t.Context(), tr, on, engine.Options{Config: storageMode(cachemodes.BucketMode), Weights: engine.MakeWeights, Repeat: 1})
+		res, err := engine.Profile(t.Context(), tr, on, engine.Options{Config: storageMode(cachemodes.BucketMode), Weights: engine.MakeWeights, Repeat: passes})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -453,7 +453,7 @@ func (r *Results) writeOverheads(b *bytes.Buffer) {
 			o := &file.Rows[i]
 			on, onIn := o.Share(o.On)
 			with, withIn := o.Share(o.WhatIf)
-			fmt.Fprintf(b, "| %s | %s | `%s` | %d | %s | %s | %s |\n", file.Adapter, o.Workload, o.Mode, len(o.Off), ms(RunUS(o.Off)), shares(on, onIn), shares(with, withIn))
+			fmt.Fprintf(b, "| %s | %s | `%s` | %d | %d | %s | %s | %s |\n", file.Adapter, o.Workload, o.Mode, len(o.Off), max(o.Passes, 1), ms(RunUS(o.Off)), shares(on, onIn), shares(with, withIn))
 		}
 	}
 }
@@ -465,10 +465,11 @@ const overheadHead = `
 By ` + "`bucketscope results overhead --device webgpu`" + `: the calls of the device alone (off), the same with the mode, books, journal,
 driver readings and what the screen is shown (on), and with What if besides, in turns. Off is milliseconds a run: of each run the
 median over rounds, and of these the mean. The others are by how much longer runs take, of the same medians; in brackets what
-that lies in with a probability of 95 %, by drawing rounds anew (bootstrap).
+that lies in with a probability of 95 %, by drawing rounds anew (bootstrap). A round plays a recording in so many passes, of which
+the last counts.
 
-| adapter | recording | mode | rounds | off | on | with What if |
-| --- | --- | --- | ---: | ---: | ---: | ---: |
+| adapter | recording | mode | rounds | passes | off | on | with What if |
+| --- | --- | --- | ---: | ---: | ---: | ---: | ---: |
 `
 
 // shares is a share in percent, with its interval.

@@ -176,7 +176,7 @@ func TestResults(t *testing.T) {
 	for _, want := range []string{
 		"## unet/varied", "On none test:\n\n| mode | predicted | measured | off | held | made | driver | x made |", "On other:\n\n| mode | predicted |",
 		"| none test | " + p.Made + " | 2026-01-02T03:04:05Z | 2 to 3 | 25 % | 25 % |",
-		"| none test | unet/varied | `bucket` | 2 | 2.00 | +2.0 % (+1.0 to +3.0 %) | +5.0 % (+5.0 to +5.0 %) |",
+		"| none test | unet/varied | `bucket` | 2 | 1 | 2.00 | +2.0 % (+1.0 to +3.0 %) | +5.0 % (+5.0 to +5.0 %) |",
 		"on other\n\nBy its calibration (NVML): of 2 sizes from 12 to 16 MiB", "\n| 12 | 16.000 | 1.33 | 10 |\n\n",
 		"| 8 x unet/varied | `bucket` | session | parallel | 100.0 (90.0–110.0) | 8.00 (7.00–9.00) | – | – | – | – |",
 		" | 3.0 | 4.0 | 5.0 | 1.250 |", " | 3.0 | 4.0 | – | – |", "| `graph` | 1.26 | – | – | – | – | – | – |",
