@@ -112,9 +112,10 @@ type WhatIfOptions struct {
 	// Prices predict latency; nil for none.
 	Prices *cost.Calibration
 	// Crowded tells that the device itself works on the cores: then, and where
-	// there are fewer than four, whose halves may be those of one, it takes a
-	// twenty-fifth of one; in the latter case half of one while the workload
-	// waits between its runs. Else it takes up to half of them.
+	// there are fewer than four, it takes a twenty-fifth of one; in the latter
+	// case half of one while the workload waits between its runs. Else it takes
+	// up to a quarter of them: two may be halves of one, and a driver works on
+	// some.
 	Crowded bool
 }
 
@@ -170,8 +171,8 @@ type item struct {
 // NewWhatIf waits for a workload to follow. It must be closed.
 func NewWhatIf(o WhatIfOptions) *WhatIf {
 	w := newWhatIf(o)
-	w.cores = runtime.GOMAXPROCS(0) / 2
-	if w.cores < 2 || o.Crowded {
+	w.cores = runtime.GOMAXPROCS(0) / 4
+	if w.cores < 1 || o.Crowded {
 		w.cores, w.rests = 1, 1/crowded-1
 	}
 	return w
