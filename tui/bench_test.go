@@ -101,17 +101,30 @@ func BenchmarkUnchanged(b *testing.B) {
 // which a run of a hundred more has happened, on every screen; and, as back,
 // what a key that goes back costs.
 func BenchmarkHistory(b *testing.B) {
+	benchmarkScreens(b, 20_000, func(p *player) bool { return p.jrn.End() < 1_000_000 })
+}
+
+// BenchmarkHours is that after ten hours of four runs a second: more than the
+// journal keeps.
+func BenchmarkHours(b *testing.B) {
+	const hours = 10
+	benchmarkScreens(b, 250_000, func(p *player) bool { return p.at < hours*3600*1_000_000 })
+}
+
+// benchmarkScreens shows a profile with a run every so many microseconds, after
+// as many runs as are wanted.
+func benchmarkScreens(b *testing.B, everyUS int64, wanted func(*player) bool) {
 	p := newPlayer()
 	var sizes []int64
 	for i := range int64(48) {
 		sizes = append(sizes, 64*kib*(1+i%13))
 	}
 	run := func(id int64) {
-		p.at += 20_000
+		p.at += everyUS
 		p.run(probe.RunInfo{Session: 3, ID: id, Label: "decode", Tokens: 1}, 3_000, sizes...)
 	}
 	p.set(cachemodes.DynamicBucket)
-	for id := int64(0); p.jrn.End() < 1_000_000; id++ {
+	for id := int64(0); wanted(p); id++ {
 		if id == 4_000 { // two stretches to compare
 			p.set(cachemodes.BucketMode)
 		}
