@@ -6,6 +6,7 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
+	"bucketscope/cachemodes"
 	"bucketscope/internal/engine"
 	"bucketscope/internal/units"
 )
@@ -27,13 +28,22 @@ func (d *diagnosis) follow(f *frame) {
 	if d.seen == st {
 		return
 	}
-	if begunAnew(d.seen, st) || d.past || f.past() || st.Status != d.seen.Status || d.evidence == "" || st.NowUS-d.atUS >= adviseEvery.Microseconds() {
+	if begunAnew(d.seen, st) || d.past || f.past() || st.Status != d.seen.Status || modesOf(st) != modesOf(d.seen) || d.evidence == "" || st.NowUS-d.atUS >= adviseEvery.Microseconds() {
 		d.evidence, d.remedy, d.more, d.atUS = "", "", 0, st.NowUS
 		if found := engine.Diagnose(st, f.si); len(found) > 0 {
 			d.evidence, d.remedy, d.more = found[0].Evidence, found[0].Remedy, len(found)-1
 		}
 	}
 	d.seen, d.past = st, f.past()
+}
+
+// modesOf are the modes in force, by usage: advice to take one of them is no more
+// once it was taken.
+func modesOf(st *engine.State) (modes [cachemodes.NumCaches]cachemodes.ModeID) {
+	for u := range modes {
+		modes[u] = st.Config[u].Mode
+	}
+	return modes
 }
 
 // line is the diagnosis in w columns, with how many more findings there are,

@@ -321,9 +321,12 @@ func remedyOf(why cachemodes.Reason) string {
 }
 
 // muchPaddingOf looks at the last runs: what their keys added at most, against
-// what they asked for at most. Modes with exact sizes pad by less than their
-// rounding.
+// what they asked for at most, once those are of the mode in force. Modes with
+// exact sizes pad by less than their rounding.
 func muchPaddingOf(st *State, w writer) (Finding, bool) {
+	if n := len(st.Runs); n > 0 && st.Runs[max(n-lately, 0)].Mode != st.Config[cachemodes.Storage].Mode {
+		return Finding{}, false
+	}
 	keys := keyRows(st)
 	padding := map[int64]int64{} // by run
 	of := map[cachemodes.KeyID]int64{}
@@ -399,14 +402,14 @@ func counted(n int, thing string) string {
 
 func unusedCache(st *State, w writer) (Finding, bool) {
 	var bytes, oldest, most int64
-	buckets, worst := 0, cachemodes.NoKey
+	buckets, worst, usage := 0, cachemodes.NoKey, cachemodes.Storage
 	for i := range st.Keys {
 		if k := &st.Keys[i]; k.Free.Free > 0 && k.IdleRuns >= unusedFor {
 			bytes += int64(k.Free.Free) * k.Size
 			oldest = max(oldest, k.IdleRuns)
 			buckets++
 			if n := int64(k.Free.Free) * k.Size; n > most {
-				most, worst = n, k.Key
+				most, worst, usage = n, k.Key, k.Usage
 			}
 		}
 	}
@@ -415,7 +418,21 @@ func unusedCache(st *State, w writer) (Finding, bool) {
 	}
 	return held(UnusedCache, bytes,
 		fmt.Sprintf("%s cached in %s, unused for %d to %d runs", w.bytes(bytes), counted(buckets, "key"), unusedFor, oldest),
-		"Lower the caps. Or take dynamicBucket.").at(worst, -1), true
+		keepLess(st.Config[usage].Mode)).at(worst, -1), true
+}
+
+// keepLess is how a mode is made to keep fewer free buffers.
+func keepLess(m cachemodes.ModeID) string {
+	reads := func(name string) bool { return slices.Contains(m.Mode().Reads, name) }
+	switch {
+	case reads("history"):
+		return "Shorten the history. Or adjust more often."
+	case reads("cache_limit"):
+		return "Lower the cache limit. Or take bucket: it has caps."
+	case tabled(m):
+		return "Lower the caps. Or take dynamicBucket."
+	}
+	return "Take bucket: it has caps. Or dynamicBucket."
 }
 
 // risingFloor compares the least that was held between runs in the three parts

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode"
 
 	"bucketscope/cachemodes"
 	"bucketscope/internal/device"
@@ -14,13 +15,19 @@ import (
 // played is the state after so many runs of a recording under a mode.
 func played(t *testing.T, trace string, m cachemodes.ModeID, runs int64) *State {
 	t.Helper()
+	lp := afterRuns(load(t, trace), m, runs)
+	lp.publish()
+	return lp.live.state.Load()
+}
+
+// afterRuns is a profile that has played so many runs under a mode.
+func afterRuns(trace *workload.Trace, m cachemodes.ModeID, runs int64) *loop {
 	lp := &loop{live: &Live{}, dev: device.NewHost(), opt: LiveOptions{Weights: MakeWeights}, cfg: config(m)}
-	lp.load(load(t, trace))
+	lp.load(trace)
 	for lp.player.led.Runs() < runs {
 		lp.play(&lp.parts[lp.part].events[lp.at])
 	}
-	lp.publish()
-	return lp.live.state.Load()
+	return lp
 }
 
 // TestDiagnose: what recordings are known for is found under the mode that
@@ -349,5 +356,39 @@ func rise(st *State, held, asked int64) {
 	st.Runs = slices.Clone(st.Runs)
 	for i := range st.Runs {
 		st.Runs[i].Total.EndHeld, st.Runs[i].PeakRequested = 1<<30+int64(i)*held, 1<<30+int64(i)*asked
+	}
+}
+
+// TestRemedies: no finding advises the mode that is in force, be it that it was
+// from the beginning or that others left their buffers to it.
+func TestRemedies(t *testing.T) {
+	for name, runs := range map[string][][]int64{
+		"not asked for any more": append(repeated(1, 16<<20, 8), repeated(20, 4<<10, 2)...),
+		"padded":                 repeated(20, 9_541_000, 6),
+		"another size each time": func() (runs [][]int64) {
+			for i := range int64(60) {
+				runs = append(runs, []int64{32<<20 - i<<10, 32<<20 - i<<10})
+			}
+			return runs
+		}(),
+	} {
+		found := 0
+		for _, m := range cachemodes.Modes() {
+			for _, before := range []cachemodes.ModeID{m.ID, cachemodes.Simple, cachemodes.BucketMode} {
+				lp := afterRuns(script(t, runs...), before, int64(len(runs)))
+				lp.set(cachemodes.Storage, config(m.ID)[cachemodes.Storage], "mode")
+				lp.publish()
+				for _, f := range Diagnose(lp.live.state.Load(), false) {
+					found++
+					words := strings.FieldsFunc(f.Remedy, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
+					if slices.Contains(words, m.Name) {
+						t.Errorf("%s, under %s, before %s: %s. %s", name, m.Name, before, f.Evidence, f.Remedy)
+					}
+				}
+			}
+		}
+		if found < len(cachemodes.Modes())/4 {
+			t.Errorf("%s: only %d findings", name, found)
+		}
 	}
 }
