@@ -28,13 +28,14 @@ const (
 )
 
 // SVG is the screen as a picture. Each cell has its place, so that the picture
-// is the same whatever font shows it.
+// is the same whatever font shows it; its blanks are such as no renderer takes
+// several of for one, as browsers do in spite of xml:space.
 func (p *Terminal) SVG() []byte {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var b strings.Builder
 	w, h := p.emu.Width(), p.emu.Height()
-	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" width="%.0f" height="%.0f" viewBox="0 0 %.2f %.2f" font-size="%d" font-family="'DejaVu Sans Mono', Menlo, Consolas, monospace" xml:space="preserve">`+"\n",
+	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" width="%.0f" height="%.0f" viewBox="0 0 %.2f %.2f" font-size="%d" font-family="'DejaVu Sans Mono', Menlo, Consolas, monospace">`+"\n",
 		float64(w+2)*cellWidth, float64(h+1)*cellHeight, float64(w+2)*cellWidth, float64(h+1)*cellHeight, fontSize)
 	fmt.Fprintf(&b, `<rect width="100%%" height="100%%" rx="6" fill="%s"/><g transform="translate(%.2f %.2f)">`+"\n", pictureBack, cellWidth, cellHeight/2)
 	for y := range h {
@@ -96,8 +97,14 @@ func drawRun(b *strings.Builder, at func(x, y int) *uv.Cell, x, y, w int) int {
 	if style.Attrs&uv.AttrFaint != 0 {
 		attrs += ` opacity="0.6"`
 	}
-	fmt.Fprintf(b, `<text x="%.2f" y="%.2f" textLength="%.2f" fill="%s"%s>`, left, top+baseline, float64(n)*cellWidth, fore, attrs)
-	_ = xml.EscapeText(b, []byte(text.String())) // into memory
+	all := text.String()
+	words := strings.TrimLeft(all, " ")
+	before := len(all) - len(words)
+	words = strings.TrimRight(words, " ")
+	after := len(all) - before - len(words)
+	fmt.Fprintf(b, `<text x="%.2f" y="%.2f" textLength="%.2f" fill="%s"%s>`,
+		left+float64(before)*cellWidth, top+baseline, float64(n-before-after)*cellWidth, fore, attrs)
+	_ = xml.EscapeText(b, []byte(strings.ReplaceAll(words, " ", "\u00a0"))) // into memory
 	b.WriteString("</text>\n")
 	return n
 }
