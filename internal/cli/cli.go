@@ -101,6 +101,9 @@ func catchSignals() (context.Context, func()) {
 // report tells a person what went wrong.
 func (a *app) report(err error) {
 	fmt.Fprintf(a.err, "bucketscope: %v\n", err)
+	if (errors.As(err, new(*device.LostError)) || errors.As(err, new(*device.RefusedError))) && a.stream.Path != "" {
+		fmt.Fprintf(a.err, "What the driver and the WebGPU library said is in %s.\n", a.stream.Path)
+	}
 	var u usageError
 	if errors.As(err, &u) && !errors.As(err, new(*workload.FormatError)) {
 		fmt.Fprintln(a.err, "Try 'bucketscope --help', or '--help' after a command.")
@@ -117,7 +120,7 @@ func exitCode(err error) int {
 	case errors.As(err, new(usageError)), errors.As(err, new(*workload.FormatError)), errors.As(err, new(*snapshots.FormatError)),
 		errors.As(err, new(*importer.FormatError)), errors.As(err, new(*cost.FormatError)), errors.As(err, new(*lab.FileError)):
 		return exitUsage
-	case errors.Is(err, device.ErrNoAdapter):
+	case errors.Is(err, device.ErrNoAdapter), errors.As(err, new(*device.RefusedError)):
 		return exitNoDevice
 	}
 	return exitFailed

@@ -142,8 +142,13 @@ type RefusedError struct {
 }
 
 func (e *RefusedError) Error() string {
-	return fmt.Sprintf("%s cannot be used: its driver refused %s (%v); end what else uses the GPU, check the driver with another program such as vulkaninfo, "+
-		"choose another adapter with --device (see \"bucketscope doctor\") or use --device host", e.Device, e.Doing, e.Err)
+	return fmt.Sprintf("%s cannot be used: its driver refused %s (%v); %s; choose another adapter with --device (see \"bucketscope doctor\") or use --device host",
+		e.Device, e.Doing, e.Err, e.Remedy())
+}
+
+// Remedy is what may make the adapter usable.
+func (e *RefusedError) Remedy() string {
+	return "end what else uses the GPU, or check the driver with another program such as vulkaninfo"
 }
 
 func (e *RefusedError) Unwrap() error { return e.Err }

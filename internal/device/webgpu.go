@@ -246,6 +246,16 @@ func (l *adapterList) open(index int) (Device, error) {
 	return g, nil
 }
 
+// try makes a device of the entry of infos with that index, and gives it up.
+func (l *adapterList) try(index int) error {
+	device, err := requestDevice(l.refs[l.from[index]])
+	if err != nil {
+		return &RefusedError{l.infos[index], "making a device", err}
+	}
+	device.Release()
+	return nil
+}
+
 // requestDevice asks for everything that the adapter can do, and where that is
 // refused for what every adapter can.
 func requestDevice(adapter *wgpu.Adapter) (*wgpu.Device, error) {
