@@ -8,11 +8,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
-
-	"github.com/creack/pty"
 
 	"bucketscope/internal/ptytest"
 )
@@ -117,56 +114,16 @@ func limited(cmd *exec.Cmd) *exec.Cmd {
 // terminalGone: closing the terminal's other end ends the program.
 func terminalGone(t *testing.T, bin string) {
 	cmd := command(t, bin, nil, watched...)
-	master, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: 24, Cols: 80})
-	if err != nil {
-		t.Fatal(err)
-	}
-	seen := make(chan struct{})
-	go func() {
-		var all bytes.Buffer
-		buf := make([]byte, 4096)
-		for {
-			n, err := master.Read(buf)
-			if all.Write(buf[:n]); strings.Contains(all.String(), "LIVE") {
-				close(seen)
-				return
-			}
-			if err != nil {
-				return
-			}
-		}
-	}()
-	select {
-	case <-seen:
-	case <-time.After(30 * time.Second):
-		t.Error("there is no screen")
-	}
-	if err := master.Close(); err != nil {
+	if err := untilLive(t, cmd).Close(); err != nil {
 		t.Error(err)
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
-	select {
-	case <-ended:
-		if code := cmd.ProcessState.ExitCode(); code != 128+int(syscall.SIGHUP) {
-			t.Errorf("exit code %d", code)
-		}
-	case <-time.After(30 * time.Second):
-		_ = cmd.Process.Kill()
-		t.Error("it goes on without a terminal")
-	}
+	endsByHangup(t, cmd)
 }
 
 // outOfMemory: a software adapter under a limit of memory refuses a buffer, and
 // the program says which, with what it held; without any adapter it says so.
 func outOfMemory(t *testing.T, bin string) {
-	told, err := command(t, bin, nil, "doctor").CombinedOutput()
-	if err != nil || !strings.Contains(string(told), "llvmpipe") {
-		if os.Getenv("BUCKETSCOPE_REQUIRE_WEBGPU") != "" {
-			t.Fatalf("no llvmpipe (%v): install Debian's mesa-vulkan-drivers\n%s", err, told)
-		}
-		t.Skip("no llvmpipe here")
-	}
+	requireLlvmpipe(t, bin)
 	// The driver ends the process where what is refused is memory of its own: then
 	// the limit met another allocation than it should.
 	for try := 0; ; try++ {

@@ -11,7 +11,9 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"strings"
+	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -40,6 +42,8 @@ type app struct {
 	err    io.Writer
 	stream *quiet.Streams
 	began  bool // the command line made sense, and a command has begun
+	// now is err, for the goroutine that waits for signals.
+	now atomic.Pointer[os.File]
 }
 
 // usageError is a command line, or an input file, that makes no sense.
@@ -58,9 +62,10 @@ func (e signalError) Error() string { return "ended by " + e.sig.String() }
 // Main runs the program with its arguments, without its name, and answers with
 // the exit code.
 func Main(args []string) int {
-	ctx, stop := catchSignals()
-	defer stop()
 	a := &app{stdin: os.Stdin, out: os.Stdout, err: os.Stderr, stream: quiet.None()}
+	a.now.Store(os.Stderr)
+	ctx, stop := a.catchSignals()
+	defer stop()
 	defer func() { _ = a.stream.Close() }()
 	root := a.root()
 	root.SetArgs(args)
@@ -79,23 +84,64 @@ func Main(args []string) int {
 	return exitCode(err)
 }
 
+// What is under way at the end, such as a call of a GPU driver, which nothing can
+// interrupt, is waited for: after quietFor with a word about it, and at the most
+// for endAtMost.
+const (
+	quietFor  = 700 * time.Millisecond
+	endAtMost = 10 * time.Second
+)
+
 // catchSignals makes a context that a signal ends, for everything to be left
-// as it was found. A second signal ends the program at once.
-func catchSignals() (context.Context, func()) {
+// as it was found. A second signal ends the program at once, and so does the
+// first where it is not over by endAtMost.
+func (a *app) catchSignals() (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(context.Background())
-	ch := make(chan os.Signal, 1)
+	ch, over := make(chan os.Signal, 1), make(chan struct{})
 	signal.Notify(ch, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	go func() {
-		if s, ok := <-ch; ok {
+		select {
+		case s := <-ch:
 			signal.Stop(ch)
-			cancel(signalError{s.(syscall.Signal)})
+			cause := signalError{s.(syscall.Signal)}
+			cancel(cause)
+			if !a.overSoon(over, nil) {
+				os.Exit(exitCode(cause))
+			}
+		case <-over:
 		}
 	}()
 	return ctx, func() {
 		signal.Stop(ch)
-		close(ch)
+		close(over)
 		cancel(nil)
 	}
+}
+
+// overSoon waits for the end of what is under way, and answers whether it came;
+// what cuts it short need not be.
+func (a *app) overSoon(over, cut <-chan struct{}) bool {
+	for i, d := range []time.Duration{quietFor, endAtMost - quietFor} {
+		timer := time.NewTimer(d)
+		defer timer.Stop()
+		select {
+		case <-over:
+			return true
+		case <-cut:
+			return false
+		case <-timer.C:
+		}
+		if i == 0 {
+			a.warn("waiting for what is under way to end, at most %v; ctrl+c leaves at once", endAtMost)
+		}
+	}
+	a.warn("it does not end, and is left to the system")
+	return false
+}
+
+// warn writes to a person from beside the command.
+func (a *app) warn(format string, args ...any) {
+	fmt.Fprintf(a.now.Load(), "bucketscope: "+format+"\n", args...)
 }
 
 // report tells a person what went wrong.
@@ -186,6 +232,7 @@ func (a *app) capture() {
 	}
 	a.stream = s
 	a.out, a.err = s.Out, s.Err
+	a.now.Store(s.Err)
 	// A crash must be seen although descriptor 2 is the log.
 	_ = debug.SetCrashOutput(s.Err, debug.CrashOptions{})
 }
