@@ -75,7 +75,12 @@ func gpuLost(t *testing.T, bin string) {
 			t.Errorf("%s: the log has not the library's words: %v\n%s", c.faults, err, log)
 		}
 	}
-	cmd := command(t, bin, badgpu.Env(t, "lost=60"), append(onLlvmpipe, "--pace", "20")...)
+	cmd := command(t, bin, badgpu.Env(t, "lost=100"), "calibrate", "--device", "webgpu:llvmpipe")
+	out, err := cmd.CombinedOutput()
+	if code := cmd.ProcessState.ExitCode(); code != 1 || bytes.Count(out, []byte(" is lost: while ")) != 1 {
+		t.Errorf("calibrate: exit code %d, %v\n%s", code, err, out)
+	}
+	cmd = command(t, bin, badgpu.Env(t, "lost=60"), append(onLlvmpipe, "--pace", "20")...)
 	p := ptytest.Start(t, cmd, 80, 24)
 	s := p.Until("the workload to stop", func(s ptytest.Screen) bool { return s.Has("■ STOPPED", "is lost: while", "s writes what was played") })
 	checkFrames(t, p, s)

@@ -8,10 +8,28 @@ package device
 #include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
 
-// What wgpu.h of wgpu-native 22 declares; weak as in instance_linux.go.
-extern uint64_t wgpuQueueSubmitForIndex(void *queue, size_t n, void *const *commands) __attribute__((weak));
-extern uint32_t wgpuDevicePoll(void *device, uint32_t wait, void const *index) __attribute__((weak));
+// What wgpu.h and webgpu.h of wgpu-native 22 declare; weak as in
+// instance_linux.go.
+#define weak __attribute__((weak))
+typedef struct {
+	void const *next;
+	char const *label;
+	uint32_t usage;
+	uint64_t size;
+	uint32_t mapped;
+} buffer_descriptor;
+typedef void (*error_callback)(uint32_t type, char const *message, void *user);
+extern uint64_t wgpuQueueSubmitForIndex(void *queue, size_t n, void *const *commands) weak;
+extern uint32_t wgpuDevicePoll(void *device, uint32_t wait, void const *index) weak;
+extern void *wgpuDeviceCreateBuffer(void *device, buffer_descriptor const *) weak;
+extern void wgpuDeviceReference(void *device) weak;
+extern void wgpuBufferRelease(void *buffer) weak;
+extern void wgpuDevicePushErrorScope(void *device, uint32_t filter) weak;
+extern void wgpuDevicePopErrorScope(void *device, error_callback, void *user) weak;
+enum { validation = 0, no_error = 0 };
 
 // escape is where this thread goes on when the library ends the process.
 static _Thread_local sigjmp_buf *escape;
@@ -66,23 +84,54 @@ static int guarded_poll(void *device) {
 	escape = NULL;
 	return idle;
 }
+
+static void keep(uint32_t type, char const *message, void *to) {
+	if (type != no_error) {
+		*(char **)to = strdup(message ? message : "");
+	}
+}
+
+typedef struct {
+	void *buffer; // with a reference of its own to the device
+	char *error;  // to be freed; NULL for none
+	int gave_up;
+} made;
+
+static made guarded_create(void *device, uint32_t usage, uint64_t size) {
+	buffer_descriptor descriptor = {.usage = usage, .size = size};
+	sigjmp_buf here;
+	if (sigsetjmp(here, 1)) {
+		return (made){.gave_up = 1};
+	}
+	made m = {0};
+	escape = &here;
+	wgpuDevicePushErrorScope(device, validation);
+	m.buffer = wgpuDeviceCreateBuffer(device, &descriptor);
+	wgpuDevicePopErrorScope(device, keep, &m.error);
+	escape = NULL;
+	if (m.error) {
+		wgpuBufferRelease(m.buffer);
+	} else {
+		wgpuDeviceReference(device);
+	}
+	return m;
+}
 */
 import "C"
 
 import (
+	"errors"
 	"runtime"
 	"unsafe"
 
 	"github.com/cogentcore/webgpu/wgpu"
 )
 
-// Submitting and polling are the calls that meet a GPU that was reset, hangs or
-// was taken away, and for an error there the library has no way back: it aborts
-// the process. So an abort within these two calls, on their thread, goes back to
-// the call instead. The library calls abort in its outermost function, once the
-// inner ones have returned the error and freed their locks; yet an abort of the
-// driver's own would look the same, so that after one nothing is asked of that
-// device again.
+// Submitting, polling and making a buffer are the calls that meet a GPU that was
+// reset, hangs or was taken away, and for an error there the library has no way
+// back: it aborts the process. So an abort within these calls, on their thread,
+// goes back to the call instead. What the library had locked stays locked, so
+// that after one nothing is asked of that device again.
 //
 // The library also takes such a thread for one that panics for ever, and frees
 // nothing on it any more, whatever device it is of: so the goroutine keeps the
@@ -120,4 +169,27 @@ func poll(device *wgpu.Device) (idle, ok bool) {
 	}
 	runtime.UnlockOSThread()
 	return said > 0, true
+}
+
+// create makes a buffer, as a wgpu.Device does; not ok is that the library gave
+// up.
+func create(device *wgpu.Device, usage wgpu.BufferUsage, size uint64) (buffer *wgpu.Buffer, ok bool, err error) {
+	// A wgpu.Buffer is the library's pointers of a device and a buffer.
+	type refs struct{ device, buffer unsafe.Pointer }
+	const _ = unsafe.Sizeof(refs{}) - unsafe.Sizeof(*buffer)
+	const _ = unsafe.Sizeof(*buffer) - unsafe.Sizeof(refs{})
+	of := *(*unsafe.Pointer)(unsafe.Pointer(device))
+	runtime.LockOSThread()
+	m := C.guarded_create(of, C.uint32_t(usage), C.uint64_t(size))
+	if m.gave_up != 0 {
+		return nil, false, nil
+	}
+	runtime.UnlockOSThread()
+	if m.error != nil {
+		defer C.free(unsafe.Pointer(m.error))
+		return nil, true, errors.New(C.GoString(m.error))
+	}
+	buffer = new(wgpu.Buffer)
+	*(*refs)(unsafe.Pointer(buffer)) = refs{of, m.buffer}
+	return buffer, true, nil
 }

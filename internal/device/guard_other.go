@@ -14,3 +14,8 @@ func submit(queue *wgpu.Queue, commands *wgpu.CommandBuffer) bool {
 }
 
 func poll(device *wgpu.Device) (idle, ok bool) { return device.Poll(false, nil), true }
+
+func create(device *wgpu.Device, usage wgpu.BufferUsage, size uint64) (buffer *wgpu.Buffer, ok bool, err error) {
+	buffer, err = device.CreateBuffer(&wgpu.BufferDescriptor{Size: size, Usage: usage})
+	return buffer, true, err
+}

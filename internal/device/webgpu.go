@@ -24,7 +24,8 @@ import (
 //     SetPipeline, SetBindGroup, DispatchWorkgroups. An error there aborts the
 //     process with a message on standard error; nothing in Go can catch it. So
 //     nothing unchecked is given to them; what remains is a GPU that is lost or
-//     out of memory in the middle of a submission, for which see guard.
+//     out of memory in the middle of a submission. Neither has CreateBuffer an
+//     error for one that is lost, but aborts. For both see guard.
 //   - Buffer.Destroy would make recorded commands that use the buffer invalid,
 //     and submitting those ends the process. Buffer.Release does not: the
 //     library holds the memory until they are done.
@@ -37,8 +38,7 @@ import (
 //     default". The push constant size that it reports for an adapter is
 //     uninitialised memory and must not be asked for.
 //   - Its device-lost callback is handed a dangling pointer, so none is set. When
-//     a driver says that the device is lost it is not called, either: the calls
-//     that have no scope are where that is met.
+//     a driver says that the device is lost it is not called, either.
 //   - Its sub-allocator asks the driver for memory in blocks and gives a block
 //     back when the last buffer in it goes. Mappable memory has blocks of its
 //     own, which staging buffers empty several times a run: see keeper.
@@ -197,9 +197,8 @@ type gpu struct {
 	// lost is why nothing is asked of the library any more, once it is so.
 	lost *LostError
 
-	// Reused from call to call.
-	newBuffer wgpu.BufferDescriptor
-	newGroup  wgpu.BindGroupDescriptor
+	// newGroup is reused from call to call.
+	newGroup wgpu.BindGroupDescriptor
 }
 
 // recording is the commands of one session that are not submitted.
@@ -324,8 +323,11 @@ func (g *gpu) Create(id ID, size int64, usage cachemodes.Usage) error {
 	if most := g.info.MaxBufferSize; most > 0 && size > most {
 		return fmt.Errorf("a %s buffer of %d bytes is above the limit of %s, which makes none above %d", usage, size, g.info, most)
 	}
-	g.newBuffer.Size, g.newBuffer.Usage = uint64(size), bufferUsage[usage]
-	ref, err := g.device.CreateBuffer(&g.newBuffer)
+	ref, ok, err := create(g.device, bufferUsage[usage], uint64(size))
+	if !ok {
+		g.lost = &LostError{Device: g.info, While: "making a buffer"}
+		return g.lost
+	}
 	if err != nil {
 		g.failed++
 		err = plain(err)
@@ -338,7 +340,7 @@ func (g *gpu) Create(id ID, size int64, usage cachemodes.Usage) error {
 	g.buffers[id] = buffer{
 		ref:      ref,
 		size:     uint64(size),
-		bindable: g.newBuffer.Usage&wgpu.BufferUsageStorage != 0 && (most == 0 || size <= most),
+		bindable: bufferUsage[usage]&wgpu.BufferUsageStorage != 0 && (most == 0 || size <= most),
 	}
 	return nil
 }

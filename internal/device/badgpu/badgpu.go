@@ -28,6 +28,7 @@ const name = "VK_LAYER_BUCKETSCOPE_bad_gpu"
 //
 //	lost=N      the device is lost at its Nth submission, and stays so
 //	hang=N      it takes that submission and is lost in it
+//	gone=N      it is lost at its Nth allocation
 //	nosubmit=N  it has no memory for that submission, and goes on
 //	memory=N    from the Nth allocation on it has no memory
 //	refuse=N    the first N devices that are asked for are not made

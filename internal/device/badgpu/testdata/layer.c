@@ -46,11 +46,11 @@ typedef struct {
 static void *instance;
 static get_proc next_instance, next_device;
 static long refuse, refused; // devices of the instance
-static long lost_at, lost_after, no_submit, submissions, memory_at, allocations, create_ms, submit_ms; // of the device
+static long lost_at, lost_after, no_submit, submissions, memory_at, lost_made, allocations, create_ms, submit_ms; // of the device
 static int is_lost;
 
 static void told(void) {
-	refuse = lost_at = lost_after = no_submit = submissions = memory_at = allocations = create_ms = submit_ms = is_lost = 0;
+	refuse = lost_at = lost_after = no_submit = submissions = memory_at = lost_made = allocations = create_ms = submit_ms = is_lost = 0;
 	const char *all = getenv("BUCKETSCOPE_BAD_GPU");
 	long n;
 	for (const char *at = all; at && *at; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL) {
@@ -60,6 +60,7 @@ static void told(void) {
 		if (sscanf(at, "create=%ld", &n) == 1) create_ms = n;
 		if (sscanf(at, "submit=%ld", &n) == 1) submit_ms = n;
 		if (sscanf(at, "memory=%ld", &n) == 1) memory_at = n;
+		if (sscanf(at, "gone=%ld", &n) == 1) lost_made = n;
 		if (sscanf(at, "refuse=%ld", &n) == 1) refuse = n;
 	}
 }
@@ -84,8 +85,9 @@ forward(DeviceWaitIdle, (void *d), (d))
 
 static result (*next_AllocateMemory)(void *, const void *, const void *, uint64_t *);
 static result my_AllocateMemory(void *d, const void *i, const void *a, uint64_t *m) {
-	if (is_lost) return LOST;
 	allocations++;
+	if (allocations == lost_made) is_lost = 1;
+	if (is_lost) return LOST;
 	if (memory_at > 0 && allocations >= memory_at) return NO_MEMORY;
 	return next_AllocateMemory(d, i, a, m);
 }
