@@ -238,7 +238,7 @@ func failedFixture() *engine.State {
 
 func lostFixture() *engine.State {
 	st := failedFixture()
-	st.Err.(*engine.RunError).Cause = &device.LostError{Device: st.Device, While: "taking a submission"}
+	st.Err = &engine.RunError{Run: "run 41 (conv1 step19 n=1 total=147)", Held: 3_492 * mib, Cause: &device.LostError{Device: st.Device, While: "taking a submission"}}
 	return st
 }
 

@@ -121,7 +121,7 @@ func (d *draft) become(target string) error {
 	if d.name == "" {
 		err := link(d.File, target)
 		if err == nil {
-			return d.File.Close()
+			return d.Close()
 		}
 		if !errors.Is(err, fs.ErrExist) {
 			return err
@@ -132,7 +132,7 @@ func (d *draft) become(target string) error {
 		}
 		d.name = name
 	}
-	if err := d.File.Close(); err != nil {
+	if err := d.Close(); err != nil {
 		return err
 	}
 	if err := os.Rename(d.name, target); err != nil {
@@ -144,7 +144,7 @@ func (d *draft) become(target string) error {
 
 // drop gives up a draft that has not become its target.
 func (d *draft) drop() {
-	_ = d.File.Close() // closed already where all went well
+	_ = d.Close() // closed already where all went well
 	if d.name != "" {
 		_ = os.Remove(d.name)
 	}

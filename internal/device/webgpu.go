@@ -470,6 +470,12 @@ func (g *gpu) Submit(r Recording) error {
 	return err
 }
 
+func (g *gpu) isLost() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.lost != nil
+}
+
 // lose ends the use of a device on which the library gave up. A queue that can
 // be looked at afterwards is of a device that is there, and had no memory. The
 // look may not come back, see guard, and is not waited for then. The caller has
@@ -587,7 +593,7 @@ func (g *gpu) LiveBuffers() (int, error) {
 // hangs would hang as well, and so may one that is lost. A second Close does
 // nothing, and neither does the first of a device that is known to be lost.
 func (g *gpu) Close() error {
-	if g.device == nil || g.lost != nil {
+	if g.device == nil || g.isLost() {
 		return nil
 	}
 	var err error
