@@ -151,7 +151,7 @@ const stuck = "submit=3600000"
 // the screen down at once and say what is waited for; ctrl+c then leaves at once.
 func leaveStuckGPU(t *testing.T, bin string) {
 	requireLlvmpipe(t, bin)
-	const waits = "waiting for what is under way to end"
+	const waits = "waiting for what is under way"
 	for _, key := range []string{"q", "ctrl+c"} {
 		p := ptytest.Start(t, command(t, bin, badgpu.Env(t, stuck), onLlvmpipe...), 80, 24)
 		p.See("● LIVE", "q quit")

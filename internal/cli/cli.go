@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"bucketscope/internal/cost"
 	"bucketscope/internal/device"
@@ -132,16 +133,20 @@ func (a *app) overSoon(over, cut <-chan struct{}) bool {
 		case <-timer.C:
 		}
 		if i == 0 {
-			a.warn("waiting for what is under way to end, at most %v; ctrl+c leaves at once", endAtMost)
+			a.warn("waiting for what is under way, at most %v; ctrl+c leaves at once", endAtMost)
 		}
 	}
 	a.warn("it does not end, and is left to the system")
 	return false
 }
 
-// warn writes to a person from beside the command.
+// warn writes to a person from beside the command, in the place of its bar.
 func (a *app) warn(format string, args ...any) {
-	fmt.Fprintf(a.now.Load(), "bucketscope: "+format+"\n", args...)
+	to := a.now.Load()
+	if term.IsTerminal(int(to.Fd())) {
+		fmt.Fprint(to, "\r\x1b[K")
+	}
+	fmt.Fprintf(to, "bucketscope: "+format+"\n", args...)
 }
 
 // report tells a person what went wrong.
