@@ -57,6 +57,7 @@ func gpuLost(t *testing.T, bin string) {
 	requireLlvmpipe(t, bin)
 	for _, c := range []struct{ faults, says string }{
 		{"lost=40", " is lost: while "}, {"hang=40", " is lost: while "}, {"nosubmit=40", " gave up while taking a submission: it has no memory"},
+		{"crash=40", "its driver crashed (segmentation fault)"},
 	} {
 		cmd := command(t, bin, badgpu.Env(t, c.faults), append([]string{"run", "--snapshot", "a.snapshot", "--json", "a.json"}, onLlvmpipe...)...)
 		out, err := cmd.CombinedOutput()
@@ -71,7 +72,7 @@ func gpuLost(t *testing.T, bin string) {
 		if left := files(t, cmd.Dir); len(left) > 0 {
 			t.Errorf("%s: it leaves %q", c.faults, left)
 		}
-		if log, err := os.ReadFile(filepath.Join(cmd.Dir, "bucketscope", "log")); err != nil || c.faults != "nosubmit=40" && !bytes.Contains(log, []byte("Parent device is lost")) {
+		if log, err := os.ReadFile(filepath.Join(cmd.Dir, "bucketscope", "log")); err != nil || strings.Contains(c.says, "is lost") && !bytes.Contains(log, []byte("Parent device is lost")) {
 			t.Errorf("%s: the log has not the library's words: %v\n%s", c.faults, err, log)
 		}
 	}

@@ -5,6 +5,7 @@ package device_test
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -15,19 +16,21 @@ import (
 )
 
 // TestLost has the driver say, at a submission, at a look at what was submitted
-// and at an allocation, that the device is lost, or has no memory: that is an
-// error which names the device and the remedy, and so is every call after it.
+// and at an allocation, that the device is lost, or has no memory, or crash: that
+// is an error which names the device and the remedy, and so is every call after it.
 // Another device works.
 func TestLost(t *testing.T) {
 	openWebGPU(t).Close()
 	for _, c := range []struct {
 		faults, while string
 		noMemory      bool
+		crash         string
 	}{
-		{"lost=3", "taking a submission", false},
-		{"hang=3", "", false}, // the look at the queue that ends a Submit, or a Wait
-		{"gone=4", "making a buffer", false},
-		{"nosubmit=3", "taking a submission", true},
+		{"lost=3", "taking a submission", false, ""},
+		{"hang=3", "", false, ""}, // the look at the queue that ends a Submit, or a Wait
+		{"gone=4", "making a buffer", false, ""},
+		{"nosubmit=3", "taking a submission", true, ""},
+		{"crash=3", "taking a submission", false, "segmentation fault"},
 	} {
 		t.Run(c.faults, func(t *testing.T) {
 			badgpu.Set(t, c.faults)
@@ -41,8 +44,8 @@ func TestLost(t *testing.T) {
 				err = errors.Join(dev.Use(0, made, false), dev.Submit(0), dev.Wait())
 			}
 			var lost *device.LostError
-			if !errors.As(err, &lost) || lost.NoMemory != c.noMemory || c.while != "" && lost.While != c.while {
-				t.Fatalf("%v: want a device that is lost while %q, for want of memory: %t", err, c.while, c.noMemory)
+			if !errors.As(err, &lost) || lost.NoMemory != c.noMemory || lost.Crash != c.crash || c.while != "" && lost.While != c.while {
+				t.Fatalf("%v: want a device that is lost while %q, for want of memory: %t, by a crash: %q", err, c.while, c.noMemory, c.crash)
 			}
 			if text := lost.Error(); !strings.Contains(text, dev.Info().String()) || !strings.Contains(text, "--device host") || strings.Contains(text, "\n") {
 				t.Errorf("%q: want one line with the device and a remedy", text)
@@ -89,6 +92,19 @@ func usable() error {
 		err = errors.Join(err, fmt.Errorf("%d buffers are left", live))
 	}
 	return errors.Join(err, cerr, dev.Close())
+}
+
+// TestCrashOfOurs: what is no fault of a driver stays with Go.
+func TestCrashOfOurs(t *testing.T) {
+	dev := openWebGPU(t)
+	defer dev.Close()
+	defer func() {
+		if err, ok := recover().(runtime.Error); !ok || !strings.Contains(err.Error(), "nil pointer") {
+			t.Errorf("recovered %v, want a nil pointer", err)
+		}
+	}()
+	none := func() *device.Info { return nil }
+	t.Error(none().Name)
 }
 
 // TestLostByAnother: one goroutine meets the loss, others with recordings of

@@ -123,12 +123,18 @@ type LostError struct {
 	While  string // what it was in the middle of
 	// NoMemory is that it had no memory to go on with, and no fault else.
 	NoMemory bool
+	// Crash is how its driver crashed: "segmentation fault"; empty if it did not.
+	Crash string
 }
 
 func (e *LostError) Error() string {
 	if e.NoMemory {
 		return fmt.Sprintf("%s gave up while %s: it has no memory to go on with; "+
 			"choose another --mode that holds less, close what else is on the GPU, or use --device host", e.Device, e.While)
+	}
+	if e.Crash != "" {
+		return fmt.Sprintf("%s is lost: while %s, its driver crashed (%s); "+
+			"start again, with another driver or adapter (see \"bucketscope doctor\") or --device host if it happens again", e.Device, e.While, e.Crash)
 	}
 	return fmt.Sprintf("%s is lost: while %s, its driver said that the GPU was reset, hangs or is gone; "+
 		"start again, with another adapter (see \"bucketscope doctor\") or --device host if it happens again", e.Device, e.While)

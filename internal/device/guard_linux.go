@@ -31,29 +31,34 @@ extern void wgpuDevicePushErrorScope(void *device, uint32_t filter) weak;
 extern void wgpuDevicePopErrorScope(void *device, error_callback, void *user) weak;
 enum { validation = 0, no_error = 0 };
 
-// escape is where this thread goes on when the library ends the process.
+// escape is where this thread goes on when the library ends the process, with the
+// signal of that.
 static _Thread_local sigjmp_buf *escape;
-static struct sigaction before;
+static int const fatal[] = {SIGABRT, SIGSEGV, SIGBUS, SIGILL, SIGFPE};
+static struct sigaction before[NSIG];
 
-static void aborted(int sig, siginfo_t *info, void *context) {
+static void ended(int sig, siginfo_t *info, void *context) {
 	sigjmp_buf *to = escape;
 	if (to) {
 		escape = NULL;
-		siglongjmp(*to, 1);
+		siglongjmp(*to, sig);
 	}
-	// Somebody else's abort is for whoever had it before, Go's runtime.
-	if (before.sa_flags & SA_SIGINFO) {
-		before.sa_sigaction(sig, info, context);
-	} else if (before.sa_handler != SIG_DFL && before.sa_handler != SIG_IGN) {
-		before.sa_handler(sig);
+	// All else is for whoever had it before, Go's runtime.
+	if (before[sig].sa_flags & SA_SIGINFO) {
+		before[sig].sa_sigaction(sig, info, context);
+	} else if (before[sig].sa_handler == SIG_DFL || before[sig].sa_handler == SIG_IGN) {
+		signal(sig, SIG_DFL); // for the instruction that is tried again
+	} else {
+		before[sig].sa_handler(sig);
 	}
-	// Back in abort(), which ends the process.
 }
 
 static void install(void) {
-	struct sigaction mine = {.sa_sigaction = aborted, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART};
+	struct sigaction mine = {.sa_sigaction = ended, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART};
 	sigfillset(&mine.sa_mask);
-	sigaction(SIGABRT, &mine, &before);
+	for (size_t i = 0; i < sizeof fatal / sizeof *fatal; i++) {
+		sigaction(fatal[i], &mine, &before[fatal[i]]);
+	}
 }
 
 static void guard(void) {
@@ -61,28 +66,32 @@ static void guard(void) {
 	pthread_once(&once, install);
 }
 
-// guarded_submit answers 0 where the library gave up.
+// The guarded calls answer the signal that would have ended the process, 0 for
+// none.
+
 static int guarded_submit(void *queue, void *commands) {
 	sigjmp_buf here;
-	if (sigsetjmp(here, 1)) {
-		return 0;
+	int signal = sigsetjmp(here, 1);
+	if (signal) {
+		return signal;
 	}
 	escape = &here;
 	wgpuQueueSubmitForIndex(queue, 1, &commands);
 	escape = NULL;
-	return 1;
+	return 0;
 }
 
-// guarded_poll answers whether the queue is idle, -1 where the library gave up.
+// guarded_poll answers the signal, or minus 1 where the queue is idle.
 static int guarded_poll(void *device) {
 	sigjmp_buf here;
-	if (sigsetjmp(here, 1)) {
-		return -1;
+	int signal = sigsetjmp(here, 1);
+	if (signal) {
+		return signal;
 	}
 	escape = &here;
 	int idle = wgpuDevicePoll(device, 0, NULL) != 0;
 	escape = NULL;
-	return idle;
+	return -idle;
 }
 
 static void keep(uint32_t type, char const *message, void *to) {
@@ -94,14 +103,15 @@ static void keep(uint32_t type, char const *message, void *to) {
 typedef struct {
 	void *buffer; // with a reference of its own to the device
 	char *error;  // to be freed; NULL for none
-	int gave_up;
+	int signal;
 } made;
 
 static made guarded_create(void *device, uint32_t usage, uint64_t size) {
 	buffer_descriptor descriptor = {.usage = usage, .size = size};
 	sigjmp_buf here;
-	if (sigsetjmp(here, 1)) {
-		return (made){.gave_up = 1};
+	int signal = sigsetjmp(here, 1);
+	if (signal) {
+		return (made){.signal = signal};
 	}
 	made m = {0};
 	escape = &here;
@@ -122,6 +132,7 @@ import "C"
 import (
 	"errors"
 	"runtime"
+	"syscall"
 	"unsafe"
 
 	"github.com/cogentcore/webgpu/wgpu"
@@ -130,18 +141,19 @@ import (
 // Submitting, polling and making a buffer are the calls that meet a GPU that was
 // reset, hangs or was taken away, and for an error there the library has no way
 // back: it aborts the process. So an abort within these calls, on their thread,
-// goes back to the call instead. What the library had locked stays locked, so
-// that after one nothing is asked of that device again.
+// goes back to the call instead, and so does a crash of the driver. What was
+// locked stays locked, so that after one nothing is asked of that device again.
 //
 // The library also takes such a thread for one that panics for ever, and frees
 // nothing on it any more, whatever device it is of: so the goroutine keeps the
 // thread to itself, and Go ends the one with the other.
 
-// guard has an abort within these calls come back, from here on.
+// guard has the end of the process within these calls come back, from here on.
 func guard() { C.guard() }
 
-// submit hands commands to a queue; false is that the library gave up.
-func submit(queue *wgpu.Queue, commands *wgpu.CommandBuffer) bool {
+// submit hands commands to a queue, and answers the signal that would have ended
+// the process, 0 for none.
+func submit(queue *wgpu.Queue, commands *wgpu.CommandBuffer) syscall.Signal {
 	// A wgpu.Queue is the library's pointers of a device and a queue, a
 	// wgpu.CommandBuffer its pointer and nothing else.
 	type refs struct{ device, queue unsafe.Pointer }
@@ -150,30 +162,30 @@ func submit(queue *wgpu.Queue, commands *wgpu.CommandBuffer) bool {
 	const _ = unsafe.Sizeof(uintptr(0)) - unsafe.Sizeof(*commands)
 	const _ = unsafe.Sizeof(*commands) - unsafe.Sizeof(uintptr(0))
 	runtime.LockOSThread()
-	if C.guarded_submit((*refs)(unsafe.Pointer(queue)).queue, *(*unsafe.Pointer)(unsafe.Pointer(commands))) == 0 {
-		return false
+	if sig := C.guarded_submit((*refs)(unsafe.Pointer(queue)).queue, *(*unsafe.Pointer)(unsafe.Pointer(commands))); sig != 0 {
+		return syscall.Signal(sig)
 	}
 	runtime.UnlockOSThread()
-	return true
+	return 0
 }
 
-// poll frees what is done and answers whether the queue is idle; not ok is that
-// the library gave up.
-func poll(device *wgpu.Device) (idle, ok bool) {
+// poll frees what is done and answers whether the queue is idle, and a signal as
+// submit does.
+func poll(device *wgpu.Device) (idle bool, sig syscall.Signal) {
 	const _ = unsafe.Sizeof(uintptr(0)) - unsafe.Sizeof(*device)
 	const _ = unsafe.Sizeof(*device) - unsafe.Sizeof(uintptr(0))
 	runtime.LockOSThread()
 	said := C.guarded_poll(*(*unsafe.Pointer)(unsafe.Pointer(device)))
-	if said < 0 {
-		return false, false
+	if said > 0 {
+		return false, syscall.Signal(said)
 	}
 	runtime.UnlockOSThread()
-	return said > 0, true
+	return said < 0, 0
 }
 
-// create makes a buffer, as a wgpu.Device does; not ok is that the library gave
-// up.
-func create(device *wgpu.Device, usage wgpu.BufferUsage, size uint64) (buffer *wgpu.Buffer, ok bool, err error) {
+// create makes a buffer, as a wgpu.Device does, and answers a signal as submit
+// does.
+func create(device *wgpu.Device, usage wgpu.BufferUsage, size uint64) (buffer *wgpu.Buffer, sig syscall.Signal, err error) {
 	// A wgpu.Buffer is the library's pointers of a device and a buffer.
 	type refs struct{ device, buffer unsafe.Pointer }
 	const _ = unsafe.Sizeof(refs{}) - unsafe.Sizeof(*buffer)
@@ -181,15 +193,15 @@ func create(device *wgpu.Device, usage wgpu.BufferUsage, size uint64) (buffer *w
 	of := *(*unsafe.Pointer)(unsafe.Pointer(device))
 	runtime.LockOSThread()
 	m := C.guarded_create(of, C.uint32_t(usage), C.uint64_t(size))
-	if m.gave_up != 0 {
-		return nil, false, nil
+	if m.signal != 0 {
+		return nil, syscall.Signal(m.signal), nil
 	}
 	runtime.UnlockOSThread()
 	if m.error != nil {
 		defer C.free(unsafe.Pointer(m.error))
-		return nil, true, errors.New(C.GoString(m.error))
+		return nil, 0, errors.New(C.GoString(m.error))
 	}
 	buffer = new(wgpu.Buffer)
 	*(*refs)(unsafe.Pointer(buffer)) = refs{of, m.buffer}
-	return buffer, true, nil
+	return buffer, 0, nil
 }

@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/cogentcore/webgpu/wgpu"
@@ -323,10 +324,9 @@ func (g *gpu) Create(id ID, size int64, usage cachemodes.Usage) error {
 	if most := g.info.MaxBufferSize; most > 0 && size > most {
 		return fmt.Errorf("a %s buffer of %d bytes is above the limit of %s, which makes none above %d", usage, size, g.info, most)
 	}
-	ref, ok, err := create(g.device, bufferUsage[usage], uint64(size))
-	if !ok {
-		g.lost = &LostError{Device: g.info, While: "making a buffer"}
-		return g.lost
+	ref, sig, err := create(g.device, bufferUsage[usage], uint64(size))
+	if sig != 0 {
+		return g.lose("making a buffer", sig)
 	}
 	if err != nil {
 		g.failed++
@@ -461,8 +461,8 @@ func (g *gpu) Submit(r Recording) error {
 		if err != nil {
 			return fmt.Errorf("submitting to %s: %w", g.info, plain(err))
 		}
-		if !submit(g.queue, commands) {
-			return g.lose("taking a submission")
+		if sig := submit(g.queue, commands); sig != 0 {
+			return g.lose("taking a submission", sig)
 		}
 		commands.Release()
 	}
@@ -476,18 +476,25 @@ func (g *gpu) isLost() bool {
 	return g.lost != nil
 }
 
-// lose ends the use of a device on which the library gave up. A queue that can
-// be looked at afterwards is of a device that is there, and had no memory. The
-// look may not come back, see guard, and is not waited for then. The caller has
-// the lock.
-func (g *gpu) lose(while string) error {
-	there, _ := within(lookAtMost, "looking at "+g.info.String(), func() (bool, error) {
-		_, ok := poll(g.device)
-		return ok, nil
+// lose ends the use of a device on which the library gave up, or whose driver
+// crashed. A queue that can be looked at afterwards is of a device that is there,
+// and had no memory. The look may not come back, see guard, and is not waited for
+// then. The caller has the lock.
+func (g *gpu) lose(while string, sig syscall.Signal) error {
+	g.lost = &LostError{Device: g.info, While: while}
+	if sig != aborted {
+		g.lost.Crash = sig.String()
+		return g.lost
+	}
+	g.lost.NoMemory, _ = within(lookAtMost, "looking at "+g.info.String(), func() (bool, error) {
+		_, sig := poll(g.device)
+		return sig == 0, nil
 	}, func(bool) {})
-	g.lost = &LostError{Device: g.info, While: while, NoMemory: there}
 	return g.lost
 }
+
+// aborted is how the library gives up.
+const aborted = syscall.Signal(6)
 
 // poll frees what is done, and answers whether the queue is idle. The caller has
 // the lock.
@@ -495,9 +502,9 @@ func (g *gpu) poll() (idle bool, err error) {
 	if g.lost != nil {
 		return false, g.lost
 	}
-	idle, ok := poll(g.device)
-	if !ok {
-		return false, g.lose("it worked")
+	idle, sig := poll(g.device)
+	if sig != 0 {
+		return false, g.lose("it worked", sig)
 	}
 	return idle, nil
 }

@@ -30,6 +30,7 @@ const name = "VK_LAYER_BUCKETSCOPE_bad_gpu"
 //	hang=N      it takes that submission and is lost in it
 //	gone=N      it is lost at its Nth allocation
 //	nosubmit=N  it has no memory for that submission, and goes on
+//	crash=N     the driver crashes at that submission
 //	memory=N    from the Nth allocation on it has no memory
 //	refuse=N    the first N devices that are asked for are not made
 //	create=MS   making a buffer takes so many milliseconds longer

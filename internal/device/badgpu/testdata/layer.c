@@ -46,17 +46,18 @@ typedef struct {
 static void *instance;
 static get_proc next_instance, next_device;
 static long refuse, refused; // devices of the instance
-static long lost_at, lost_after, no_submit, submissions, memory_at, lost_made, allocations, create_ms, submit_ms; // of the device
+static long lost_at, lost_after, no_submit, crash, submissions, memory_at, lost_made, allocations, create_ms, submit_ms; // of the device
 static int is_lost;
 
 static void told(void) {
-	refuse = lost_at = lost_after = no_submit = submissions = memory_at = lost_made = allocations = create_ms = submit_ms = is_lost = 0;
+	refuse = lost_at = lost_after = no_submit = crash = submissions = memory_at = lost_made = allocations = create_ms = submit_ms = is_lost = 0;
 	const char *all = getenv("BUCKETSCOPE_BAD_GPU");
 	long n;
 	for (const char *at = all; at && *at; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL) {
 		if (sscanf(at, "lost=%ld", &n) == 1) lost_at = n;
 		if (sscanf(at, "hang=%ld", &n) == 1) lost_after = n;
 		if (sscanf(at, "nosubmit=%ld", &n) == 1) no_submit = n;
+		if (sscanf(at, "crash=%ld", &n) == 1) crash = n;
 		if (sscanf(at, "create=%ld", &n) == 1) create_ms = n;
 		if (sscanf(at, "submit=%ld", &n) == 1) submit_ms = n;
 		if (sscanf(at, "memory=%ld", &n) == 1) memory_at = n;
@@ -103,6 +104,7 @@ static result my_QueueSubmit(void *q, uint32_t n, const void *s, uint64_t f) {
 	pause_ms(submit_ms);
 	submissions++;
 	if (submissions == no_submit) return NO_MEMORY;
+	if (submissions == crash) *(volatile int *)8 = 0;
 	if (lost_at > 0 && submissions >= lost_at) is_lost = 1;
 	result r = is_lost ? LOST : next_QueueSubmit(q, n, s, f);
 	if (submissions == lost_after) is_lost = 1;
