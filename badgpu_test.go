@@ -106,6 +106,30 @@ func gpuLost(t *testing.T, bin string) {
 	}
 }
 
+// driverDies: a driver that ends the process in a thread of its own, where nothing
+// can catch it, does so with a word, and leaves a terminal that can be used.
+func driverDies(t *testing.T, bin string) {
+	requireLlvmpipe(t, bin)
+	const word = "bucketscope: the GPU's driver"
+	for faults, sig := range map[string]syscall.Signal{"thread-crash=60": syscall.SIGSEGV, "thread-abort=60": syscall.SIGABRT} {
+		p := ptytest.Start(t, command(t, bin, badgpu.Env(t, faults), append(onLlvmpipe, "--pace", "20", "--mouse")...), 80, 24)
+		if code := p.Exit(); code != 128+int(sig) || !strings.Contains(p.Raw(), "LIVE") || !p.Screen().Has(word) {
+			t.Errorf("%s: exit code %d\n%s", faults, code, p.Screen())
+		}
+		if err := p.Restored(); err != nil {
+			t.Errorf("%s: %v", faults, err)
+		}
+		cmd := command(t, bin, badgpu.Env(t, faults), append([]string{"run", "--snapshot", "a.snapshot"}, onLlvmpipe...)...)
+		out, err := cmd.CombinedOutput()
+		if err == nil || !strings.Contains(string(out), word) || strings.Contains(string(out), "\x1b") {
+			t.Errorf("%s: run: %v\n%s", faults, err, out)
+		}
+		if left := files(t, cmd.Dir); len(left) > 0 {
+			t.Errorf("%s: run leaves %q", faults, left)
+		}
+	}
+}
+
 // gpuRefused: an adapter whose driver makes no device is told by every command
 // that asks for one, with the code of no device.
 func gpuRefused(t *testing.T, bin string) {

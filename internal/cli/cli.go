@@ -238,6 +238,18 @@ func (a *app) capture() {
 	a.stream = s
 	a.out, a.err = s.Out, s.Err
 	a.now.Store(s.Err)
+	a.lastWords("")
 	// A crash must be seen although descriptor 2 is the log.
 	_ = debug.SetCrashOutput(s.Err, debug.CrashOptions{})
+}
+
+// lastWords prepares for a driver that ends the program where nothing can catch
+// that: what takes the screen down, and a word of explanation.
+func (a *app) lastWords(takeDown string) {
+	f, ok := a.err.(*os.File)
+	if !ok {
+		return
+	}
+	device.LastWords(f.Fd(), fmt.Sprintf("%s\nbucketscope: the GPU's driver, or the WebGPU library above it, ended the program; "+
+		"what it said is in %s\n", takeDown, a.stream.Path))
 }

@@ -190,7 +190,9 @@ func (a *app) screen(cmd *cobra.Command, f *playFlags, s *screenFlags) (err erro
 		Record: liveSnapshot, Save: k.save, Export: k.export,
 	}
 	a.look(&o, s, keys, k, a.out.(*os.File))
+	a.lastWords(tui.TakeDown)
 	err = tui.Run(uiCtx, o)
+	a.lastWords("")
 	stop(nil)
 	k.wait()
 	if s.snapshot != "" {

@@ -3,6 +3,7 @@
 package device
 
 /*
+#define _GNU_SOURCE
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -10,6 +11,9 @@ package device
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <termios.h>
+#include <ucontext.h>
+#include <unistd.h>
 
 // What wgpu.h and webgpu.h of wgpu-native 22 declare; weak as in
 // instance_linux.go.
@@ -37,11 +41,60 @@ static _Thread_local sigjmp_buf *escape;
 static int const fatal[] = {SIGABRT, SIGSEGV, SIGBUS, SIGILL, SIGFPE};
 static struct sigaction before[NSIG];
 
+// words are what there is to say where the process ends, in what is left of a
+// terminal.
+static struct {
+	volatile sig_atomic_t set;
+	int fd, terminal;
+	struct termios mode;
+	char text[1024];
+	size_t length;
+} words;
+
+static void last_words(int fd, char const *text, size_t length) {
+	words.set = 0;
+	words.fd = fd;
+	words.terminal = tcgetattr(fd, &words.mode) == 0;
+	words.length = length < sizeof words.text ? length : sizeof words.text;
+	memcpy(words.text, text, words.length);
+	words.set = 1;
+}
+
+static void speak(void) {
+	if (!words.set) {
+		return;
+	}
+	words.set = 0;
+	if (words.terminal) {
+		tcsetattr(words.fd, TCSANOW, &words.mode);
+	}
+	if (write(words.fd, words.text, words.length) < 0) {
+		return; // nobody is there to be told
+	}
+}
+
+extern char const __executable_start, etext;
+
+// is_final tells that a signal is the end: an abort, or a fault in code that is
+// not in this program and so not Go's, which has its own way with faults.
+static int is_final(int sig, siginfo_t *info, void *context) {
+	mcontext_t const *at = &((ucontext_t *)context)->uc_mcontext;
+#if defined __x86_64__
+	char const *pc = (char const *)at->gregs[REG_RIP];
+#else
+	char const *pc = (char const *)at->pc;
+#endif
+	return sig == SIGABRT || (info->si_code > 0 && (pc < &__executable_start || pc >= &etext));
+}
+
 static void ended(int sig, siginfo_t *info, void *context) {
 	sigjmp_buf *to = escape;
 	if (to) {
 		escape = NULL;
 		siglongjmp(*to, sig);
+	}
+	if (is_final(sig, info, context)) {
+		speak();
 	}
 	// All else is for whoever had it before, Go's runtime.
 	if (before[sig].sa_flags & SA_SIGINFO) {
@@ -204,4 +257,14 @@ func create(device *wgpu.Device, usage wgpu.BufferUsage, size uint64) (buffer *w
 	buffer = new(wgpu.Buffer)
 	*(*refs)(unsafe.Pointer(buffer)) = refs{of, m.buffer}
 	return buffer, 0, nil
+}
+
+// LastWords has a text written to a descriptor where a driver crashes or ends the
+// process out of reach of any call of ours, and a terminal there made as it is
+// now. It is in the place of the last one.
+func LastWords(fd uintptr, text string) {
+	if text == "" {
+		return
+	}
+	C.last_words(C.int(fd), (*C.char)(unsafe.Pointer(unsafe.StringData(text))), C.size_t(len(text)))
 }

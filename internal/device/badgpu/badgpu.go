@@ -26,15 +26,17 @@ const name = "VK_LAYER_BUCKETSCOPE_bad_gpu"
 // Env is the environment in which a program meets faults. They are words
 // separated by commas:
 //
-//	lost=N      the device is lost at its Nth submission, and stays so
-//	hang=N      it takes that submission and is lost in it
-//	gone=N      it is lost at its Nth allocation
-//	nosubmit=N  it has no memory for that submission, and goes on
-//	crash=N     the driver crashes at that submission
-//	memory=N    from the Nth allocation on it has no memory
-//	refuse=N    the first N devices that are asked for are not made
-//	create=MS   making a buffer takes so many milliseconds longer
-//	submit=MS   a submission does
+//	lost=N          the device is lost at its Nth submission, and stays so
+//	hang=N          it takes that submission and is lost in it
+//	gone=N          it is lost at its Nth allocation
+//	nosubmit=N      it has no memory for that submission, and goes on
+//	crash=N         the driver crashes at that submission,
+//	thread-crash=N  or does so in a thread of its own,
+//	thread-abort=N  or ends the process there
+//	memory=N        from the Nth allocation on it has no memory
+//	refuse=N        the first N devices that are asked for are not made
+//	create=MS       making a buffer takes so many milliseconds longer
+//	submit=MS       a submission does
 //
 // The test is skipped where no such layer can be made.
 func Env(t testing.TB, faults string) []string {
@@ -47,7 +49,7 @@ func Env(t testing.TB, faults string) []string {
 	if err := os.WriteFile(source, layer, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), tooltest.Find(t, "cc", "gcc", "clang"), "-shared", "-fPIC", "-O1", "-Wall", "-Wextra", "-Werror", "-fvisibility=hidden", "-o", library, source)
+	cmd := exec.CommandContext(t.Context(), tooltest.Find(t, "cc", "gcc", "clang"), "-shared", "-fPIC", "-pthread", "-O1", "-Wall", "-Wextra", "-Werror", "-fvisibility=hidden", "-o", library, source)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("building the layer: %v\n%s", err, out)
 	}

@@ -4,6 +4,7 @@
 //
 // The interface is Vulkan's and its loader's (vk_layer.h), as far as it is used
 // here, so that no headers of theirs are needed.
+#include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,11 +47,11 @@ typedef struct {
 static void *instance;
 static get_proc next_instance, next_device;
 static long refuse, refused; // devices of the instance
-static long lost_at, lost_after, no_submit, crash, submissions, memory_at, lost_made, allocations, create_ms, submit_ms; // of the device
+static long lost_at, lost_after, no_submit, crash, thread_crash, thread_abort, submissions, memory_at, lost_made, allocations, create_ms, submit_ms; // of the device
 static int is_lost;
 
 static void told(void) {
-	refuse = lost_at = lost_after = no_submit = crash = submissions = memory_at = lost_made = allocations = create_ms = submit_ms = is_lost = 0;
+	refuse = lost_at = lost_after = no_submit = crash = thread_crash = thread_abort = submissions = memory_at = lost_made = allocations = create_ms = submit_ms = is_lost = 0;
 	const char *all = getenv("BUCKETSCOPE_BAD_GPU");
 	long n;
 	for (const char *at = all; at && *at; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL) {
@@ -58,6 +59,8 @@ static void told(void) {
 		if (sscanf(at, "hang=%ld", &n) == 1) lost_after = n;
 		if (sscanf(at, "nosubmit=%ld", &n) == 1) no_submit = n;
 		if (sscanf(at, "crash=%ld", &n) == 1) crash = n;
+		if (sscanf(at, "thread-crash=%ld", &n) == 1) thread_crash = n;
+		if (sscanf(at, "thread-abort=%ld", &n) == 1) thread_abort = n;
 		if (sscanf(at, "create=%ld", &n) == 1) create_ms = n;
 		if (sscanf(at, "submit=%ld", &n) == 1) submit_ms = n;
 		if (sscanf(at, "memory=%ld", &n) == 1) memory_at = n;
@@ -99,12 +102,29 @@ static result my_CreateBuffer(void *d, const void *i, const void *a, uint64_t *b
 	return next_CreateBuffer(d, i, a, b);
 }
 
+static void *crashes(void *unused) {
+	*(volatile int *)8 = 0;
+	return unused;
+}
+
+static void *aborts(void *unused) {
+	(void)unused;
+	abort();
+}
+
+static void in_thread(void *(*does)(void *)) {
+	pthread_t t;
+	if (pthread_create(&t, NULL, does, NULL) == 0) pthread_join(t, NULL);
+}
+
 static result (*next_QueueSubmit)(void *, uint32_t, const void *, uint64_t);
 static result my_QueueSubmit(void *q, uint32_t n, const void *s, uint64_t f) {
 	pause_ms(submit_ms);
 	submissions++;
 	if (submissions == no_submit) return NO_MEMORY;
-	if (submissions == crash) *(volatile int *)8 = 0;
+	if (submissions == crash) crashes(NULL);
+	if (submissions == thread_crash) in_thread(crashes);
+	if (submissions == thread_abort) in_thread(aborts);
 	if (lost_at > 0 && submissions >= lost_at) is_lost = 1;
 	result r = is_lost ? LOST : next_QueueSubmit(q, n, s, f);
 	if (submissions == lost_after) is_lost = 1;
