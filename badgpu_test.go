@@ -167,7 +167,7 @@ func gpuRefused(t *testing.T, bin string) {
 
 // atOnce is how long what happens at once may take, on a machine with much to do;
 // short of what a program waits for a driver.
-const atOnce = 5 * time.Second
+const atOnce = 8 * time.Second
 
 // stuck is a GPU whose submissions take longer than any test waits.
 const stuck = "submit=3600000"
@@ -178,9 +178,10 @@ func leaveStuckGPU(t *testing.T, bin string) {
 	requireLlvmpipe(t, bin)
 	const waits = "waiting for what is under way"
 	for _, key := range []string{"q", "ctrl+c"} {
-		p := ptytest.Start(t, command(t, bin, badgpu.Env(t, stuck), onLlvmpipe...), 80, 24)
+		env := badgpu.Env(t, stuck)
+		p := ptytest.Start(t, command(t, bin, env, onLlvmpipe...), 80, 24)
 		p.See("● LIVE", "q quit")
-		time.Sleep(300 * time.Millisecond) // into the call
+		badgpu.UntilSlow(t, env)
 		pressed := time.Now()
 		p.Press(key)
 		p.Until("a word of what is waited for", func(s ptytest.Screen) bool { return s.Has(waits) })
@@ -201,8 +202,9 @@ func leaveStuckGPU(t *testing.T, bin string) {
 		}
 	}
 	// A run is interrupted in the same way; the second time by the signal itself.
-	p := ptytest.Start(t, command(t, bin, badgpu.Env(t, stuck), append([]string{"run"}, onLlvmpipe...)...), 80, 24)
-	time.Sleep(time.Second)
+	env := badgpu.Env(t, stuck)
+	p := ptytest.Start(t, command(t, bin, env, append([]string{"run"}, onLlvmpipe...)...), 80, 24)
+	badgpu.UntilSlow(t, env)
 	p.Press("ctrl+c")
 	p.See(waits)
 	p.Press("ctrl+c")
@@ -233,9 +235,10 @@ func leaveSlowGPU(t *testing.T, bin string) {
 // does not come back, and what it writes is whole.
 func stuckTerminalGone(t *testing.T, bin string) {
 	requireLlvmpipe(t, bin)
-	cmd := command(t, bin, badgpu.Env(t, stuck), append(onLlvmpipe, "--snapshot", "a.snapshot")...)
+	env := badgpu.Env(t, stuck)
+	cmd := command(t, bin, env, append(onLlvmpipe, "--snapshot", "a.snapshot")...)
 	master := untilLive(t, cmd)
-	time.Sleep(300 * time.Millisecond) // into the call
+	badgpu.UntilSlow(t, env)
 	if err := master.Close(); err != nil {
 		t.Error(err)
 	}

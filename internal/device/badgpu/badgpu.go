@@ -14,6 +14,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"bucketscope/internal/tooltest"
 )
@@ -65,7 +66,32 @@ func Env(t testing.TB, faults string) []string {
 	if err := os.WriteFile(filepath.Join(dir, "layer.json"), manifest, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return []string{"VK_LAYER_PATH=" + dir, "VK_INSTANCE_LAYERS=" + name, "BUCKETSCOPE_BAD_GPU=" + faults}
+	return []string{"VK_LAYER_PATH=" + dir, "VK_INSTANCE_LAYERS=" + name, "BUCKETSCOPE_BAD_GPU=" + faults, slowSign + filepath.Join(dir, "slow")}
+}
+
+const slowSign = "BUCKETSCOPE_BAD_GPU_SLOW="
+
+// patience is how long a test waits for a program to meet a fault.
+const patience = time.Minute
+
+// UntilSlow waits until a program with that environment of Env's is in a call that
+// takes longer.
+func UntilSlow(t testing.TB, env []string) {
+	t.Helper()
+	var sign string
+	for _, v := range env {
+		if path, ok := strings.CutPrefix(v, slowSign); ok {
+			sign = path
+		}
+	}
+	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+		if _, err := os.Stat(sign); err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("no call has been slow for %v", patience)
+		}
+	}
 }
 
 // Set is Env for this process: devices that it opens from now on, until the end
