@@ -29,6 +29,7 @@ func TestScreen(t *testing.T) {
 		"keep and open": keepAndOpen, "tune": tuneIt, "compare": compareIt, "config": configured, "open ends": openEnds, "storm": storm,
 		"sessions": sessionsPlay, "leaves": leaves, "hazard": hazardSeen, "what if": whatIfIt,
 		"killed": killed, "disk full": diskFull, "terminal gone": terminalGone, "out of memory": outOfMemory,
+		"gpu lost": gpuLost, "gpu refused": gpuRefused, "driver dies": driverDies, "leave a stuck gpu": leaveStuckGPU, "leave a slow gpu": leaveSlowGPU, "stuck, terminal gone": stuckTerminalGone,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

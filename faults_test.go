@@ -4,15 +4,14 @@ package main_test
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
-
-	"github.com/creack/pty"
 
 	"bucketscope/internal/ptytest"
 )
@@ -33,14 +32,7 @@ func killed(t *testing.T, bin string) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
-		begun, err := filepath.Glob(filepath.Join(cmd.Dir, ".a.snapshot.*"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if len(begun) > 0 {
-			break
-		}
+	for deadline := time.Now().Add(time.Minute); !writesInto(t, cmd.Process.Pid, cmd.Dir); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("it does not begin to write")
 		}
@@ -52,9 +44,32 @@ func killed(t *testing.T, bin string) {
 	if have, err := os.ReadFile(path); err != nil || !bytes.Equal(have, want) {
 		t.Errorf("the file is not what it was: %d bytes, had %d, %v", len(have), len(want), err)
 	}
+	if left := files(t, cmd.Dir); len(left) != 1 && runtime.GOOS == "linux" {
+		t.Errorf("it leaves %q", left)
+	}
 	if out, err := command(t, bin, nil, "export", path, "--format", "benchstat").CombinedOutput(); err != nil {
 		t.Errorf("%v\n%s", err, out)
 	}
+}
+
+// writesInto tells whether a process has begun a file in a folder: on Linux one
+// without a name.
+func writesInto(t *testing.T, pid int, dir string) bool {
+	t.Helper()
+	open, err := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, fd := range open {
+		if to, err := os.Readlink(fd); err == nil && filepath.Dir(to) == dir && strings.HasSuffix(to, " (deleted)") {
+			return true
+		}
+	}
+	begun, err := filepath.Glob(filepath.Join(dir, ".a.snapshot.*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(begun) > 0
 }
 
 // diskFull: what does not fit on the disk is told, and nothing is left of it.
@@ -117,56 +132,16 @@ func limited(cmd *exec.Cmd) *exec.Cmd {
 // terminalGone: closing the terminal's other end ends the program.
 func terminalGone(t *testing.T, bin string) {
 	cmd := command(t, bin, nil, watched...)
-	master, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: 24, Cols: 80})
-	if err != nil {
-		t.Fatal(err)
-	}
-	seen := make(chan struct{})
-	go func() {
-		var all bytes.Buffer
-		buf := make([]byte, 4096)
-		for {
-			n, err := master.Read(buf)
-			if all.Write(buf[:n]); strings.Contains(all.String(), "LIVE") {
-				close(seen)
-				return
-			}
-			if err != nil {
-				return
-			}
-		}
-	}()
-	select {
-	case <-seen:
-	case <-time.After(30 * time.Second):
-		t.Error("there is no screen")
-	}
-	if err := master.Close(); err != nil {
+	if err := untilLive(t, cmd).Close(); err != nil {
 		t.Error(err)
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
-	select {
-	case <-ended:
-		if code := cmd.ProcessState.ExitCode(); code != 128+int(syscall.SIGHUP) {
-			t.Errorf("exit code %d", code)
-		}
-	case <-time.After(30 * time.Second):
-		_ = cmd.Process.Kill()
-		t.Error("it goes on without a terminal")
-	}
+	endsByHangup(t, cmd)
 }
 
 // outOfMemory: a software adapter under a limit of memory refuses a buffer, and
 // the program says which, with what it held; without any adapter it says so.
 func outOfMemory(t *testing.T, bin string) {
-	told, err := command(t, bin, nil, "doctor").CombinedOutput()
-	if err != nil || !strings.Contains(string(told), "llvmpipe") {
-		if os.Getenv("BUCKETSCOPE_REQUIRE_WEBGPU") != "" {
-			t.Fatalf("no llvmpipe (%v): install Debian's mesa-vulkan-drivers\n%s", err, told)
-		}
-		t.Skip("no llvmpipe here")
-	}
+	requireLlvmpipe(t, bin)
 	// The driver ends the process where what is refused is memory of its own: then
 	// the limit met another allocation than it should.
 	for try := 0; ; try++ {

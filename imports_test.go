@@ -22,11 +22,13 @@ var layers = []struct {
 	{"cachemodes", nil},
 	{"internal/units", nil},
 	{"internal/quiet", nil},
+	{"internal/tooltest", nil},
 	{"workload", []string{"cachemodes"}},
 	{"workload/recordings", nil}, // for tests
 	{"workload/importer", []string{"workload"}},
 	{"internal/device", []string{"cachemodes"}},
 	{"internal/device/devicetest", []string{"cachemodes", "internal/device"}},
+	{"internal/device/badgpu", []string{"internal/tooltest"}},
 	{"probe", []string{"cachemodes"}},
 	{"probe/driver", []string{"internal/device"}},
 	{"internal/cost", []string{"cachemodes", "internal/device"}},
@@ -39,7 +41,6 @@ var layers = []struct {
 	{"tui", []string{"cachemodes", "workload", "probe", "internal/device", "internal/engine", "internal/units", "snapshots", "snapshots/compare"}},
 	{"internal/cli", []string{"cachemodes", "workload", "probe", "probe/driver", "internal/device", "internal/cost", "internal/engine", "internal/lab", "snapshots", "snapshots/compare", "snapshots/export", "probe/metrics", "workload/importer", "tui", "internal/units", "internal/quiet"}},
 	{"internal/ptytest", nil},
-	{"internal/tooltest", nil},
 	{".", []string{"internal/cli"}},
 }
 

@@ -236,6 +236,12 @@ func failedFixture() *engine.State {
 	return st
 }
 
+func lostFixture() *engine.State {
+	st := failedFixture()
+	st.Err = &engine.RunError{Run: "run 41 (conv1 step19 n=1 total=147)", Held: 3_492 * mib, Cause: &device.LostError{Device: st.Device, While: "taking a submission"}}
+	return st
+}
+
 // emptyFixture is what a screen that was just opened shows.
 func emptyFixture() *engine.State {
 	st := fixture()

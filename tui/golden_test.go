@@ -116,6 +116,8 @@ func TestGoldens(t *testing.T) {
 		{name: "failed-80x24", st: failedFixture(), w: 80, h: 24},
 		{name: "failed-48x12", st: failedFixture(), w: 48, h: 12},
 		{name: "failed-40x6", st: failedFixture(), w: 40, h: 6},
+		{name: "lost-80x24", st: lostFixture(), w: 80, h: 24},
+		{name: "lost-48x12", st: lostFixture(), w: 48, h: 12},
 		{name: "empty-80x24", st: emptyFixture(), w: 80, h: 24},
 		{name: "empty-48x12", st: emptyFixture(), w: 48, h: 12},
 		{name: "mode-80x24", w: 80, h: 24, keys: []string{"m", "d", "y"}},

@@ -1,10 +1,12 @@
 package tui
 
 import (
+	"errors"
 	"fmt"
 
 	tea "charm.land/bubbletea/v2"
 
+	"bucketscope/internal/device"
 	"bucketscope/internal/engine"
 )
 
@@ -36,8 +38,15 @@ const (
 	maxNotice = 4
 )
 
-// remedy tells what to do when the workload stopped.
-const remedy = "{pause} begins anew, {mode} chooses another mode, {workload} another workload"
+// What to do when the workload stopped; the second where its device is lost, on
+// which nothing can begin.
+const (
+	remedy     = "{pause} begins anew, {mode} chooses another mode, {workload} another workload"
+	remedyLost = "{snapshot} writes what was played to a file, {quit} quits"
+)
+
+// lost reports whether the workload stopped because its device is lost.
+func lost(st *engine.State) bool { return errors.As(st.Err, new(*device.LostError)) }
 
 // banner is what there is to say of a workload that stopped.
 func (m *model) banner() []string {
@@ -45,8 +54,11 @@ func (m *model) banner() []string {
 	if st.Status != engine.Failed || st.Err == nil {
 		return nil
 	}
-	w := max(m.w-2, 1)
-	return append(wrap(m.glyphs.stopped+" "+st.Err.Error(), w, maxBanner), wrap(m.keys.say(remedy), w, 1)...)
+	w, what := max(m.w-2, 1), remedy
+	if lost(st) {
+		what = remedyLost
+	}
+	return append(wrap(m.glyphs.stopped+" "+st.Err.Error(), w, maxBanner), wrap(m.keys.say(what), w, 1)...)
 }
 
 // note is the line for notices: what is being done, what happened, else the
@@ -148,7 +160,7 @@ func hint(b *binding, f *frame) string {
 		return "show live"
 	case b.action == pause && f.latest.Status == engine.Paused:
 		return "go on"
-	case b.action == pause && f.latest.Status == engine.Failed:
+	case b.action == pause && f.latest.Status == engine.Failed && !lost(f.latest):
 		return "begin anew"
 	}
 	return b.short

@@ -11,9 +11,12 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"strings"
+	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"bucketscope/internal/cost"
 	"bucketscope/internal/device"
@@ -40,6 +43,8 @@ type app struct {
 	err    io.Writer
 	stream *quiet.Streams
 	began  bool // the command line made sense, and a command has begun
+	// now is err, for the goroutine that waits for signals.
+	now atomic.Pointer[os.File]
 }
 
 // usageError is a command line, or an input file, that makes no sense.
@@ -58,9 +63,10 @@ func (e signalError) Error() string { return "ended by a signal: " + e.sig.Strin
 // Main runs the program with its arguments, without its name, and answers with
 // the exit code.
 func Main(args []string) int {
-	ctx, stop := catchSignals()
-	defer stop()
 	a := &app{stdin: os.Stdin, out: os.Stdout, err: os.Stderr, stream: quiet.None()}
+	a.now.Store(os.Stderr)
+	ctx, stop := a.catchSignals()
+	defer stop()
 	defer func() { _ = a.stream.Close() }()
 	root := a.root()
 	root.SetArgs(args)
@@ -79,28 +85,76 @@ func Main(args []string) int {
 	return exitCode(err)
 }
 
+// What is under way at the end, such as a call of a GPU driver, which nothing can
+// interrupt, is waited for: after quietFor with a word about it, and at the most
+// for endAtMost.
+const (
+	quietFor  = 700 * time.Millisecond
+	endAtMost = 10 * time.Second
+)
+
 // catchSignals makes a context that a signal ends, for everything to be left
-// as it was found. A second signal ends the program at once.
-func catchSignals() (context.Context, func()) {
+// as it was found. A second signal ends the program at once, and so does the
+// first where it is not over by endAtMost.
+func (a *app) catchSignals() (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(context.Background())
-	ch := make(chan os.Signal, 1)
+	ch, over := make(chan os.Signal, 1), make(chan struct{})
 	signal.Notify(ch, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	go func() {
-		if s, ok := <-ch; ok {
+		select {
+		case s := <-ch:
 			signal.Stop(ch)
-			cancel(signalError{s.(syscall.Signal)})
+			cause := signalError{s.(syscall.Signal)}
+			cancel(cause)
+			if !a.overSoon(over, nil) {
+				os.Exit(exitCode(cause))
+			}
+		case <-over:
 		}
 	}()
 	return ctx, func() {
 		signal.Stop(ch)
-		close(ch)
+		close(over)
 		cancel(nil)
 	}
+}
+
+// overSoon waits for the end of what is under way, and answers whether it came;
+// what cuts it short need not be.
+func (a *app) overSoon(over, cut <-chan struct{}) bool {
+	for i, d := range []time.Duration{quietFor, endAtMost - quietFor} {
+		timer := time.NewTimer(d)
+		defer timer.Stop()
+		select {
+		case <-over:
+			return true
+		case <-cut:
+			return false
+		case <-timer.C:
+		}
+		if i == 0 {
+			a.warn("waiting for what is under way, at most %v; ctrl+c leaves at once", endAtMost)
+		}
+	}
+	a.warn("it does not end, and is left to the system")
+	return false
+}
+
+// warn writes to a person from beside the command, in the place of its bar.
+func (a *app) warn(format string, args ...any) {
+	to := a.now.Load()
+	if term.IsTerminal(int(to.Fd())) {
+		fmt.Fprint(to, "\r\x1b[K")
+	}
+	fmt.Fprintf(to, "bucketscope: "+format+"\n", args...)
 }
 
 // report tells a person what went wrong.
 func (a *app) report(err error) {
 	fmt.Fprintf(a.err, "bucketscope: %v\n", err)
+	if (errors.As(err, new(*device.LostError)) || errors.As(err, new(*device.RefusedError))) && a.stream.Path != "" {
+		fmt.Fprintf(a.err, "What the driver and the WebGPU library said is in %s.\n", a.stream.Path)
+	}
 	var u usageError
 	if errors.As(err, &u) && !errors.As(err, new(*workload.FormatError)) {
 		fmt.Fprintln(a.err, "Try 'bucketscope --help', or '--help' after a command.")
@@ -117,7 +171,7 @@ func exitCode(err error) int {
 	case errors.As(err, new(usageError)), errors.As(err, new(*workload.FormatError)), errors.As(err, new(*snapshots.FormatError)),
 		errors.As(err, new(*importer.FormatError)), errors.As(err, new(*cost.FormatError)), errors.As(err, new(*lab.FileError)):
 		return exitUsage
-	case errors.Is(err, device.ErrNoAdapter):
+	case errors.Is(err, device.ErrNoAdapter), errors.As(err, new(*device.RefusedError)):
 		return exitNoDevice
 	}
 	return exitFailed
@@ -183,6 +237,19 @@ func (a *app) capture() {
 	}
 	a.stream = s
 	a.out, a.err = s.Out, s.Err
+	a.now.Store(s.Err)
+	a.lastWords("")
 	// A crash must be seen although descriptor 2 is the log.
 	_ = debug.SetCrashOutput(s.Err, debug.CrashOptions{})
+}
+
+// lastWords prepares for a driver that ends the program where nothing can catch
+// that: what takes the screen down, and a word of explanation.
+func (a *app) lastWords(takeDown string) {
+	f, ok := a.err.(*os.File)
+	if !ok {
+		return
+	}
+	device.LastWords(f.Fd(), fmt.Sprintf("%s\nbucketscope: the GPU's driver, or the WebGPU library above it, ended the program; "+
+		"what it said is in %s\n", takeDown, a.stream.Path))
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -39,7 +40,7 @@ func (a *app) doctor() error {
 	var b strings.Builder
 	fmt.Fprint(&b, version())
 	fmt.Fprintln(&b, "\nDevices")
-	adapters, err := device.Adapters()
+	adapters, refused, err := device.Try()
 	switch {
 	case err != nil:
 		fmt.Fprintf(&b, "  no WebGPU: %v\n", err)
@@ -47,8 +48,12 @@ func (a *app) doctor() error {
 		fmt.Fprintln(&b, "  no WebGPU adapter: no Vulkan, Metal or Direct3D 12 driver answered.")
 		fmt.Fprintln(&b, "  A software adapter is in Debian's package mesa-vulkan-drivers; --device host needs none.")
 	}
-	for _, d := range driver.Describe(append(adapters, device.NewHost().Info())) {
-		describe(&b, d)
+	for n, d := range driver.Describe(append(adapters, device.NewHost().Info())) {
+		var no error
+		if n < len(refused) {
+			no = refused[n]
+		}
+		describe(&b, d, no)
 	}
 	choice, err := device.Choose(adapters, "auto")
 	if err != nil {
@@ -65,8 +70,8 @@ func (a *app) doctor() error {
 	return err
 }
 
-// describe tells of one device.
-func describe(b *strings.Builder, d driver.Description) {
+// describe tells of one device, and why none can be had of it, if so.
+func describe(b *strings.Builder, d driver.Description, no error) {
 	i := d.Info
 	name := fmt.Sprintf("webgpu:%d  %s", i.Index, i)
 	if i.Kind == device.Host {
@@ -76,6 +81,7 @@ func describe(b *strings.Builder, d driver.Description) {
 	tw := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
 	row := func(name, value string) { fmt.Fprintf(tw, "    %s\t%s\n", name, value) }
 	if i.Kind != device.Host {
+		row("usable", usable(no))
 		row("type", string(i.Type))
 		row("driver", orDash(d.Driver))
 		row("PCI id", fmt.Sprintf("%04x:%04x", i.VendorID, i.DeviceID))
@@ -93,6 +99,18 @@ func describe(b *strings.Builder, d driver.Description) {
 		row("driver reading", "– "+r.Reason)
 	}
 	_ = tw.Flush() // into memory
+}
+
+// usable tells whether a device could be made of an adapter, and if not what to do.
+func usable(no error) string {
+	var refused *device.RefusedError
+	switch {
+	case no == nil:
+		return "yes"
+	case errors.As(no, &refused):
+		return fmt.Sprintf("no: its driver refused %s (%v); %s", refused.Doing, refused.Err, refused.Remedy())
+	}
+	return fmt.Sprintf("no: %v", no)
 }
 
 func (a *app) describeTerminal(b *strings.Builder, isTerminal bool) {

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"io"
 	"os"
 	"runtime/debug"
@@ -189,7 +190,9 @@ func (a *app) screen(cmd *cobra.Command, f *playFlags, s *screenFlags) (err erro
 		Record: liveSnapshot, Save: k.save, Export: k.export,
 	}
 	a.look(&o, s, keys, k, a.out.(*os.File))
+	a.lastWords(tui.TakeDown)
 	err = tui.Run(uiCtx, o)
+	a.lastWords("")
 	stop(nil)
 	k.wait()
 	if s.snapshot != "" {
@@ -198,7 +201,7 @@ func (a *app) screen(cmd *cobra.Command, f *playFlags, s *screenFlags) (err erro
 			err = werr
 		}
 	}
-	cerr := live.Close()
+	cerr := a.end(ctx, live)
 	if cause := context.Cause(ctx); cause != nil {
 		return cause
 	}
@@ -206,4 +209,17 @@ func (a *app) screen(cmd *cobra.Command, f *playFlags, s *screenFlags) (err erro
 		err = cerr
 	}
 	return err
+}
+
+// end closes a profile whose screen is gone. It does not wait for a device that
+// takes too long, nor once a signal comes.
+func (a *app) end(ctx context.Context, live *engine.Live) error {
+	if ctx.Err() != nil { // whoever took the signal waits no longer than that
+		return live.Close()
+	}
+	go func() { _ = live.Close() }() // Err answers it
+	if !a.overSoon(live.Done(), ctx.Done()) {
+		return errors.New("the device was in the middle of a call that did not end")
+	}
+	return live.Err()
 }

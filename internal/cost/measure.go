@@ -93,7 +93,7 @@ func Measure(ctx context.Context, dev device.Device, o Options) (*Calibration, e
 	}
 	c, err := m.all()
 	if err != nil {
-		if cerr := m.sweep(); cerr != nil {
+		if cerr := m.sweep(); cerr != nil && !errors.Is(err, cerr) { // a device that is lost says so each time
 			err = errors.Join(err, cerr)
 		}
 		return nil, err

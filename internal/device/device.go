@@ -116,5 +116,48 @@ func (e *OutOfMemoryError) Error() string {
 
 func (e *OutOfMemoryError) Unwrap() error { return e.Err }
 
+// LostError is a device that can do nothing any more: every call answers it, and
+// what it held is gone.
+type LostError struct {
+	Device Info
+	While  string // what it was in the middle of
+	// NoMemory is that it had no memory to go on with, and no fault else.
+	NoMemory bool
+	// Crash is how its driver crashed: "segmentation fault"; empty if it did not.
+	Crash string
+}
+
+func (e *LostError) Error() string {
+	if e.NoMemory {
+		return fmt.Sprintf("%s gave up while %s: it has no memory to go on with; "+
+			"choose another --mode that holds less, close what else is on the GPU, or use --device host", e.Device, e.While)
+	}
+	if e.Crash != "" {
+		return fmt.Sprintf("%s is lost: while %s, its driver crashed (%s); "+
+			"start again, with another driver or adapter (see \"bucketscope doctor\") or --device host if it happens again", e.Device, e.While, e.Crash)
+	}
+	return fmt.Sprintf("%s is lost: while %s, its driver said that the GPU was reset, hangs or is gone; "+
+		"start again, with another adapter (see \"bucketscope doctor\") or --device host if it happens again", e.Device, e.While)
+}
+
+// RefusedError is an adapter that is there, of which its driver makes no device.
+type RefusedError struct {
+	Device Info
+	Doing  string // what was refused: "making a device"
+	Err    error
+}
+
+func (e *RefusedError) Error() string {
+	return fmt.Sprintf("%s cannot be used: its driver refused %s (%v); %s; choose another adapter with --device (see \"bucketscope doctor\") or use --device host",
+		e.Device, e.Doing, e.Err, e.Remedy())
+}
+
+// Remedy is what may make the adapter usable.
+func (e *RefusedError) Remedy() string {
+	return "end what else uses the GPU, or check the driver with another program such as vulkaninfo"
+}
+
+func (e *RefusedError) Unwrap() error { return e.Err }
+
 // ErrNoAdapter is that no adapter fits what was asked for.
 var ErrNoAdapter = errors.New("no WebGPU adapter")

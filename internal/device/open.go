@@ -1,6 +1,7 @@
 package device
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -26,6 +27,31 @@ func Adapters() ([]Info, error) {
 	}
 	defer list.release()
 	return list.infos, nil
+}
+
+// Try is Adapters, and for each whether a device can be had of it: nil, or a
+// *RefusedError. One whose driver does not answer ends it, because it may hold
+// up the others: for those the error is that one's.
+func Try() (adapters []Info, refused []error, err error) {
+	list, err := listWithin(openTimeout)
+	if err != nil {
+		return nil, nil, err
+	}
+	var hangs error
+	for _, info := range list.infos {
+		err := hangs
+		if err == nil {
+			_, err = within(openTimeout, "opening "+info.String(), func() (struct{}, error) { return struct{}{}, list.try(info.Index) }, func(struct{}) {})
+			if err != nil && !errors.As(err, new(*RefusedError)) {
+				hangs = err
+			}
+		}
+		refused = append(refused, err)
+	}
+	if hangs == nil {
+		list.release()
+	}
+	return list.infos, refused, nil
 }
 
 // Open opens the device that want names:

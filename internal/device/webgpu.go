@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/cogentcore/webgpu/wgpu"
@@ -21,10 +22,11 @@ import (
 //
 //   - Its calls that can fail do so in an error scope and return an error, out
 //     of memory included. A few have no scope: Queue.Submit, Device.Poll,
-//     SetPipeline, SetBindGroup, DispatchWorkgroups. An error there ends the
+//     SetPipeline, SetBindGroup, DispatchWorkgroups. An error there aborts the
 //     process with a message on standard error; nothing in Go can catch it. So
 //     nothing unchecked is given to them; what remains is a GPU that is lost or
-//     out of memory in the middle of a submission.
+//     out of memory in the middle of a submission. Neither has CreateBuffer an
+//     error for one that is lost, but aborts. For both see guard.
 //   - Buffer.Destroy would make recorded commands that use the buffer invalid,
 //     and submitting those ends the process. Buffer.Release does not: the
 //     library holds the memory until they are done.
@@ -36,7 +38,8 @@ import (
 //     with no buffer above 256 MiB. A requested limit of all ones means "the
 //     default". The push constant size that it reports for an adapter is
 //     uninitialised memory and must not be asked for.
-//   - Its device-lost callback is handed a dangling pointer, so none is set.
+//   - Its device-lost callback is handed a dangling pointer, so none is set. When
+//     a driver says that the device is lost it is not called, either.
 //   - Its sub-allocator asks the driver for memory in blocks and gives a block
 //     back when the last buffer in it goes. Mappable memory has blocks of its
 //     own, which staging buffers empty several times a run: see keeper.
@@ -56,6 +59,7 @@ func listAdapters() (*adapterList, error) {
 	// and the library ends the process where libEGL is installed without a
 	// driver.
 	const backends = wgpu.InstanceBackendPrimary
+	guard()
 	list := &adapterList{instance: createInstance(backends)}
 	list.refs = list.instance.EnumerateAdapters(&wgpu.InstanceEnumerateAdapterOptons{Backends: backends})
 	all := make([]Info, len(list.refs))
@@ -191,9 +195,11 @@ type gpu struct {
 	// each of them as a buffer.
 	failed int
 
-	// Reused from call to call.
-	newBuffer wgpu.BufferDescriptor
-	newGroup  wgpu.BindGroupDescriptor
+	// lost is why nothing is asked of the library any more, once it is so.
+	lost *LostError
+
+	// newGroup is reused from call to call.
+	newGroup wgpu.BindGroupDescriptor
 }
 
 // recording is the commands of one session that are not submitted.
@@ -222,7 +228,7 @@ func (l *adapterList) open(index int) (Device, error) {
 	var err error
 	if g.device, err = requestDevice(l.refs[l.from[index]]); err != nil {
 		g.release()
-		return nil, fmt.Errorf("opening %s: %w; choose another adapter with --device (see \"bucketscope doctor\") or use --device host", info, err)
+		return nil, &RefusedError{info, "making a device", err}
 	}
 	limits := g.device.GetLimits().Limits
 	g.info.MaxBufferSize = limit(limits.MaxBufferSize)
@@ -230,14 +236,24 @@ func (l *adapterList) open(index int) (Device, error) {
 	g.queue = g.device.GetQueue()
 	if err := g.compile(); err != nil {
 		g.release()
-		return nil, fmt.Errorf("compiling the shader of bucketscope on %s: %w; choose another adapter with --device or use --device host", info, plain(err))
+		return nil, &RefusedError{info, "compiling bucketscope's shader", plain(err)}
 	}
 	if g.keeper, err = g.device.CreateBuffer(&wgpu.BufferDescriptor{Size: keeperSize, Usage: bufferUsage[cachemodes.Staging]}); err != nil {
 		g.release()
-		return nil, fmt.Errorf("making a first buffer on %s: %w; choose another adapter with --device or use --device host", info, plain(err))
+		return nil, &RefusedError{info, "making a first buffer", plain(err)}
 	}
 	g.newGroup = wgpu.BindGroupDescriptor{Layout: g.layout, Entries: make([]wgpu.BindGroupEntry, 1)}
 	return g, nil
+}
+
+// try makes a device of the entry of infos with that index, and gives it up.
+func (l *adapterList) try(index int) error {
+	device, err := requestDevice(l.refs[l.from[index]])
+	if err != nil {
+		return &RefusedError{l.infos[index], "making a device", err}
+	}
+	device.Release()
+	return nil
 }
 
 // requestDevice asks for everything that the adapter can do, and where that is
@@ -253,10 +269,7 @@ func requestDevice(adapter *wgpu.Adapter) (*wgpu.Device, error) {
 	if err != nil {
 		device, err = adapter.RequestDevice(&wgpu.DeviceDescriptor{})
 	}
-	if err != nil {
-		return nil, fmt.Errorf("its driver refused to make a device (%w)", err)
-	}
-	return device, nil
+	return device, err
 }
 
 // compile makes layout and pipeline.
@@ -299,6 +312,9 @@ func (g *gpu) Create(id ID, size int64, usage cachemodes.Usage) error {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if g.lost != nil {
+		return g.lost
+	}
 	for int(id) >= len(g.buffers) {
 		g.buffers = append(g.buffers, buffer{})
 	}
@@ -308,8 +324,10 @@ func (g *gpu) Create(id ID, size int64, usage cachemodes.Usage) error {
 	if most := g.info.MaxBufferSize; most > 0 && size > most {
 		return fmt.Errorf("a %s buffer of %d bytes is above the limit of %s, which makes none above %d", usage, size, g.info, most)
 	}
-	g.newBuffer.Size, g.newBuffer.Usage = uint64(size), bufferUsage[usage]
-	ref, err := g.device.CreateBuffer(&g.newBuffer)
+	ref, sig, err := create(g.device, bufferUsage[usage], uint64(size))
+	if sig != 0 {
+		return g.lose("making a buffer", sig)
+	}
 	if err != nil {
 		g.failed++
 		err = plain(err)
@@ -322,7 +340,7 @@ func (g *gpu) Create(id ID, size int64, usage cachemodes.Usage) error {
 	g.buffers[id] = buffer{
 		ref:      ref,
 		size:     uint64(size),
-		bindable: g.newBuffer.Usage&wgpu.BufferUsageStorage != 0 && (most == 0 || size <= most),
+		bindable: bufferUsage[usage]&wgpu.BufferUsageStorage != 0 && (most == 0 || size <= most),
 	}
 	return nil
 }
@@ -338,6 +356,9 @@ func (g *gpu) Use(r Recording, id ID, recycled bool) error {
 	defer g.mu.Unlock()
 	rec := g.recording(r)
 	b := g.held(id, "Use")
+	if g.lost != nil {
+		return g.lost
+	}
 	if rec.encoder == nil {
 		encoder, err := g.device.CreateCommandEncoder(nil)
 		if err != nil {
@@ -413,7 +434,9 @@ func (g *gpu) Destroy(id ID) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	b := g.held(id, "Destroy")
-	b.ref.Release()
+	if g.lost == nil {
+		b.ref.Release()
+	}
 	*b = buffer{}
 }
 
@@ -430,16 +453,60 @@ func (g *gpu) held(id ID, by string) *buffer {
 func (g *gpu) Submit(r Recording) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if g.lost != nil {
+		return g.lost
+	}
 	if rec := g.recording(r); rec.encoder != nil {
 		commands, err := rec.finish()
 		if err != nil {
 			return fmt.Errorf("submitting to %s: %w", g.info, plain(err))
 		}
-		g.queue.Submit(commands)
+		if sig := submit(g.queue, commands); sig != 0 {
+			return g.lose("taking a submission", sig)
+		}
 		commands.Release()
 	}
-	g.device.Poll(false, nil)
-	return nil
+	_, err := g.poll()
+	return err
+}
+
+func (g *gpu) isLost() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.lost != nil
+}
+
+// lose ends the use of a device on which the library gave up, or whose driver
+// crashed. A queue that can be looked at afterwards is of a device that is there,
+// and had no memory. The look may not come back, see guard, and is not waited for
+// then. The caller has the lock.
+func (g *gpu) lose(while string, sig syscall.Signal) error {
+	g.lost = &LostError{Device: g.info, While: while}
+	if sig != aborted {
+		g.lost.Crash = sig.String()
+		return g.lost
+	}
+	g.lost.NoMemory, _ = within(lookAtMost, "looking at "+g.info.String(), func() (bool, error) {
+		_, sig := poll(g.device)
+		return sig == 0, nil
+	}, func(bool) {})
+	return g.lost
+}
+
+// aborted is how the library gives up.
+const aborted = syscall.Signal(6)
+
+// poll frees what is done, and answers whether the queue is idle. The caller has
+// the lock.
+func (g *gpu) poll() (idle bool, err error) {
+	if g.lost != nil {
+		return false, g.lost
+	}
+	idle, sig := poll(g.device)
+	if sig != 0 {
+		return false, g.lose("it worked", sig)
+	}
+	return idle, nil
 }
 
 // recording is one by its number.
@@ -466,12 +533,13 @@ func (rec *recording) finish() (*wgpu.CommandBuffer, error) {
 }
 
 // How long Wait looks at the queue without a pause, how its pauses grow, and
-// when it gives the device up.
+// when it gives the device up; and for how long one that is lost is looked at.
 const (
 	waitSpins   = 2 * time.Millisecond
 	waitFirst   = 20 * time.Microsecond
 	waitLongest = time.Millisecond
 	waitAtMost  = 10 * time.Minute
+	lookAtMost  = time.Second
 )
 
 // Wait asks the library again and again and does not let it wait: its own wait
@@ -480,7 +548,10 @@ const (
 // load needs longer for gigabytes.
 func (g *gpu) Wait() error {
 	begin, pause := time.Now(), waitFirst
-	for !g.poll() {
+	for {
+		if idle, err := g.look(); idle || err != nil {
+			return err
+		}
 		switch d := time.Since(begin); {
 		case d < waitSpins:
 			runtime.Gosched()
@@ -491,14 +562,13 @@ func (g *gpu) Wait() error {
 			pause = min(2*pause, waitLongest)
 		}
 	}
-	return nil
 }
 
-// poll frees what is done, and answers whether the queue is idle.
-func (g *gpu) poll() bool {
+// look is poll with the lock.
+func (g *gpu) look() (idle bool, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.device.Poll(false, nil)
+	return g.poll()
 }
 
 // LiveBuffers counts the buffers made whose memory exists: those not destroyed, and
@@ -510,6 +580,9 @@ func (g *gpu) poll() bool {
 func (g *gpu) LiveBuffers() (int, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if g.lost != nil {
+		return 0, g.lost
+	}
 	report := g.instance.GenerateReport()
 	hub := map[string]*wgpu.HubReport{
 		"vulkan": report.Vulkan,
@@ -524,9 +597,10 @@ func (g *gpu) LiveBuffers() (int, error) {
 
 // Close drops what is recorded and not submitted, waits for the rest, and
 // frees everything, or nothing where the wait fails: freeing a device that
-// hangs would hang as well. A second Close does nothing.
+// hangs would hang as well, and so may one that is lost. A second Close does
+// nothing, and neither does the first of a device that is known to be lost.
 func (g *gpu) Close() error {
-	if g.device == nil {
+	if g.device == nil || g.isLost() {
 		return nil
 	}
 	var err error

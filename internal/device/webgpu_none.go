@@ -16,4 +16,8 @@ func (*adapterList) open(int) (Device, error) {
 	panic("device: there is no adapter to open: expected listAdapters to have failed")
 }
 
+func (*adapterList) try(int) error {
+	panic("device: there is no adapter to try: expected listAdapters to have failed")
+}
+
 func (*adapterList) release() {}

@@ -2,11 +2,13 @@ package engine
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
 	"bucketscope/cachemodes"
 	"bucketscope/internal/device"
+	"bucketscope/internal/device/badgpu"
 )
 
 // TestEveryFailure fails every single create of a short trace, under every mode:
@@ -175,6 +177,88 @@ func TestLiveAdapterGone(t *testing.T) {
 		t.Errorf("%v, %d bytes are held", st.Err, st.Total.Held())
 	}
 	if err := l.Close(); !errors.Is(err, errGone) {
+		t.Errorf("closing: %v", err)
+	}
+}
+
+// TestLostGPU has a driver lose its device at one submission after another of a
+// short trace: the workload stops with the reason, the books balance before and
+// after everything is given back, and hold nothing then.
+func TestLostGPU(t *testing.T) {
+	openWebGPU(t)
+	badgpu.Set(t, "")
+	tr := small(1, 1)
+	for n := 1; ; n++ {
+		fault := "lost"
+		if n%2 == 0 {
+			fault = "hang"
+		}
+		t.Setenv("BUCKETSCOPE_BAD_GPU", fmt.Sprintf("%s=%d", fault, n))
+		dev, _, err := device.Open("webgpu")
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := newPlayer(tr, config(cachemodes.BucketMode), dev, MakeWeights)
+		for i := range tr.Events {
+			if err = p.step(&tr.Events[i]); err != nil {
+				break
+			}
+		}
+		if err == nil {
+			_, _ = p.close(), dev.Close() // may meet the fault
+			if n < 4 {
+				t.Errorf("a trace of %d events makes fewer than %d submissions", len(tr.Events), n)
+			}
+			return
+		}
+		var lost *device.LostError
+		if !errors.As(err, &lost) || lost.NoMemory || !errors.As(err, new(*RunError)) {
+			t.Fatalf("%s=%d: %v", fault, n, err)
+		}
+		if err := p.balance(); err != nil {
+			t.Fatalf("%s=%d: %v", fault, n, err)
+		}
+		before := p.led.Total()
+		if err := p.close(); !errors.Is(err, lost) {
+			t.Fatalf("%s=%d, closing: %v", fault, n, err)
+		}
+		after := p.led.Total()
+		if err := p.balance(); err != nil || before.Held() == 0 || after.Held() != 0 {
+			t.Fatalf("%s=%d: %d bytes were held, %d are after closing, %v", fault, n, before.Held(), after.Held(), err)
+		}
+		if err := dev.Close(); err != nil {
+			t.Fatalf("%s=%d, closing the device: %v", fault, n, err)
+		}
+	}
+}
+
+// TestLiveLostGPU: a profile whose GPU is lost says so and keeps its history;
+// nothing begins on it, and closing tells of it.
+func TestLiveLostGPU(t *testing.T) {
+	openWebGPU(t)
+	badgpu.Set(t, "lost=60")
+	dev, _, err := device.Open("webgpu")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := StartLive(t.Context(), load(t, "bert/varied"), dev, LiveOptions{Config: cachemodes.DefaultConfig(), Weights: AccountWeights})
+	for l.State().Status != Failed {
+		time.Sleep(time.Millisecond)
+	}
+	var lost *device.LostError
+	st := l.State()
+	if !errors.As(st.Err, &lost) || st.Total.Held() != 0 || st.RunCount == 0 {
+		t.Errorf("%v, %d bytes are held after %d runs", st.Err, st.Total.Held(), st.RunCount)
+	}
+	l.Pause(false)
+	l.Step()
+	noted := make(chan struct{})
+	l.send(func(lp *loop) { lp.publish(); close(noted) })
+	<-noted
+	if now := l.State(); now.Play != st.Play || now.RunCount != st.RunCount || now.Status != Failed {
+		t.Errorf("play %d with %d runs was begun on a device that is lost, after play %d with %d", now.Play, now.RunCount, st.Play, st.RunCount)
+	}
+	if err := l.Close(); !errors.Is(err, lost) {
 		t.Errorf("closing: %v", err)
 	}
 }

@@ -320,7 +320,7 @@ func (l *Live) Note(text string) {
 
 // Pause holds the workload at the end of the run that it is in, so that no
 // run's latency has a pause in it, or lets it go on. After a failure, going on
-// is to begin anew.
+// is to begin anew; where the device is lost nothing goes on.
 func (l *Live) Pause(paused bool) { l.send(func(lp *loop) { lp.pause(paused) }) }
 
 // Step plays to the end of the next run, then pauses.
@@ -606,6 +606,9 @@ func (lp *loop) held() bool {
 }
 
 func (lp *loop) pause(paused bool) {
+	if errors.As(lp.err, new(*device.LostError)) {
+		return // what was recorded is worth more than a beginning that fails
+	}
 	if lp.err != nil && !paused {
 		lp.load(lp.trace)
 		lp.joinOthers()

@@ -282,10 +282,13 @@ func (f *profile) one(l *playing) (more bool, err error) {
 		return more, err
 	}
 	f.done++
-	if e.Op == workload.Submit || e.Op == workload.RunEnd {
+	looks := e.Op == workload.Submit || e.Op == workload.RunEnd
+	if looks || f.p.timed { // a call of a slow device may take seconds
 		if err := f.ctx.Err(); err != nil {
 			return false, err
 		}
+	}
+	if looks {
 		f.read()
 		f.watch()
 		if f.o.Progress != nil {

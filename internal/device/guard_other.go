@@ -1,0 +1,25 @@
+//go:build cgo && ((darwin && (amd64 || arm64)) || (windows && (amd64 || arm64)))
+
+package device
+
+import (
+	"syscall"
+
+	"github.com/cogentcore/webgpu/wgpu"
+)
+
+// guard does nothing: here a GPU that is lost ends the process, as the library
+// has it.
+func guard() {}
+
+func submit(queue *wgpu.Queue, commands *wgpu.CommandBuffer) syscall.Signal {
+	queue.Submit(commands)
+	return 0
+}
+
+func poll(device *wgpu.Device) (idle bool, sig syscall.Signal) { return device.Poll(false, nil), 0 }
+
+func create(device *wgpu.Device, usage wgpu.BufferUsage, size uint64) (buffer *wgpu.Buffer, sig syscall.Signal, err error) {
+	buffer, err = device.CreateBuffer(&wgpu.BufferDescriptor{Size: size, Usage: usage})
+	return buffer, 0, err
+}
