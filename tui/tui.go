@@ -132,7 +132,7 @@ var ErrScreen = errors.New("the screen stopped by a fault of its own; the termin
 
 // TakeDown is what a terminal is to be sent where the screen cannot take itself
 // down: it leaves modes that the screen sets.
-const TakeDown = "\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1004l\x1b[?1006l\x1b[?2004l\x1b[?2026l\x1b[?2027l\x1b[<u\x1b[0m\x1b[?1049l\x1b[?25h"
+const TakeDown = "\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1004l\x1b[?1006l\x1b[?2004l\x1b[?2026l\x1b[?2027l\x1b[<u\x1b[0m\x1b[2J\x1b[?1049l\x1b[?25h"
 
 // Run shows the screen until the user quits or ctx is done, both of which are
 // no error, and leaves the terminal as it was. Signals are the caller's: it
