@@ -259,6 +259,38 @@ func (o *openRun) code(c *coder) {
 	numbers(c, &o.adjusts, &o.switches, &o.peak, &o.peakReq, &o.peakUse)
 }
 
+func (r *openRuns) code(c *coder) {
+	var all []openRun
+	for o := r.oldest(); o != nil; o = r.at(o.later) {
+		all = append(all, *o)
+	}
+	list(c, &all, func(o *openRun) { o.code(c) })
+	if c.reading {
+		*r = openRuns{}
+		for i := range all {
+			r.add(all[i])
+		}
+	}
+}
+
+func (l *lending) code(c *coder) {
+	all := l.all()
+	list(c, &all, func(p *Loan) {
+		number(c, &p.From)
+		number(c, &p.To)
+		numbers(c, &p.Count, &p.Bytes)
+		if p.From < 0 || p.From >= maxSessions || p.To < cachemodes.NoSession || p.To >= maxSessions {
+			c.fail(fmt.Errorf("has a loan from session %d to %d", p.From, p.To))
+		}
+	})
+	if c.reading && c.err == nil {
+		*l = lending{}
+		for i := range all {
+			*l.pair(all[i].From, all[i].To) = all[i]
+		}
+	}
+}
+
 // code codes the books, and the window that the graph takes next.
 func (l *Ledger) code(c *coder) {
 	if !c.reading { // of a copy: others may read this one
@@ -275,15 +307,11 @@ func (l *Ledger) code(c *coder) {
 	if c.since(2) {
 		l.nobody.code(c)
 		number(c, &l.hazards)
-		list(c, &l.loans, func(p *Loan) {
-			number(c, &p.From)
-			number(c, &p.To)
-			numbers(c, &p.Count, &p.Bytes)
-		})
+		l.lent.code(c)
 	} else { // whose it was is not known
 		l.nobody.Pending, l.nobody.Cached = l.cachedUsages()
 	}
-	list(c, &l.open, func(o *openRun) { o.code(c) })
+	l.open.code(c)
 	numbers(c, &l.runs, &l.adjusts, &l.switches, &l.now, &l.wallTime)
 	c.flag(&l.timed)
 	c.float(&l.wall)
