@@ -15,6 +15,7 @@ type buffer struct {
 	older     BufID // on the shelf: released before it
 	newer     BufID // and after it
 	mark      int32 // Shelf.Mark
+	turn      int64 // pending: how many of its cache had come to be so before
 	usage     Usage
 	mode      ModeID // under which it was acquired
 	state     State
@@ -63,7 +64,9 @@ type cache struct {
 	// byRequest remembers the bucket of a requested size under the policy in
 	// force: Key answers the same question the same way.
 	byRequest map[int64]int32
-	pending   []BufID
+	lines     []line  // of what is pending: see line
+	turns     int64   // buffers that came to be pending
+	ripe      []int32 // sessions whose lines may have what others need not leave, once each
 	// held is the bytes of its buffers, in whatever state; requested what was
 	// asked for of those in use.
 	held, requested int64
@@ -200,7 +203,7 @@ func (m *Manager) releaseTo(c *cache, id BufID, b *buffer) {
 	case c.reuse != AtOnce && bk.cap > 0: // whether it is kept is decided then
 		b.state = Pending
 		bk.waiting++
-		c.pending = append(c.pending, id)
+		m.pend(c, id, b)
 		m.emit(id, b, Pend, NoReason)
 		b.session = NoSession
 		return
@@ -222,59 +225,9 @@ func (m *Manager) releaseTo(c *cache, id BufID, b *buffer) {
 		return
 	}
 	b.state, b.doomed, b.why = Pending, true, why
-	c.pending = append(c.pending, id)
+	m.pend(c, id, b)
 	m.emit(id, b, Pend, why)
 	b.session = NoSession
-}
-
-// look goes through the pending buffers at a moment of a session: those of its
-// own, and of others as far as nothing unsubmitted uses them, that are doomed or
-// waiting for it are destroyed or settled, in the order of their release.
-func (m *Manager) look(c *cache, at When, session int32) {
-	rest := c.pending[:0]
-	for _, id := range c.pending {
-		b := &m.bufs[id]
-		bk := &c.buckets[b.bucket]
-		switch {
-		case b.last != session && !m.over(b, at):
-			rest = append(rest, id)
-		case b.doomed && c.discard <= at:
-			m.destroy(id, b, b.why)
-		case !b.doomed && c.reuse <= at:
-			bk.waiting--
-			if len(bk.free) < int(bk.cap) {
-				b.state = Cached
-				bk.free = append(bk.free, id)
-				bk.owed = min(bk.owed, bk.waiting)
-				m.settled(b)
-				if c.shelf != nil {
-					c.shelf.add(id)
-				}
-				continue
-			}
-			why := bk.notKept()
-			bk.lose(why)
-			m.destroy(id, b, why)
-		default:
-			rest = append(rest, id)
-		}
-	}
-	c.pending = rest
-}
-
-// settled is emit for a buffer that settles, of which there are as many as
-// releases in some modes. Its event is that of its release but for three fields.
-func (m *Manager) settled(b *buffer) {
-	m.events = append(m.events, b.told[0])
-	told := &m.events[len(m.events)-1]
-	told.Kind, told.Session, told.Why = Settle, NoSession, NoReason
-}
-
-// over reports whether a pending buffer of another session need not wait for a
-// moment of that: what used it was submitted, or its session is no more.
-func (m *Manager) over(b *buffer, at When) bool {
-	s := m.recording(b.last)
-	return !s.live || at == AtRefresh && b.epoch < s.epoch
 }
 
 // reconsider applies the policy in force to what is in the cache: free buffers
@@ -309,18 +262,20 @@ func (m *Manager) reconsider(c *cache, switched bool) {
 // pardon makes every pending buffer undecided again: the policy that doomed it
 // is no longer in force.
 func (m *Manager) pardon(c *cache) {
-	for _, id := range c.pending {
-		b := &m.bufs[id]
-		if !b.doomed {
-			continue
+	for i := range c.lines {
+		for _, id := range c.lines[i].ids {
+			b := &m.bufs[id]
+			if !b.doomed {
+				continue
+			}
+			bk := &c.buckets[b.bucket]
+			bk.waiting++
+			if bk.lost[b.why] > 0 {
+				bk.lost[b.why]--
+			} else { // a miss was explained by it already
+				bk.owed++
+			}
+			b.doomed, b.why = false, NoReason
 		}
-		bk := &c.buckets[b.bucket]
-		bk.waiting++
-		if bk.lost[b.why] > 0 {
-			bk.lost[b.why]--
-		} else { // a miss was explained by it already
-			bk.owed++
-		}
-		b.doomed, b.why = false, NoReason
 	}
 }

@@ -332,14 +332,13 @@ func (m *Manager) transfer(from, to *cache, id BufID, b *buffer) {
 func (m *Manager) empty(d *domain, why Reason) {
 	for i := range d.caches {
 		c := &d.caches[i]
-		for _, id := range c.pending {
+		for _, id := range m.takePending(c) {
 			b := &m.bufs[id]
 			if !b.doomed {
 				c.buckets[b.bucket].waiting--
 			}
 			m.destroy(id, b, why)
 		}
-		c.pending = c.pending[:0]
 		for j := range c.buckets {
 			bk := &c.buckets[j]
 			for _, id := range bk.free {

@@ -19,6 +19,7 @@ type Manager struct {
 	numKeys int
 	events  []Event
 	relief  []Event                        // of Relieve
+	merged  []BufID                        // of merge
 	recent  [NumCaches][recentSizes]recent // buckets of home's caches, by recentSlot
 	// held is the bytes of the buffers that exist, requested what was asked for
 	// of those in use.
@@ -265,6 +266,9 @@ func (m *Manager) Refresh(session int32) []Event {
 				if c.evictor != nil {
 					m.evict(c, OnRefresh, 0)
 				}
+			}
+			if l := c.line(session); len(l.ids) > 0 {
+				c.ripen(l, session)
 			}
 			if m.sharing.Scope == ScopeSharedFree && d.owner.Kind == OwnerSession {
 				m.share(c, session)
@@ -578,7 +582,9 @@ func (m *Manager) Audit() (Audit, error) {
 		}
 		for u := range d.caches {
 			c := &d.caches[u]
-			sum.Count[u].Pending += int64(len(c.pending))
+			for i := range c.lines {
+				sum.Count[u].Pending += int64(len(c.lines[i].ids))
+			}
 			for i := range c.buckets {
 				sum.Count[u].Cached += int64(len(c.buckets[i].free))
 			}
@@ -614,13 +620,18 @@ func (m *Manager) auditCache(c *cache) error {
 			return fmt.Errorf("bucket %s %d keeps %d buffers over its cap of %d", c.usage, bk.size, len(bk.free), bk.cap)
 		}
 	}
-	for _, id := range c.pending {
-		b := &m.bufs[id]
-		if b.state != Pending || b.domain != c.domain.id {
-			return fmt.Errorf("buffer %d (%s) is on the pending list of %s", id, b.state, c.usage)
-		}
-		if !b.doomed {
-			waiting--
+	for i := range c.lines {
+		for _, id := range c.lines[i].ids {
+			b := &m.bufs[id]
+			if b.state != Pending || b.domain != c.domain.id || c.line(b.last) != &c.lines[i] {
+				return fmt.Errorf("buffer %d (%s) is on the pending list of %s", id, b.state, c.usage)
+			}
+			if c.domain == m.home && m.sharing.Scope == ScopeDevice && !m.recording(b.last).live {
+				return fmt.Errorf("buffer %d of %s waits for a session that is gone", id, c.usage)
+			}
+			if !b.doomed {
+				waiting--
+			}
 		}
 	}
 	if c.shelf != nil && (int64(c.shelf.count) != cached || c.shelf.bytes != bytes) {

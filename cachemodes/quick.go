@@ -88,7 +88,6 @@ func (m *Manager) quickRelease(id BufID) *buffer {
 	case c.reuse != AtOnce && bk.cap > 0:
 		b.state, e.Kind = Pending, Pend
 		bk.waiting++
-		c.pending = append(c.pending, id)
 	default:
 		return nil
 	}
@@ -98,5 +97,8 @@ func (m *Manager) quickRelease(id BufID) *buffer {
 	b.last, b.epoch = b.session, m.sessions[i].newest()
 	e.Last, e.Why = b.last, NoReason
 	b.session = NoSession
+	if b.state == Pending {
+		m.pend(c, id, b)
+	}
 	return b
 }
