@@ -249,26 +249,30 @@ func (s *Session) code(c *coder) {
 }
 
 // code codes an open run: of its Run only what its start says.
-func (o *openRun) code(c *coder) {
+func (o *openRun) code(c *coder, most *peaks) {
 	o.run.code(c)
 	number(c, &o.run.StartUS)
 	o.total.code(c)
 	for i := range o.usage {
 		o.usage[i].code(c)
 	}
-	numbers(c, &o.adjusts, &o.switches, &o.peak, &o.peakReq, &o.peakUse)
+	numbers(c, &o.adjusts, &o.switches, &most.held, &most.requested, &most.inUse)
 }
 
-func (r *openRuns) code(c *coder) {
-	var all []openRun
-	for o := r.oldest(); o != nil; o = r.at(o.later) {
-		all = append(all, *o)
+// codeOpen codes the runs going on, in the order of their start.
+func (l *Ledger) codeOpen(c *coder) {
+	type begun struct {
+		run  openRun
+		most peaks
 	}
-	list(c, &all, func(o *openRun) { o.code(c) })
+	var all []begun
+	for o := l.open.oldest(); o != nil; o = l.open.at(o.later) {
+		all = append(all, begun{*o, l.crests.since(o.ordinal)})
+	}
+	list(c, &all, func(b *begun) { b.run.code(c, &b.most) })
 	if c.reading {
-		*r = openRuns{}
 		for i := range all {
-			r.add(all[i])
+			l.begin(all[i].run, all[i].most)
 		}
 	}
 }
@@ -311,7 +315,7 @@ func (l *Ledger) code(c *coder) {
 	} else { // whose it was is not known
 		l.nobody.Pending, l.nobody.Cached = l.cachedUsages()
 	}
-	l.open.code(c)
+	l.codeOpen(c)
 	numbers(c, &l.runs, &l.adjusts, &l.switches, &l.now, &l.wallTime)
 	c.flag(&l.timed)
 	c.float(&l.wall)

@@ -21,6 +21,8 @@ type Ledger struct {
 	nobody   Session // of what is cached or pending and whose it was is not known
 	hazards  int64
 	open     openRuns
+	started  int64 // runs, ever
+	crests   crests
 	runs     int64 // ended
 	adjusts  int64
 	switches int64
@@ -379,19 +381,13 @@ func (l *Ledger) rose() {
 
 // fold brings the window and the open runs up to now.
 func (l *Ledger) fold() {
-	// A run saw at least what those begun after it saw: where one saw more than
-	// this, so did all before it.
-	for o := l.open.newest(); o != nil; o = l.open.at(o.earlier) {
-		if o.peak >= l.high.held && o.peakUse >= l.high.inUse && o.peakReq >= l.high.requested {
-			break
-		}
-		o.peak = max(o.peak, l.high.held)
-		o.peakUse = max(o.peakUse, l.high.inUse)
-		o.peakReq = max(o.peakReq, l.high.requested)
-	}
+	l.crests.rise(l.high)
 	l.window = l.windowNow()
-	l.high = peaks{l.total.Held(), l.total.InUse, l.total.Requested}
+	l.high = l.peaksNow()
 }
+
+// peaksNow is the total as it stands.
+func (l *Ledger) peaksNow() peaks { return peaks{l.total.Held(), l.total.InUse, l.total.Requested} }
 
 // windowNow is the window up to now.
 func (l *Ledger) windowNow() Window {
@@ -503,6 +499,7 @@ func (l *Ledger) Step(what What, id int32) {
 		for o := l.open.newestOf(id); o != nil; o = l.open.newestOf(id) {
 			l.open.remove(o)
 		}
+		l.crests.trim(&l.open)
 	}
 }
 
@@ -583,12 +580,19 @@ func (l *Ledger) AvgHeldWall() (int64, bool) {
 // StartRun opens a run.
 func (l *Ledger) StartRun(info RunInfo, atUS int64) {
 	l.fold()
-	l.open.add(openRun{
+	l.begin(openRun{
 		run:   Run{RunInfo: info, StartUS: atUS},
 		total: l.total, usage: l.usage,
 		adjusts: l.adjusts, switches: l.switches,
-		peak: l.total.Held(), peakReq: l.total.Requested, peakUse: l.total.InUse,
-	})
+	}, l.peaksNow())
+}
+
+// begin adds a run to those going on, with the most that it has seen.
+func (l *Ledger) begin(o openRun, most peaks) {
+	l.started++
+	o.ordinal = l.started
+	l.open.add(o)
+	l.crests.start(o.ordinal, most)
 }
 
 // EndRun closes the run of that session and id and answers what happened in
@@ -602,7 +606,8 @@ func (l *Ledger) EndRun(session int32, id int64, mode cachemodes.ModeID, atUS in
 	l.fold()
 	r := o.run
 	r.Seq, r.EndUS, r.Mode = l.runs, atUS, mode
-	r.PeakHeld, r.PeakRequested, r.PeakInUse = o.peak, o.peakReq, o.peakUse
+	most := l.crests.since(o.ordinal)
+	r.PeakHeld, r.PeakRequested, r.PeakInUse = most.held, most.requested, most.inUse
 	r.Adjusts, r.Switches = l.adjusts-o.adjusts, l.switches-o.switches
 	r.Fails = l.total.Fails - o.total.Fails
 	r.Total = tally(&l.total, &o.total)
@@ -615,6 +620,7 @@ func (l *Ledger) EndRun(session int32, id int64, mode cachemodes.ModeID, atUS in
 		r.AvgHeld = l.total.Held()
 	}
 	l.open.remove(o)
+	l.crests.trim(&l.open)
 	l.runs++
 	for int(session) >= len(l.sessions) {
 		l.sessions = append(l.sessions, Session{})
@@ -634,7 +640,7 @@ func (l *Ledger) EndRun(session int32, id int64, mode cachemodes.ModeID, atUS in
 
 // AbandonRuns closes every open run without a record: the workload was
 // stopped in the middle of it.
-func (l *Ledger) AbandonRuns() { l.open = openRuns{} }
+func (l *Ledger) AbandonRuns() { l.open, l.crests = openRuns{}, crests{} }
 
 func tally(now, then *Books) Tally {
 	t := Tally{
@@ -691,6 +697,12 @@ func (l *Ledger) Key(id cachemodes.KeyID) (k Key, lastRequests, lastCreates int6
 
 // NumKeys is how many KeyIDs there are books of, from 0.
 func (l *Ledger) NumKeys() int { return len(l.keys) }
+
+// Steps counts what was gone through so far to have the peaks of each run. A test
+// holds it to the number of runs, as it does cachemodes.Manager.Steps.
+func (l *Ledger) Steps() int64 {
+	return l.crests.held.taken + l.crests.inUse.taken + l.crests.requested.taken
+}
 
 // InRun reports whether a run is going on.
 func (l *Ledger) InRun() bool { return l.open.n > 0 }
@@ -803,6 +815,7 @@ func (l *Ledger) clone() *Ledger {
 	c.sessions = slices.Clone(l.sessions)
 	c.lent = l.lent.clone()
 	c.open = l.open.clone()
+	c.crests = l.crests.clone()
 	return &c
 }
 

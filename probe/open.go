@@ -8,11 +8,11 @@ import (
 
 // openRun is a run going on, with the books as they were at its start.
 type openRun struct {
-	run                    Run
-	total                  Books
-	usage                  [cachemodes.NumUsages]Books
-	adjusts, switches      int64
-	peak, peakReq, peakUse int64
+	run               Run
+	ordinal           int64 // of its start
+	total             Books
+	usage             [cachemodes.NumUsages]Books
+	adjusts, switches int64
 	links
 }
 

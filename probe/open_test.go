@@ -81,3 +81,49 @@ func TestLending(t *testing.T) {
 		}
 	}
 }
+
+// The most since each run's start is what following every run apart says, and
+// what is looked at does not grow with the runs.
+func TestCrest(t *testing.T) {
+	random := rand.New(rand.NewPCG(5, 6))
+	for _, most := range []int{3, 300} {
+		var c crest
+		var open openRuns
+		want := map[int64]int64{} // by ordinal
+		now, ordinal, calls := int64(0), int64(0), int64(0)
+		for i := range 20_000 {
+			calls++
+			now = max(0, now+random.Int64N(21)-10-now/50)
+			high := now + random.Int64N(5)
+			c.rise(high)
+			for o := range want {
+				want[o] = max(want[o], high)
+			}
+			if random.IntN(2*most) >= len(want) {
+				ordinal++
+				open.add(openRun{ordinal: ordinal, run: Run{RunInfo: RunInfo{ID: ordinal}}})
+				c.start(ordinal, now)
+				want[ordinal] = now
+			} else {
+				o := open.oldest()
+				for range random.IntN(len(want)) {
+					o = open.at(o.later)
+				}
+				delete(want, o.ordinal)
+				open.remove(o)
+				c.trim(&open)
+			}
+			if i%97 != 0 {
+				continue
+			}
+			for o := open.oldest(); o != nil; o = open.at(o.later) {
+				if got := c.since(o.ordinal); got != want[o.ordinal] {
+					t.Fatalf("step %d: run %d saw %d, want %d", i, o.ordinal, got, want[o.ordinal])
+				}
+			}
+		}
+		if c.taken > 4*calls {
+			t.Errorf("%d runs at once: %d steps in %d calls", most, c.taken, calls)
+		}
+	}
+}
