@@ -149,6 +149,7 @@ func (c *cache) limit(b *bucket) {
 // Reason.
 func (m *Manager) missReason(bk *bucket, session int32) Reason {
 	for _, id := range bk.free {
+		m.steps++
 		if b := &m.bufs[id]; !b.excuse && !m.safe(b, session) {
 			b.excuse = true
 			return Unsubmitted

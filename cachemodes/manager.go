@@ -20,6 +20,7 @@ type Manager struct {
 	events  []Event
 	relief  []Event                        // of Relieve
 	merged  []BufID                        // of merge
+	steps   int64                          // see Steps
 	recent  [NumCaches][recentSizes]recent // buckets of home's caches, by recentSlot
 	// held is the bytes of the buffers that exist, requested what was asked for
 	// of those in use.
@@ -141,6 +142,7 @@ func (m *Manager) requestChosen(c *cache, session int32, n int64) (BufID, []Even
 func (m *Manager) takeLast(c *cache, bk *bucket, session int32) BufID {
 	for i := len(bk.free) - 1; i >= 0; i-- {
 		id := bk.free[i]
+		m.steps++
 		if b := &m.bufs[id]; b.last != session && !m.safe(b, session) {
 			continue
 		}
@@ -489,6 +491,12 @@ func (m *Manager) inUse(id BufID, call string) *buffer {
 func notInUse(id BufID, call string) string {
 	return fmt.Sprintf("cachemodes: %s wants a buffer in use; %d is not", call, id)
 }
+
+// Steps counts the buffers on lists that were gone through so far, for what
+// serves a request and for what a submit or a run's end is about. A test holds it
+// to the number of calls, which it is to grow with: not with the sessions that
+// there are.
+func (m *Manager) Steps() int64 { return m.steps }
 
 // NumBuffers is one more than the highest BufID that there was.
 func (m *Manager) NumBuffers() int { return len(m.bufs) }

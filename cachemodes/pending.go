@@ -124,6 +124,7 @@ func (m *Manager) over(b *buffer, at When) bool {
 
 // lookAtAll is look at what merge took.
 func (m *Manager) lookAtAll(c *cache, at When, session int32) {
+	m.steps += int64(len(m.merged))
 	for _, id := range m.merged {
 		b := &m.bufs[id]
 		over := m.over(b, at)

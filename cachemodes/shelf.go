@@ -72,6 +72,7 @@ func (s *Shelf) Oldest() BufID { return s.visible(s.oldest) }
 // visible is a buffer, or the first one after it that the viewer sees.
 func (s *Shelf) visible(id BufID) BufID {
 	for id != NoBuf && !s.m.safe(&s.m.bufs[id], s.viewer) {
+		s.m.steps++
 		id = s.m.bufs[id].newer
 	}
 	return id
@@ -81,6 +82,7 @@ func (s *Shelf) visible(id BufID) BufID {
 // longest.
 func (s *Shelf) firstOf(b *bucket) BufID {
 	for _, id := range b.free {
+		s.m.steps++
 		if s.m.safe(&s.m.bufs[id], s.viewer) {
 			return id
 		}
