@@ -38,6 +38,49 @@ func BenchmarkManySessions(b *testing.B) {
 	}
 }
 
+// What the manager and the ledger go through for an event does not grow with the
+// sessions. Under ScopeDevice a request passes over the free buffers that others'
+// unsubmitted commands use, as many as the mode keeps: those are more with more
+// sessions, and only what waits for a submit is held to the events there.
+func TestManySessionsSteps(t *testing.T) {
+	for _, scope := range cachemodes.Scopes() {
+		for _, mode := range []string{"bucket", "simple", "watermark"} {
+			t.Run(fmt.Sprintf("%s/%s", scope, mode), func(t *testing.T) {
+				m, err := cachemodes.Lookup(mode)
+				if err != nil {
+					t.Fatal(err)
+				}
+				managerFew, ledgerFew := stepsOf(t, 4, m.ID, scope)
+				managerMany, ledgerMany := stepsOf(t, 64, m.ID, scope)
+				if ledgerMany > 1.2*ledgerFew {
+					t.Errorf("the ledger takes %.3f steps an event with 4 sessions, %.3f with 64", ledgerFew, ledgerMany)
+				}
+				if scope == cachemodes.ScopeDevice && mode != "simple" {
+					return
+				}
+				if managerMany > 1.2*managerFew {
+					t.Errorf("the manager takes %.3f steps an event with 4 sessions, %.3f with 64", managerFew, managerMany)
+				}
+			})
+		}
+	}
+}
+
+// stepsOf is what an event has the manager and the ledger go through, with so
+// many sessions that take turns.
+func stepsOf(t *testing.T, sessions int, mode cachemodes.ModeID, scope cachemodes.Scope) (manager, ledger float64) {
+	trace := small(3, 6)
+	p := begin(device.NewHost(), setup{config: storageMode(mode), sharing: cachemodes.Sharing{Scope: scope}, weights: MakeWeights})
+	f := &profile{ctx: t.Context(), o: Options{Seed: 1}, p: p, res: &Result{}}
+	for range sessions {
+		f.lanes = append(f.lanes, &playing{lane: p.add(trace), parts: schedule(trace, 3)})
+	}
+	if err := f.play(); err != nil {
+		t.Fatal(err)
+	}
+	return float64(p.mgr.Steps()) / float64(f.done), float64(p.led.Steps()) / float64(f.done)
+}
+
 // manySizes is a trace that asks for so many distinct sizes, each some times,
 // two of them out at a time.
 func manySizes(sizes int) *workload.Trace {
