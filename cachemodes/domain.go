@@ -50,6 +50,10 @@ type domain struct {
 	closed bool // the owner is gone: what still comes back is destroyed
 }
 
+// follows reports whether a change of the config is one of these caches: a graph's
+// go on as it was captured.
+func (d *domain) follows() bool { return d.owner.Kind != OwnerGraph && d.owner.Kind != OwnerGeneration }
+
 // session is what the Manager knows of one: its recording, and which caches
 // serve it.
 type session struct {

@@ -387,8 +387,13 @@ func (m *Manager) Set(usage Usage, s Setting) ([]Event, error) {
 		}
 	}
 	m.events = append(m.events, Event{Kind: Switch, Usage: usage, Mode: s.Mode, Session: NoSession, Last: NoSession, Key: NoKey})
+	for id := range m.bufs { // marks are another policy's no more
+		if b := &m.bufs[id]; b.usage == usage && b.state != Gone && m.domains[b.domain].follows() {
+			b.mark = 0
+		}
+	}
 	for _, d := range m.domains {
-		if d != nil && d.owner.Kind != OwnerGraph && d.owner.Kind != OwnerGeneration {
+		if d != nil && d.follows() {
 			m.change(&d.caches[usage], s, switched)
 		}
 	}
