@@ -557,6 +557,7 @@ func (m *Manager) provoked(d *domain, b *buffer) *domain {
 	}
 	from, to := &d.caches[b.usage], &other.caches[b.usage]
 	b.bucket = m.bucketOf(to, b.size)
+	b.mark = 0 // it is of another cache's policy
 	from.held -= b.size
 	to.held += b.size
 	d.bufs--
