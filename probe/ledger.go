@@ -448,6 +448,9 @@ func (k *Key) wanted() {
 // Loans are all pairs of sessions between which buffers went, by From, then To.
 func (l *Ledger) Loans() []Loan { return l.lent.all() }
 
+// NumLoans is how many Loans there are.
+func (l *Ledger) NumLoans() int { return l.lent.n }
+
 // loan books a buffer that changed session.
 func (l *Ledger) loan(from, to int32, size int64) {
 	a := l.session(from)

@@ -81,6 +81,41 @@ func stepsOf(t *testing.T, sessions int, mode cachemodes.ModeID, scope cachemode
 	return float64(p.mgr.Steps()) / float64(f.done), float64(p.led.Steps()) / float64(f.done)
 }
 
+// BenchmarkPublish is what a State costs, with so many sessions in the middle of
+// their runs: it is published every publishEvery. snapshot-B/event is what a snapshot
+// of the events takes, as far back as the live journal reaches.
+//
+//	go test ./internal/engine -run '^$' -bench Publish -benchmem
+func BenchmarkPublish(b *testing.B) {
+	t := load(b, "bert/varied")
+	for _, n := range []int{1, 10, 100, 1_000} {
+		b.Run(fmt.Sprintf("sessions=%d", n), func(b *testing.B) {
+			lp := &loop{live: &Live{}, dev: device.NewHost(), opt: LiveOptions{Weights: MakeWeights}, cfg: cachemodes.DefaultConfig()}
+			lp.load(t)
+			for range n - 1 {
+				lp.player.add(t)
+			}
+			const each, turn = 12_000, 40 // nearly half of the trace, by turns
+			for at := 0; at < each; at += turn {
+				for _, l := range lp.player.lanes {
+					for i := at; i < at+turn; i++ {
+						if err := l.step(&t.Events[i]); err != nil {
+							b.Fatal(err)
+						}
+					}
+				}
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				lp.publish()
+			}
+			s := lp.live.State()
+			b.ReportMetric(float64(len(s.Loans)), "loans")
+			b.ReportMetric(float64(len(s.History.AppendTo(nil)))/float64(n*each), "snapshot-B/event")
+		})
+	}
+}
+
 // manySizes is a trace that asks for so many distinct sizes, each some times,
 // two of them out at a time.
 func manySizes(sizes int) *workload.Trace {
