@@ -236,27 +236,31 @@ func (m *Manager) releaseTo(c *cache, id BufID, b *buffer) {
 // reason is the policy's own, unless another mode was chosen.
 func (m *Manager) reconsider(c *cache, switched bool) {
 	for i := range c.buckets {
-		bk := &c.buckets[i]
-		c.limit(bk)
-		keep, why := min(len(bk.free), int(bk.cap)), bk.notKept()
-		if c.chooser == nil && c.policy.Key(bk.size) != bk.size {
-			keep, why = 0, DroppedKey
+		m.reconsiderBucket(c, int32(i), switched)
+	}
+}
+
+func (m *Manager) reconsiderBucket(c *cache, i int32, switched bool) {
+	bk := &c.buckets[i]
+	c.limit(bk)
+	keep, why := min(len(bk.free), int(bk.cap)), bk.notKept()
+	if c.chooser == nil && c.policy.Key(bk.size) != bk.size {
+		keep, why = 0, DroppedKey
+	}
+	if switched {
+		why = Switched
+	}
+	// The oldest go first: the most recently used are likelier to be warm.
+	gone := bk.free[:len(bk.free)-keep]
+	for _, id := range gone {
+		if c.shelf != nil {
+			c.shelf.remove(id)
 		}
-		if switched {
-			why = Switched
-		}
-		// The oldest go first: the most recently used are likelier to be warm.
-		gone := bk.free[:len(bk.free)-keep]
-		for _, id := range gone {
-			if c.shelf != nil {
-				c.shelf.remove(id)
-			}
-			bk.lose(why)
-			m.destroy(id, &m.bufs[id], why)
-		}
-		if len(gone) > 0 {
-			bk.free = append(bk.free[:0], bk.free[len(gone):]...)
-		}
+		bk.lose(why)
+		m.destroy(id, &m.bufs[id], why)
+	}
+	if len(gone) > 0 {
+		bk.free = append(bk.free[:0], bk.free[len(gone):]...)
 	}
 }
 

@@ -1,6 +1,9 @@
 package cachemodes
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Manager is ORT's BufferManager with its four caches: it decides which buffer
 // serves each request and what becomes of each release, and knows the state of
@@ -20,6 +23,7 @@ type Manager struct {
 	events  []Event
 	relief  []Event                        // of Relieve
 	merged  []BufID                        // of merge
+	gone    []int32                        // of drop
 	steps   int64                          // see Steps
 	recent  [NumCaches][recentSizes]recent // buckets of home's caches, by recentSlot
 	// held is the bytes of the buffers that exist, requested what was asked for
@@ -327,15 +331,32 @@ func (m *Manager) RunEnd(session int32) []Event {
 // adjusted makes a cache follow its learner's renewed keys.
 func (m *Manager) adjusted(c *cache, session int32) {
 	m.events = append(m.events, Event{Kind: Adjust, Usage: c.usage, Session: session, Last: NoSession, Mode: c.setting.Mode, Key: NoKey, Domain: c.domain.id})
-	for i := range c.buckets {
-		bk := &c.buckets[i]
-		if n, _ := c.policy.Cap(bk.size); bk.cap > 0 && n == 0 {
+	if d, ok := c.learner.(Dropper); ok {
+		m.drop(c, d.Dropped(), session)
+	} else {
+		m.reconsider(c, false)
+	}
+	if m.sharing.Scope == ScopeSharedFree && c.domain.owner.Kind == OwnerSession {
+		m.trimPool(c.usage)
+	}
+}
+
+// drop takes sizes from the keys of a cache, in the order of its buckets.
+func (m *Manager) drop(c *cache, sizes []int64, session int32) {
+	m.gone = m.gone[:0]
+	for _, size := range sizes {
+		if i, ok := c.bySize[size]; ok {
+			m.gone = append(m.gone, i)
+		}
+	}
+	slices.Sort(m.gone)
+	for _, i := range m.gone {
+		if bk := &c.buckets[i]; bk.cap > 0 {
 			m.keyDropped(c, bk, session)
 		}
 	}
-	m.reconsider(c, false)
-	if m.sharing.Scope == ScopeSharedFree && c.domain.owner.Kind == OwnerSession {
-		m.trimPool(c.usage)
+	for _, i := range m.gone {
+		m.reconsiderBucket(c, i, false)
 	}
 }
 
