@@ -124,7 +124,10 @@ func manySizes(sizes int) *workload.Trace {
 	t.Sessions = []workload.Session{{Model: "m"}}
 	add(workload.Event{Op: workload.SessionCreate, Run: workload.NoRun})
 	add(workload.Event{Op: workload.SessionReady, Run: workload.NoRun})
-	const perRun = 1_000
+	const (
+		perRun   = 1_000
+		sizeStep = 16 << 10 // most modes round no two of these to the same key
+	)
 	for pass := range 4 {
 		for first := 0; first < sizes; first += perRun {
 			run := int32(len(t.Runs))
@@ -132,7 +135,7 @@ func manySizes(sizes int) *workload.Trace {
 			add(workload.Event{Op: workload.RunStart, Run: run})
 			for i := first; i < min(first+perRun, sizes); i++ {
 				slot := int32(i % 2)
-				add(workload.Event{Op: workload.Request, Run: run, Usage: cachemodes.Storage, Bytes: 16 * int64(1+i*7919%sizes), Buf: slot})
+				add(workload.Event{Op: workload.Request, Run: run, Usage: cachemodes.Storage, Bytes: sizeStep * int64(1+i*7919%sizes), Buf: slot})
 				add(workload.Event{Op: workload.Release, Run: run, Usage: cachemodes.Storage, Buf: slot})
 				if i%50 == 0 {
 					add(workload.Event{Op: workload.Submit, Run: run})
