@@ -25,6 +25,7 @@ type buffer struct {
 	// told is the last event of it, but for Settle: a hit and a release that take
 	// the short way write only what is new in it.
 	told [1]Event
+	_    [8]byte // to two cache lines of the processor's: a hit and a release touch both
 }
 
 // bucket is the free list of one size, and what has been lost of it.
@@ -49,6 +50,7 @@ type bucket struct {
 // in force. Which buffers exist is the Manager's to know.
 type cache struct {
 	domain  *domain
+	owner   int32 // the domain's session
 	usage   Usage
 	setting Setting
 	policy  Policy
@@ -74,7 +76,7 @@ type cache struct {
 
 func (m *Manager) initCache(d *domain, u Usage, s Setting) {
 	c := &d.caches[u]
-	*c = cache{domain: d, usage: u, bySize: map[int64]int32{}, byRequest: map[int64]int32{}}
+	*c = cache{domain: d, owner: d.owner.Session, usage: u, bySize: map[int64]int32{}, byRequest: map[int64]int32{}}
 	m.adopt(c, s)
 }
 
@@ -204,7 +206,7 @@ func (m *Manager) releaseTo(c *cache, id BufID, b *buffer) {
 	case c.reuse != AtOnce && bk.cap > 0: // whether it is kept is decided then
 		b.state = Pending
 		bk.waiting++
-		m.pend(c, id, b)
+		m.pend(c, id, b, m.recording(b.last))
 		m.emit(id, b, Pend, NoReason)
 		b.session = NoSession
 		return
@@ -226,7 +228,7 @@ func (m *Manager) releaseTo(c *cache, id BufID, b *buffer) {
 		return
 	}
 	b.state, b.doomed, b.why = Pending, true, why
-	m.pend(c, id, b)
+	m.pend(c, id, b, m.recording(b.last))
 	m.emit(id, b, Pend, why)
 	b.session = NoSession
 }

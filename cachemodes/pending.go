@@ -18,23 +18,27 @@ type line struct {
 // session have no others.
 func (c *cache) line(session int32) *line {
 	i := uint(session + 2)
-	if session == c.domain.owner.Session {
+	if session == c.owner {
 		i = 0
 	}
 	if i < uint(len(c.lines)) {
 		return &c.lines[i]
 	}
+	return c.newLine(i)
+}
+
+func (c *cache) newLine(i uint) *line {
 	c.lines = append(c.lines, make([]line, int(i)+1-len(c.lines))...)
 	return &c.lines[i]
 }
 
-// pend puts a buffer, whose last holder released it, on its line.
-func (m *Manager) pend(c *cache, id BufID, b *buffer) {
+// pend puts a buffer on the line of the session that released it.
+func (m *Manager) pend(c *cache, id BufID, b *buffer, by *session) {
 	b.turn = c.turns
 	c.turns++
 	l := c.line(b.last)
 	l.ids = append(l.ids, id)
-	if b.epoch < m.recording(b.last).epoch || m.foreign(c, b.last) {
+	if !l.ripe && (b.epoch < by.epoch || m.foreign(c, b.last)) {
 		c.ripen(l, b.last)
 	}
 }
@@ -42,7 +46,7 @@ func (m *Manager) pend(c *cache, id BufID, b *buffer) {
 // foreign reports whether a session has nothing to release in a cache: see
 // WrongManager. No moment of its own comes for what it released there.
 func (m *Manager) foreign(c *cache, session int32) bool {
-	return c.domain != m.home && session != c.domain.owner.Session
+	return session != c.owner && c.domain != m.home
 }
 
 // ripen notes that other sessions may find what they need not leave on a line.
@@ -62,17 +66,13 @@ func (m *Manager) look(c *cache, at When, session int32) {
 	// Release and SessionRelease.
 	if at == AtRefresh && min(c.reuse, c.discard) <= at || c.domain != m.home {
 		if m.merge(c, session); len(m.merged) > 0 {
-			m.lookAtAll(c, at, session)
+			m.lookThrough(c, at, session, m.merged, true)
 			return
 		}
 	}
-	rest := own.ids[:0]
-	for _, id := range own.ids {
-		if !m.due(c, at, id, &m.bufs[id]) {
-			rest = append(rest, id)
-		}
-	}
-	own.ids = rest
+	ids := own.ids
+	own.ids = ids[:0]
+	m.lookThrough(c, at, session, ids, false)
 }
 
 // merge takes what is ripe off its lines, with the session's own, in the order of
@@ -122,49 +122,46 @@ func (m *Manager) over(b *buffer, at When) bool {
 	return !s.live || at == AtRefresh && b.epoch < s.epoch
 }
 
-// lookAtAll is look at what merge took.
-func (m *Manager) lookAtAll(c *cache, at When, session int32) {
-	m.steps += int64(len(m.merged))
-	for _, id := range m.merged {
+// lookThrough is look at what was taken off its lines. What stays goes back.
+func (m *Manager) lookThrough(c *cache, at When, session int32, ids []BufID, merged bool) {
+	m.steps += int64(len(ids))
+	for _, id := range ids {
 		b := &m.bufs[id]
-		over := m.over(b, at)
-		if (b.last == session || over) && m.due(c, at, id, b) {
-			continue
-		}
-		l := c.line(b.last)
-		l.ids = append(l.ids, id)
-		if over || m.foreign(c, b.last) {
-			c.ripen(l, b.last)
+		over := merged && b.last != session && m.over(b, at)
+		bk := &c.buckets[b.bucket]
+		switch {
+		case b.last != session && !over:
+			m.stay(c, id, b, over)
+		case b.doomed && c.discard <= at:
+			m.destroy(id, b, b.why)
+		case !b.doomed && c.reuse <= at:
+			bk.waiting--
+			if len(bk.free) < int(bk.cap) {
+				b.state = Cached
+				bk.free = append(bk.free, id)
+				bk.owed = min(bk.owed, bk.waiting)
+				m.settled(b)
+				if c.shelf != nil {
+					c.shelf.add(id)
+				}
+				continue
+			}
+			why := bk.notKept()
+			bk.lose(why)
+			m.destroy(id, b, why)
+		default:
+			m.stay(c, id, b, over)
 		}
 	}
 }
 
-// due destroys or settles a pending buffer that is doomed or waiting for a
-// moment, and reports whether that has come.
-func (m *Manager) due(c *cache, at When, id BufID, b *buffer) bool {
-	switch {
-	case b.doomed && c.discard <= at:
-		m.destroy(id, b, b.why)
-	case !b.doomed && c.reuse <= at:
-		bk := &c.buckets[b.bucket]
-		bk.waiting--
-		if len(bk.free) < int(bk.cap) {
-			b.state = Cached
-			bk.free = append(bk.free, id)
-			bk.owed = min(bk.owed, bk.waiting)
-			m.settled(b)
-			if c.shelf != nil {
-				c.shelf.add(id)
-			}
-			return true
-		}
-		why := bk.notKept()
-		bk.lose(why)
-		m.destroy(id, b, why)
-	default:
-		return false
+// stay puts a buffer back on its line.
+func (m *Manager) stay(c *cache, id BufID, b *buffer, over bool) {
+	l := c.line(b.last)
+	l.ids = append(l.ids, id)
+	if over || m.foreign(c, b.last) {
+		c.ripen(l, b.last)
 	}
-	return true
 }
 
 // settled is emit for a buffer that settles, of which there are as many as

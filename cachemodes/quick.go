@@ -71,7 +71,11 @@ func (m *Manager) quickRelease(id BufID) *buffer {
 		return nil
 	}
 	i := uint(b.session + 1)
-	if i >= uint(len(m.sessions)) || !m.sessions[i].live {
+	if i >= uint(len(m.sessions)) {
+		return nil
+	}
+	s := &m.sessions[i]
+	if !s.live {
 		return nil
 	}
 	d := m.domains[b.domain]
@@ -94,11 +98,11 @@ func (m *Manager) quickRelease(id BufID) *buffer {
 	m.requested[b.usage] -= b.requested
 	c.requested -= b.requested
 	b.excuse = false
-	b.last, b.epoch = b.session, m.sessions[i].newest()
+	b.last, b.epoch = b.session, s.newest()
 	e.Last, e.Why = b.last, NoReason
 	b.session = NoSession
 	if b.state == Pending {
-		m.pend(c, id, b)
+		m.pend(c, id, b, s)
 	}
 	return b
 }
