@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"bucketscope/cachemodes"
@@ -10,30 +11,32 @@ import (
 )
 
 // BenchmarkManySessions is what an event costs with so many sessions on one device,
-// by who shares free buffers.
+// by mode and by who shares free buffers.
 //
-//	go test ./internal/engine -run '^$' -bench ManySessions
+//	go test ./internal/engine -run '^$' -bench ManySessions -benchtime 1x
 func BenchmarkManySessions(b *testing.B) {
-	for _, scope := range cachemodes.Scopes() {
-		for _, n := range []int{1, 10, 100, 1_000} {
-			b.Run(fmt.Sprintf("scope=%s/sessions=%d", scope, n), func(b *testing.B) {
-				t := small(1, 1)
-				var traces []*workload.Trace
-				for range n {
-					traces = append(traces, t)
-				}
-				events := 0
-				for b.Loop() {
-					res, err := ProfileAll(b.Context(), traces, device.NewHost(), Options{
-						Config: cachemodes.DefaultConfig(), Weights: MakeWeights, Sharing: cachemodes.Sharing{Scope: scope}, Seed: 1,
-					})
-					if err != nil {
-						b.Fatal(err)
+	t := load(b, "bert/varied")
+	for _, mode := range []string{"bucket", "simple", "watermark"} {
+		m, err := cachemodes.Lookup(mode)
+		if err != nil {
+			b.Fatal(err)
+		}
+		for _, scope := range cachemodes.Scopes() {
+			for _, n := range []int{1, 10, 100, 1_000} {
+				b.Run(fmt.Sprintf("mode=%s/scope=%s/sessions=%d", mode, scope, n), func(b *testing.B) {
+					events := 0
+					for b.Loop() {
+						res, err := ProfileAll(b.Context(), slices.Repeat([]*workload.Trace{t}, n), device.NewHost(), Options{
+							Config: storageMode(m.ID), Weights: MakeWeights, Sharing: cachemodes.Sharing{Scope: scope}, Seed: 1,
+						})
+						if err != nil {
+							b.Fatal(err)
+						}
+						events += int(res.Events)
 					}
-					events += int(res.Events)
-				}
-				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(events), "ns/event")
-			})
+					b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(events), "ns/event")
+				})
+			}
 		}
 	}
 }
