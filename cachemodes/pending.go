@@ -32,7 +32,8 @@ func (c *cache) newLine(i uint) *line {
 	return &c.lines[i]
 }
 
-// pend puts a buffer on the line of the session that released it.
+// pend puts a buffer on the line of the session that released it; quickRelease has
+// its own.
 func (m *Manager) pend(c *cache, id BufID, b *buffer, by *session) {
 	b.turn = c.turns
 	c.turns++
@@ -130,7 +131,7 @@ func (m *Manager) lookThrough(c *cache, at When, session int32, ids []BufID, mer
 		over := merged && b.last != session && m.over(b, at)
 		bk := &c.buckets[b.bucket]
 		switch {
-		case b.last != session && !over:
+		case merged && b.last != session && !over:
 			m.stay(c, id, b, over)
 		case b.doomed && c.discard <= at:
 			m.destroy(id, b, b.why)

@@ -92,6 +92,13 @@ func (m *Manager) quickRelease(id BufID) *buffer {
 	case c.reuse != AtOnce && bk.cap > 0:
 		b.state, e.Kind = Pending, Pend
 		bk.waiting++
+		b.turn = c.turns
+		c.turns++
+		l := c.line(b.session)
+		l.ids = append(l.ids, id)
+		if !s.recorded && !l.ripe {
+			c.ripen(l, b.session)
+		}
 	default:
 		return nil
 	}
@@ -101,8 +108,5 @@ func (m *Manager) quickRelease(id BufID) *buffer {
 	b.last, b.epoch = b.session, s.newest()
 	e.Last, e.Why = b.last, NoReason
 	b.session = NoSession
-	if b.state == Pending {
-		m.pend(c, id, b, s)
-	}
 	return b
 }
