@@ -15,6 +15,7 @@ type buffer struct {
 	older     BufID // on the shelf: released before it
 	newer     BufID // and after it
 	mark      int32 // Shelf.Mark
+	turn      int64 // pending: how many of its cache had come to be so before
 	usage     Usage
 	mode      ModeID // under which it was acquired
 	state     State
@@ -24,6 +25,7 @@ type buffer struct {
 	// told is the last event of it, but for Settle: a hit and a release that take
 	// the short way write only what is new in it.
 	told [1]Event
+	_    [8]byte // to two cache lines of the processor's: a hit and a release touch both
 }
 
 // bucket is the free list of one size, and what has been lost of it.
@@ -48,6 +50,7 @@ type bucket struct {
 // in force. Which buffers exist is the Manager's to know.
 type cache struct {
 	domain  *domain
+	owner   int32 // the domain's session
 	usage   Usage
 	setting Setting
 	policy  Policy
@@ -63,7 +66,9 @@ type cache struct {
 	// byRequest remembers the bucket of a requested size under the policy in
 	// force: Key answers the same question the same way.
 	byRequest map[int64]int32
-	pending   []BufID
+	lines     []line  // of what is pending: see line
+	turns     int64   // buffers that came to be pending
+	ripe      []int32 // sessions whose lines may have what others need not leave, once each
 	// held is the bytes of its buffers, in whatever state; requested what was
 	// asked for of those in use.
 	held, requested int64
@@ -71,7 +76,7 @@ type cache struct {
 
 func (m *Manager) initCache(d *domain, u Usage, s Setting) {
 	c := &d.caches[u]
-	*c = cache{domain: d, usage: u, bySize: map[int64]int32{}, byRequest: map[int64]int32{}}
+	*c = cache{domain: d, owner: d.owner.Session, usage: u, bySize: map[int64]int32{}, byRequest: map[int64]int32{}}
 	m.adopt(c, s)
 }
 
@@ -146,6 +151,7 @@ func (c *cache) limit(b *bucket) {
 // Reason.
 func (m *Manager) missReason(bk *bucket, session int32) Reason {
 	for _, id := range bk.free {
+		m.steps++
 		if b := &m.bufs[id]; !b.excuse && !m.safe(b, session) {
 			b.excuse = true
 			return Unsubmitted
@@ -200,7 +206,7 @@ func (m *Manager) releaseTo(c *cache, id BufID, b *buffer) {
 	case c.reuse != AtOnce && bk.cap > 0: // whether it is kept is decided then
 		b.state = Pending
 		bk.waiting++
-		c.pending = append(c.pending, id)
+		m.pend(c, id, b, m.recording(b.last))
 		m.emit(id, b, Pend, NoReason)
 		b.session = NoSession
 		return
@@ -222,59 +228,9 @@ func (m *Manager) releaseTo(c *cache, id BufID, b *buffer) {
 		return
 	}
 	b.state, b.doomed, b.why = Pending, true, why
-	c.pending = append(c.pending, id)
+	m.pend(c, id, b, m.recording(b.last))
 	m.emit(id, b, Pend, why)
 	b.session = NoSession
-}
-
-// look goes through the pending buffers at a moment of a session: those of its
-// own, and of others as far as nothing unsubmitted uses them, that are doomed or
-// waiting for it are destroyed or settled, in the order of their release.
-func (m *Manager) look(c *cache, at When, session int32) {
-	rest := c.pending[:0]
-	for _, id := range c.pending {
-		b := &m.bufs[id]
-		bk := &c.buckets[b.bucket]
-		switch {
-		case b.last != session && !m.over(b, at):
-			rest = append(rest, id)
-		case b.doomed && c.discard <= at:
-			m.destroy(id, b, b.why)
-		case !b.doomed && c.reuse <= at:
-			bk.waiting--
-			if len(bk.free) < int(bk.cap) {
-				b.state = Cached
-				bk.free = append(bk.free, id)
-				bk.owed = min(bk.owed, bk.waiting)
-				m.settled(b)
-				if c.shelf != nil {
-					c.shelf.add(id)
-				}
-				continue
-			}
-			why := bk.notKept()
-			bk.lose(why)
-			m.destroy(id, b, why)
-		default:
-			rest = append(rest, id)
-		}
-	}
-	c.pending = rest
-}
-
-// settled is emit for a buffer that settles, of which there are as many as
-// releases in some modes. Its event is that of its release but for three fields.
-func (m *Manager) settled(b *buffer) {
-	m.events = append(m.events, b.told[0])
-	told := &m.events[len(m.events)-1]
-	told.Kind, told.Session, told.Why = Settle, NoSession, NoReason
-}
-
-// over reports whether a pending buffer of another session need not wait for a
-// moment of that: what used it was submitted, or its session is no more.
-func (m *Manager) over(b *buffer, at When) bool {
-	s := m.recording(b.last)
-	return !s.live || at == AtRefresh && b.epoch < s.epoch
 }
 
 // reconsider applies the policy in force to what is in the cache: free buffers
@@ -282,45 +238,51 @@ func (m *Manager) over(b *buffer, at When) bool {
 // reason is the policy's own, unless another mode was chosen.
 func (m *Manager) reconsider(c *cache, switched bool) {
 	for i := range c.buckets {
-		bk := &c.buckets[i]
-		c.limit(bk)
-		keep, why := min(len(bk.free), int(bk.cap)), bk.notKept()
-		if c.chooser == nil && c.policy.Key(bk.size) != bk.size {
-			keep, why = 0, DroppedKey
+		m.reconsiderBucket(c, int32(i), switched)
+	}
+}
+
+func (m *Manager) reconsiderBucket(c *cache, i int32, switched bool) {
+	bk := &c.buckets[i]
+	c.limit(bk)
+	keep, why := min(len(bk.free), int(bk.cap)), bk.notKept()
+	if c.chooser == nil && c.policy.Key(bk.size) != bk.size {
+		keep, why = 0, DroppedKey
+	}
+	if switched {
+		why = Switched
+	}
+	// The oldest go first: the most recently used are likelier to be warm.
+	gone := bk.free[:len(bk.free)-keep]
+	for _, id := range gone {
+		if c.shelf != nil {
+			c.shelf.remove(id)
 		}
-		if switched {
-			why = Switched
-		}
-		// The oldest go first: the most recently used are likelier to be warm.
-		gone := bk.free[:len(bk.free)-keep]
-		for _, id := range gone {
-			if c.shelf != nil {
-				c.shelf.remove(id)
-			}
-			bk.lose(why)
-			m.destroy(id, &m.bufs[id], why)
-		}
-		if len(gone) > 0 {
-			bk.free = append(bk.free[:0], bk.free[len(gone):]...)
-		}
+		bk.lose(why)
+		m.destroy(id, &m.bufs[id], why)
+	}
+	if len(gone) > 0 {
+		bk.free = append(bk.free[:0], bk.free[len(gone):]...)
 	}
 }
 
 // pardon makes every pending buffer undecided again: the policy that doomed it
 // is no longer in force.
 func (m *Manager) pardon(c *cache) {
-	for _, id := range c.pending {
-		b := &m.bufs[id]
-		if !b.doomed {
-			continue
+	for i := range c.lines {
+		for _, id := range c.lines[i].ids {
+			b := &m.bufs[id]
+			if !b.doomed {
+				continue
+			}
+			bk := &c.buckets[b.bucket]
+			bk.waiting++
+			if bk.lost[b.why] > 0 {
+				bk.lost[b.why]--
+			} else { // a miss was explained by it already
+				bk.owed++
+			}
+			b.doomed, b.why = false, NoReason
 		}
-		bk := &c.buckets[b.bucket]
-		bk.waiting++
-		if bk.lost[b.why] > 0 {
-			bk.lost[b.why]--
-		} else { // a miss was explained by it already
-			bk.owed++
-		}
-		b.doomed, b.why = false, NoReason
 	}
 }

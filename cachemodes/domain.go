@@ -50,6 +50,10 @@ type domain struct {
 	closed bool // the owner is gone: what still comes back is destroyed
 }
 
+// follows reports whether a change of the config is one of these caches: a graph's
+// go on as it was captured.
+func (d *domain) follows() bool { return d.owner.Kind != OwnerGraph && d.owner.Kind != OwnerGeneration }
+
 // session is what the Manager knows of one: its recording, and which caches
 // serve it.
 type session struct {
@@ -332,14 +336,13 @@ func (m *Manager) transfer(from, to *cache, id BufID, b *buffer) {
 func (m *Manager) empty(d *domain, why Reason) {
 	for i := range d.caches {
 		c := &d.caches[i]
-		for _, id := range c.pending {
+		for _, id := range m.takePending(c) {
 			b := &m.bufs[id]
 			if !b.doomed {
 				c.buckets[b.bucket].waiting--
 			}
 			m.destroy(id, b, why)
 		}
-		c.pending = c.pending[:0]
 		for j := range c.buckets {
 			bk := &c.buckets[j]
 			for _, id := range bk.free {
@@ -554,6 +557,7 @@ func (m *Manager) provoked(d *domain, b *buffer) *domain {
 	}
 	from, to := &d.caches[b.usage], &other.caches[b.usage]
 	b.bucket = m.bucketOf(to, b.size)
+	b.mark = 0 // it is of another cache's policy
 	from.held -= b.size
 	to.held += b.size
 	d.bufs--

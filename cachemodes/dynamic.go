@@ -20,6 +20,8 @@ type dynamic struct {
 	// last is the pattern of the session that asked last, to spare a lookup.
 	last        *pattern
 	lastSession int32
+	// dropped are the sizes that ceased to be keys since Dropped answered told.
+	dropped, told []int64
 }
 
 // pattern is what one session asked for.
@@ -127,7 +129,13 @@ func (d *dynamic) drop(p *pattern, size int64) {
 	delete(p.sizes, size)
 	if d.keys[size]--; d.keys[size] == 0 {
 		delete(d.keys, size)
+		d.dropped = append(d.dropped, size)
 	}
+}
+
+func (d *dynamic) Dropped() []int64 {
+	d.dropped, d.told = d.told[:0], d.dropped
+	return d.told
 }
 
 // dynamicShared is dynamicBucket as PR #25120 proposed it, with the faults that

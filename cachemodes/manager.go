@@ -1,6 +1,9 @@
 package cachemodes
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Manager is ORT's BufferManager with its four caches: it decides which buffer
 // serves each request and what becomes of each release, and knows the state of
@@ -19,6 +22,9 @@ type Manager struct {
 	numKeys int
 	events  []Event
 	relief  []Event                        // of Relieve
+	merged  []BufID                        // of merge
+	gone    []int32                        // of drop
+	steps   int64                          // see Steps
 	recent  [NumCaches][recentSizes]recent // buckets of home's caches, by recentSlot
 	// held is the bytes of the buffers that exist, requested what was asked for
 	// of those in use.
@@ -140,6 +146,7 @@ func (m *Manager) requestChosen(c *cache, session int32, n int64) (BufID, []Even
 func (m *Manager) takeLast(c *cache, bk *bucket, session int32) BufID {
 	for i := len(bk.free) - 1; i >= 0; i-- {
 		id := bk.free[i]
+		m.steps++
 		if b := &m.bufs[id]; b.last != session && !m.safe(b, session) {
 			continue
 		}
@@ -266,6 +273,9 @@ func (m *Manager) Refresh(session int32) []Event {
 					m.evict(c, OnRefresh, 0)
 				}
 			}
+			if l := c.line(session); len(l.ids) > 0 {
+				c.ripen(l, session)
+			}
 			if m.sharing.Scope == ScopeSharedFree && d.owner.Kind == OwnerSession {
 				m.share(c, session)
 			}
@@ -321,15 +331,32 @@ func (m *Manager) RunEnd(session int32) []Event {
 // adjusted makes a cache follow its learner's renewed keys.
 func (m *Manager) adjusted(c *cache, session int32) {
 	m.events = append(m.events, Event{Kind: Adjust, Usage: c.usage, Session: session, Last: NoSession, Mode: c.setting.Mode, Key: NoKey, Domain: c.domain.id})
-	for i := range c.buckets {
-		bk := &c.buckets[i]
-		if n, _ := c.policy.Cap(bk.size); bk.cap > 0 && n == 0 {
+	if d, ok := c.learner.(Dropper); ok {
+		m.drop(c, d.Dropped(), session)
+	} else {
+		m.reconsider(c, false)
+	}
+	if m.sharing.Scope == ScopeSharedFree && c.domain.owner.Kind == OwnerSession {
+		m.trimPool(c.usage)
+	}
+}
+
+// drop takes sizes from the keys of a cache, in the order of its buckets.
+func (m *Manager) drop(c *cache, sizes []int64, session int32) {
+	m.gone = m.gone[:0]
+	for _, size := range sizes {
+		if i, ok := c.bySize[size]; ok {
+			m.gone = append(m.gone, i)
+		}
+	}
+	slices.Sort(m.gone)
+	for _, i := range m.gone {
+		if bk := &c.buckets[i]; bk.cap > 0 {
 			m.keyDropped(c, bk, session)
 		}
 	}
-	m.reconsider(c, false)
-	if m.sharing.Scope == ScopeSharedFree && c.domain.owner.Kind == OwnerSession {
-		m.trimPool(c.usage)
+	for _, i := range m.gone {
+		m.reconsiderBucket(c, i, false)
 	}
 }
 
@@ -381,8 +408,13 @@ func (m *Manager) Set(usage Usage, s Setting) ([]Event, error) {
 		}
 	}
 	m.events = append(m.events, Event{Kind: Switch, Usage: usage, Mode: s.Mode, Session: NoSession, Last: NoSession, Key: NoKey})
+	for id := range m.bufs { // marks are another policy's no more
+		if b := &m.bufs[id]; b.usage == usage && b.state != Gone && m.domains[b.domain].follows() {
+			b.mark = 0
+		}
+	}
 	for _, d := range m.domains {
-		if d != nil && d.owner.Kind != OwnerGraph && d.owner.Kind != OwnerGeneration {
+		if d != nil && d.follows() {
 			m.change(&d.caches[usage], s, switched)
 		}
 	}
@@ -486,6 +518,12 @@ func notInUse(id BufID, call string) string {
 	return fmt.Sprintf("cachemodes: %s wants a buffer in use; %d is not", call, id)
 }
 
+// Steps counts the buffers on lists that were gone through so far, for what
+// serves a request and for what a submit or a run's end is about. A test holds it
+// to the number of calls, which it is to grow with: not with the sessions that
+// there are.
+func (m *Manager) Steps() int64 { return m.steps }
+
 // NumBuffers is one more than the highest BufID that there was.
 func (m *Manager) NumBuffers() int { return len(m.bufs) }
 
@@ -578,7 +616,9 @@ func (m *Manager) Audit() (Audit, error) {
 		}
 		for u := range d.caches {
 			c := &d.caches[u]
-			sum.Count[u].Pending += int64(len(c.pending))
+			for i := range c.lines {
+				sum.Count[u].Pending += int64(len(c.lines[i].ids))
+			}
 			for i := range c.buckets {
 				sum.Count[u].Cached += int64(len(c.buckets[i].free))
 			}
@@ -614,13 +654,18 @@ func (m *Manager) auditCache(c *cache) error {
 			return fmt.Errorf("bucket %s %d keeps %d buffers over its cap of %d", c.usage, bk.size, len(bk.free), bk.cap)
 		}
 	}
-	for _, id := range c.pending {
-		b := &m.bufs[id]
-		if b.state != Pending || b.domain != c.domain.id {
-			return fmt.Errorf("buffer %d (%s) is on the pending list of %s", id, b.state, c.usage)
-		}
-		if !b.doomed {
-			waiting--
+	for i := range c.lines {
+		for _, id := range c.lines[i].ids {
+			b := &m.bufs[id]
+			if b.state != Pending || b.domain != c.domain.id || c.line(b.last) != &c.lines[i] {
+				return fmt.Errorf("buffer %d (%s) is on the pending list of %s", id, b.state, c.usage)
+			}
+			if c.domain == m.home && m.sharing.Scope == ScopeDevice && !m.recording(b.last).live {
+				return fmt.Errorf("buffer %d of %s waits for a session that is gone", id, c.usage)
+			}
+			if !b.doomed {
+				waiting--
+			}
 		}
 	}
 	if c.shelf != nil && (int64(c.shelf.count) != cached || c.shelf.bytes != bytes) {

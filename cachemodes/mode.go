@@ -54,6 +54,16 @@ type Learner interface {
 	Forget(session int32) bool
 }
 
+// Dropper is a Learner that says which keys a renewal took, so that the others
+// need not be asked.
+type Dropper interface {
+	Learner
+	// Dropped are the sizes that ceased to be keys since it was asked last: each
+	// renewal is followed by the question. They are in any order, and valid until
+	// the next one.
+	Dropped() []int64
+}
+
 // Chooser is a Policy that may serve a request with a larger buffer than Key.
 type Chooser interface {
 	Policy

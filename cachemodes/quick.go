@@ -71,7 +71,11 @@ func (m *Manager) quickRelease(id BufID) *buffer {
 		return nil
 	}
 	i := uint(b.session + 1)
-	if i >= uint(len(m.sessions)) || !m.sessions[i].live {
+	if i >= uint(len(m.sessions)) {
+		return nil
+	}
+	s := &m.sessions[i]
+	if !s.live {
 		return nil
 	}
 	d := m.domains[b.domain]
@@ -88,14 +92,20 @@ func (m *Manager) quickRelease(id BufID) *buffer {
 	case c.reuse != AtOnce && bk.cap > 0:
 		b.state, e.Kind = Pending, Pend
 		bk.waiting++
-		c.pending = append(c.pending, id)
+		b.turn = c.turns
+		c.turns++
+		l := c.line(b.session)
+		l.ids = append(l.ids, id)
+		if !s.recorded && !l.ripe {
+			c.ripen(l, b.session)
+		}
 	default:
 		return nil
 	}
 	m.requested[b.usage] -= b.requested
 	c.requested -= b.requested
 	b.excuse = false
-	b.last, b.epoch = b.session, m.sessions[i].newest()
+	b.last, b.epoch = b.session, s.newest()
 	e.Last, e.Why = b.last, NoReason
 	b.session = NoSession
 	return b

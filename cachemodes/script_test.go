@@ -249,13 +249,17 @@ func (s *script) kept() string {
 					parts = append(parts, fmt.Sprintf("%dx%d", n, c.buckets[i].size))
 				}
 			}
-			if len(parts)+len(c.pending) == 0 {
+			pending := 0
+			for i := range c.lines {
+				pending += len(c.lines[i].ids)
+			}
+			if len(parts)+pending == 0 {
 				continue
 			}
 			if d != s.m.home {
 				fmt.Fprintf(&out, "%d, %s: ", d.id, d.owner)
 			}
-			fmt.Fprintf(&out, "%s keeps %s; %d pending\n", c.usage, strings.Join(parts, " "), len(c.pending))
+			fmt.Fprintf(&out, "%s keeps %s; %d pending\n", c.usage, strings.Join(parts, " "), pending)
 		}
 	}
 	if out.Len() == 0 {

@@ -25,15 +25,9 @@ type Shelf struct {
 }
 
 // newShelf puts up what is free in a cache: sizes in the order of their first
-// sight, since no record of the order of release was kept before. Marks are
-// another policy's no more.
+// sight, since no record of the order of release was kept before.
 func newShelf(m *Manager, c *cache) *Shelf {
 	s := &Shelf{m: m, c: c, oldest: NoBuf, newest: NoBuf, viewer: NoSession}
-	for id := range m.bufs {
-		if b := &m.bufs[id]; b.usage == c.usage && b.domain == c.domain.id {
-			b.mark = 0
-		}
-	}
 	for i := range c.buckets {
 		s.addBucket(int32(i))
 		for _, id := range c.buckets[i].free {
@@ -72,6 +66,7 @@ func (s *Shelf) Oldest() BufID { return s.visible(s.oldest) }
 // visible is a buffer, or the first one after it that the viewer sees.
 func (s *Shelf) visible(id BufID) BufID {
 	for id != NoBuf && !s.m.safe(&s.m.bufs[id], s.viewer) {
+		s.m.steps++
 		id = s.m.bufs[id].newer
 	}
 	return id
@@ -81,6 +76,7 @@ func (s *Shelf) visible(id BufID) BufID {
 // longest.
 func (s *Shelf) firstOf(b *bucket) BufID {
 	for _, id := range b.free {
+		s.m.steps++
 		if s.m.safe(&s.m.bufs[id], s.viewer) {
 			return id
 		}

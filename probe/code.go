@@ -249,14 +249,50 @@ func (s *Session) code(c *coder) {
 }
 
 // code codes an open run: of its Run only what its start says.
-func (o *openRun) code(c *coder) {
+func (o *openRun) code(c *coder, most *peaks) {
 	o.run.code(c)
 	number(c, &o.run.StartUS)
 	o.total.code(c)
 	for i := range o.usage {
 		o.usage[i].code(c)
 	}
-	numbers(c, &o.adjusts, &o.switches, &o.peak, &o.peakReq, &o.peakUse)
+	numbers(c, &o.adjusts, &o.switches, &most.held, &most.requested, &most.inUse)
+}
+
+// codeOpen codes the runs going on, in the order of their start.
+func (l *Ledger) codeOpen(c *coder) {
+	type begun struct {
+		run  openRun
+		most peaks
+	}
+	var all []begun
+	for o := l.open.oldest(); o != nil; o = l.open.at(o.later) {
+		all = append(all, begun{*o, l.crests.since(o.ordinal)})
+	}
+	list(c, &all, func(b *begun) { b.run.code(c, &b.most) })
+	if c.reading {
+		for i := range all {
+			l.begin(all[i].run, all[i].most)
+		}
+	}
+}
+
+func (l *lending) code(c *coder) {
+	all := l.all()
+	list(c, &all, func(p *Loan) {
+		number(c, &p.From)
+		number(c, &p.To)
+		numbers(c, &p.Count, &p.Bytes)
+		if p.From < 0 || p.From >= maxSessions || p.To < cachemodes.NoSession || p.To >= maxSessions {
+			c.fail(fmt.Errorf("has a loan from session %d to %d", p.From, p.To))
+		}
+	})
+	if c.reading && c.err == nil {
+		*l = lending{}
+		for i := range all {
+			*l.pair(all[i].From, all[i].To) = all[i]
+		}
+	}
 }
 
 // code codes the books, and the window that the graph takes next.
@@ -275,15 +311,11 @@ func (l *Ledger) code(c *coder) {
 	if c.since(2) {
 		l.nobody.code(c)
 		number(c, &l.hazards)
-		list(c, &l.loans, func(p *Loan) {
-			number(c, &p.From)
-			number(c, &p.To)
-			numbers(c, &p.Count, &p.Bytes)
-		})
+		l.lent.code(c)
 	} else { // whose it was is not known
 		l.nobody.Pending, l.nobody.Cached = l.cachedUsages()
 	}
-	list(c, &l.open, func(o *openRun) { o.code(c) })
+	l.codeOpen(c)
 	numbers(c, &l.runs, &l.adjusts, &l.switches, &l.now, &l.wallTime)
 	c.flag(&l.timed)
 	c.float(&l.wall)

@@ -121,13 +121,11 @@ func (r *reader) possible() error {
 		return m.possible(&e.Event)
 	case RunStarted:
 		if stateSize(m.Ledger, m.Buffers) > maxState {
-			return fmt.Errorf("%d runs are open, more than this program follows", len(m.Ledger.open))
+			return fmt.Errorf("%d runs are open, more than this program follows", m.Ledger.open.n)
 		}
 	case RunEnded:
-		for i := range m.Ledger.open {
-			if o := &m.Ledger.open[i].run; o.Session == e.Run.Session && o.ID == e.Run.ID {
-				return nil
-			}
+		if m.Ledger.open.find(e.Run.Session, e.Run.ID) != nil {
+			return nil
 		}
 		return fmt.Errorf("session %d has no open run %d", e.Run.Session, e.Run.ID)
 	}
@@ -256,8 +254,7 @@ func (l *Ledger) checkIndices() error {
 			return fmt.Errorf("key %d of %d was asked for", id, len(l.keys))
 		}
 	}
-	for i := range l.open {
-		o := &l.open[i]
+	for o := l.open.oldest(); o != nil; o = l.open.at(o.later) {
 		now, then := l.total.average(), o.total.average()
 		if since := now.since(then); since.n > now.n || !since.within(l.total.PeakHeld) {
 			return fmt.Errorf("run %d began with an average that cannot be", o.run.ID)

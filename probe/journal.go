@@ -72,7 +72,7 @@ func (c *chunk) full(led *Ledger, bufs []Buffer) bool {
 // stateSize is what a checkpoint takes, in bytes, near enough to budget with.
 func stateSize(led *Ledger, bufs []Buffer) int {
 	const perKey, perBuffer, perSession, perLoan, perOpenRun = 400, 120, 168, 24, 2560
-	return len(led.keys)*perKey + len(bufs)*perBuffer + len(led.sessions)*perSession + len(led.loans)*perLoan + len(led.open)*perOpenRun
+	return len(led.keys)*perKey + len(bufs)*perBuffer + len(led.sessions)*perSession + led.lent.n*perLoan + led.open.n*perOpenRun
 }
 
 // Moment is everything known at one instant.

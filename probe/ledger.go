@@ -17,10 +17,12 @@ type Ledger struct {
 	keys     []Key
 	touched  []cachemodes.KeyID // keys asked for since the last run end
 	sessions []Session
-	loans    []Loan
+	lent     lending
 	nobody   Session // of what is cached or pending and whose it was is not known
 	hazards  int64
-	open     []openRun
+	open     openRuns
+	started  int64 // runs, ever
+	crests   crests
 	runs     int64 // ended
 	adjusts  int64
 	switches int64
@@ -192,14 +194,6 @@ func RunsPerSecond(runs []Run) float64 {
 		return 0
 	}
 	return float64(len(runs)) / (float64(busy) / 1e6)
-}
-
-type openRun struct {
-	run                    Run
-	total                  Books
-	usage                  [cachemodes.NumUsages]Books
-	adjusts, switches      int64
-	peak, peakReq, peakUse int64
 }
 
 // peaks are the most of what the total had.
@@ -387,20 +381,13 @@ func (l *Ledger) rose() {
 
 // fold brings the window and the open runs up to now.
 func (l *Ledger) fold() {
-	// A run saw at least what those begun after it saw: where one saw more than
-	// this, so did all before it.
-	for i := len(l.open) - 1; i >= 0; i-- {
-		o := &l.open[i]
-		if o.peak >= l.high.held && o.peakUse >= l.high.inUse && o.peakReq >= l.high.requested {
-			break
-		}
-		o.peak = max(o.peak, l.high.held)
-		o.peakUse = max(o.peakUse, l.high.inUse)
-		o.peakReq = max(o.peakReq, l.high.requested)
-	}
+	l.crests.rise(l.high)
 	l.window = l.windowNow()
-	l.high = peaks{l.total.Held(), l.total.InUse, l.total.Requested}
+	l.high = l.peaksNow()
 }
+
+// peaksNow is the total as it stands.
+func (l *Ledger) peaksNow() peaks { return peaks{l.total.Held(), l.total.InUse, l.total.Requested} }
 
 // windowNow is the window up to now.
 func (l *Ledger) windowNow() Window {
@@ -458,14 +445,11 @@ func (k *Key) wanted() {
 	}
 }
 
-// Loan is what one session got of what another had.
-type Loan struct {
-	From, To     int32
-	Count, Bytes int64
-}
-
 // Loans are all pairs of sessions between which buffers went, by From, then To.
-func (l *Ledger) Loans() []Loan { return slices.Clone(l.loans) }
+func (l *Ledger) Loans() []Loan { return l.lent.all() }
+
+// NumLoans is how many Loans there are.
+func (l *Ledger) NumLoans() int { return l.lent.n }
 
 // loan books a buffer that changed session.
 func (l *Ledger) loan(from, to int32, size int64) {
@@ -475,14 +459,9 @@ func (l *Ledger) loan(from, to int32, size int64) {
 	b := l.session(to)
 	b.Borrowed++
 	b.BorrowedBytes += size
-	at, found := slices.BinarySearchFunc(l.loans, Loan{From: from, To: to}, func(a, b Loan) int {
-		return cmp.Or(cmp.Compare(a.From, b.From), cmp.Compare(a.To, b.To))
-	})
-	if !found {
-		l.loans = slices.Insert(l.loans, at, Loan{From: from, To: to})
-	}
-	l.loans[at].Count++
-	l.loans[at].Bytes += size
+	p := l.lent.pair(from, to)
+	p.Count++
+	p.Bytes += size
 }
 
 // session are a session's books to write in.
@@ -520,7 +499,10 @@ func (l *Ledger) Step(what What, id int32) {
 	case GraphReleased:
 		s.Graphs--
 	case SessionAbandoned:
-		l.open = slices.DeleteFunc(l.open, func(o openRun) bool { return o.run.Session == id })
+		for o := l.open.newestOf(id); o != nil; o = l.open.newestOf(id) {
+			l.open.remove(o)
+		}
+		l.crests.trim(&l.open)
 	}
 }
 
@@ -545,9 +527,9 @@ func (l *Ledger) NumSessions() int { return len(l.sessions) }
 
 // OpenRuns are the runs going on, in the order of their start.
 func (l *Ledger) OpenRuns() []RunInfo {
-	out := make([]RunInfo, len(l.open))
-	for i := range l.open {
-		out[i] = l.open[i].run.RunInfo
+	out := make([]RunInfo, 0, l.open.n)
+	for o := l.open.oldest(); o != nil; o = l.open.at(o.later) {
+		out = append(out, o.run.RunInfo)
 	}
 	return out
 }
@@ -601,32 +583,34 @@ func (l *Ledger) AvgHeldWall() (int64, bool) {
 // StartRun opens a run.
 func (l *Ledger) StartRun(info RunInfo, atUS int64) {
 	l.fold()
-	l.open = append(l.open, openRun{
+	l.begin(openRun{
 		run:   Run{RunInfo: info, StartUS: atUS},
 		total: l.total, usage: l.usage,
 		adjusts: l.adjusts, switches: l.switches,
-		peak: l.total.Held(), peakReq: l.total.Requested, peakUse: l.total.InUse,
-	})
+	}, l.peaksNow())
+}
+
+// begin adds a run to those going on, with the most that it has seen.
+func (l *Ledger) begin(o openRun, most peaks) {
+	l.started++
+	o.ordinal = l.started
+	l.open.add(o)
+	l.crests.start(o.ordinal, most)
 }
 
 // EndRun closes the run of that session and id and answers what happened in
 // it. The mode is that of storage now. A run that is not open is a broken
 // invariant of the caller's.
 func (l *Ledger) EndRun(session int32, id int64, mode cachemodes.ModeID, atUS int64) Run {
-	at := -1
-	for i := range l.open {
-		if o := &l.open[i]; o.run.Session == session && o.run.ID == id {
-			at = i
-		}
-	}
-	if at < 0 {
+	o := l.open.find(session, id)
+	if o == nil {
 		panic(fmt.Sprintf("probe: EndRun wants an open run; session %d has no run %d", session, id))
 	}
 	l.fold()
-	o := &l.open[at]
 	r := o.run
 	r.Seq, r.EndUS, r.Mode = l.runs, atUS, mode
-	r.PeakHeld, r.PeakRequested, r.PeakInUse = o.peak, o.peakReq, o.peakUse
+	most := l.crests.since(o.ordinal)
+	r.PeakHeld, r.PeakRequested, r.PeakInUse = most.held, most.requested, most.inUse
 	r.Adjusts, r.Switches = l.adjusts-o.adjusts, l.switches-o.switches
 	r.Fails = l.total.Fails - o.total.Fails
 	r.Total = tally(&l.total, &o.total)
@@ -638,7 +622,8 @@ func (l *Ledger) EndRun(session int32, id int64, mode cachemodes.ModeID, atUS in
 	} else {
 		r.AvgHeld = l.total.Held()
 	}
-	l.open = append(l.open[:at], l.open[at+1:]...)
+	l.open.remove(o)
+	l.crests.trim(&l.open)
 	l.runs++
 	for int(session) >= len(l.sessions) {
 		l.sessions = append(l.sessions, Session{})
@@ -658,7 +643,7 @@ func (l *Ledger) EndRun(session int32, id int64, mode cachemodes.ModeID, atUS in
 
 // AbandonRuns closes every open run without a record: the workload was
 // stopped in the middle of it.
-func (l *Ledger) AbandonRuns() { l.open = l.open[:0] }
+func (l *Ledger) AbandonRuns() { l.open, l.crests = openRuns{}, crests{} }
 
 func tally(now, then *Books) Tally {
 	t := Tally{
@@ -716,8 +701,14 @@ func (l *Ledger) Key(id cachemodes.KeyID) (k Key, lastRequests, lastCreates int6
 // NumKeys is how many KeyIDs there are books of, from 0.
 func (l *Ledger) NumKeys() int { return len(l.keys) }
 
+// Steps counts what was gone through so far to have the peaks of each run. A test
+// holds it to the number of runs, as it does cachemodes.Manager.Steps.
+func (l *Ledger) Steps() int64 {
+	return l.crests.held.taken + l.crests.inUse.taken + l.crests.requested.taken
+}
+
 // InRun reports whether a run is going on.
-func (l *Ledger) InRun() bool { return len(l.open) > 0 }
+func (l *Ledger) InRun() bool { return l.open.n > 0 }
 
 // Keys are the books of every bucket that was ever served, by usage and size.
 func (l *Ledger) Keys() []Key {
@@ -825,8 +816,9 @@ func (l *Ledger) clone() *Ledger {
 	c.keys = slices.Clone(l.keys)
 	c.touched = slices.Clone(l.touched)
 	c.sessions = slices.Clone(l.sessions)
-	c.loans = slices.Clone(l.loans)
-	c.open = slices.Clone(l.open)
+	c.lent = l.lent.clone()
+	c.open = l.open.clone()
+	c.crests = l.crests.clone()
 	return &c
 }
 

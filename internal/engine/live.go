@@ -34,6 +34,11 @@ const (
 	// keepJournal bounds, in bytes, how far back any moment can be had again:
 	// some ten million events.
 	keepJournal = 64 << 20
+	// fewLoans is how many pairs of sessions that lent each other buffers every State
+	// has anew; more are copied once in loansEvery. Of a thousand sessions there
+	// are a million pairs, 24 MB.
+	fewLoans   = 1 << 14
+	loansEvery = time.Second
 	// keepMarks bounds the log of what a person changed.
 	keepMarks = 512
 )
@@ -85,8 +90,8 @@ type State struct {
 	Sessions []Session // by index
 	Sharing  cachemodes.Sharing
 	Capture  bool
-	Hazards  int64 // seen; the history has each
-	Loans    []probe.Loan
+	Hazards  int64        // seen; the history has each
+	Loans    []probe.Loan // more than fewLoans of them as they stood up to loansEvery before
 	Device   device.Info
 	Config   cachemodes.Config
 	Weights  Weights
@@ -398,6 +403,8 @@ type loop struct {
 	reading     Reading
 	lastRead    time.Time
 	lastPublish time.Time
+	loans       []probe.Loan // of the last States
+	lastLoans   time.Time
 	keys        []cachemodes.Free // scratch
 }
 
@@ -423,6 +430,7 @@ func (lp *loop) load(t *workload.Trace) {
 	lp.marks = probe.Tail[Mark]{Keep: keepMarks}
 	lp.plays++
 	lp.current, lp.events, lp.overhead = probe.RunInfo{}, 0, -1
+	lp.lastLoans = time.Time{}
 	lp.clock.reset()
 	lp.nextRun = time.Now()
 	lp.player = begin(lp.dev, setup{
@@ -684,7 +692,7 @@ func (lp *loop) publish() {
 	lp.player.settle()
 	led, graph, demand := lp.player.led, lp.player.journal.Graph(), lp.player.journal.Demand()
 	s := &State{
-		Workload: lp.about, Sessions: lp.sessions(), Sharing: lp.opt.Sharing, Capture: lp.opt.Capture, Hazards: led.Hazards(), Loans: led.Loans(), DeviceUS: lp.player.deviceTime.Microseconds(), Device: lp.dev.Info(), Config: lp.cfg, Weights: lp.opt.Weights,
+		Workload: lp.about, Sessions: lp.sessions(), Sharing: lp.opt.Sharing, Capture: lp.opt.Capture, Hazards: led.Hazards(), Loans: lp.loansNow(), DeviceUS: lp.player.deviceTime.Microseconds(), Device: lp.dev.Info(), Config: lp.cfg, Weights: lp.opt.Weights,
 		Err: lp.err, Pace: lp.pace, Pass: lp.player.lanes[0].pass,
 		Play: lp.plays, Seq: lp.player.end(),
 		NowUS: lp.clock.us(), Current: lp.current, InRun: lp.player.inRun > 0,
@@ -714,6 +722,15 @@ func (lp *loop) publish() {
 		s.Keys = append(s.Keys, keyRow(f, led, demand))
 	}
 	lp.live.state.Store(s)
+}
+
+// loansNow are the loans, new or of a State before.
+func (lp *loop) loansNow() []probe.Loan {
+	led := lp.player.led
+	if led.NumLoans() <= fewLoans || time.Since(lp.lastLoans) >= loansEvery {
+		lp.loans, lp.lastLoans = led.Loans(), lp.lastPublish
+	}
+	return lp.loans
 }
 
 // keyRow is how a bucket stands, with what the books say of it.

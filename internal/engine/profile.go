@@ -403,12 +403,17 @@ func Need(ctx context.Context, t *workload.Trace, cfg cachemodes.Config, weights
 // NeedAll is Need of several traces played at the same time, at most: what each
 // needs alone, together.
 func NeedAll(ctx context.Context, traces []*workload.Trace, cfg cachemodes.Config, weights Weights) (peak, largest int64, err error) {
+	type needs struct{ peak, largest int64 }
+	known := map[*workload.Trace]needs{} // a thousand sessions may play the same one
 	for _, t := range traces {
-		p, l, err := Need(ctx, t, cfg, weights)
-		if err != nil {
-			return 0, 0, err
+		n, ok := known[t]
+		if !ok {
+			if n.peak, n.largest, err = Need(ctx, t, cfg, weights); err != nil {
+				return 0, 0, err
+			}
+			known[t] = n
 		}
-		peak, largest = peak+p, max(largest, l)
+		peak, largest = peak+n.peak, max(largest, n.largest)
 	}
 	return peak, largest, nil
 }

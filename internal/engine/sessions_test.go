@@ -258,6 +258,26 @@ func TestHazards(t *testing.T) {
 	}
 }
 
+// TestWrongManagerModes: no mode's policy trips over a buffer that another cache's
+// policy knew, and the hazard is found.
+func TestWrongManagerModes(t *testing.T) {
+	tr := small(3, 2)
+	for _, mode := range cachemodes.Modes() {
+		for _, scope := range []cachemodes.Scope{cachemodes.ScopeSession, cachemodes.ScopeRun, cachemodes.ScopeSharedFree} {
+			res, err := ProfileAll(t.Context(), []*workload.Trace{tr, tr, tr}, device.NewHost(), Options{
+				Config: storageMode(mode.ID), Weights: MakeWeights, Repeat: 5, Seed: 1,
+				Sharing: cachemodes.Sharing{Scope: scope, Provoke: cachemodes.WrongManager},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if res.HazardCount == 0 || res.Hazards[0].Kind != cachemodes.WrongManager {
+				t.Errorf("%s, %s: %d hazards: %v", mode.Name, scope, res.HazardCount, res.Hazards)
+			}
+		}
+	}
+}
+
 // TestUniformHazard: a mode that makes uniforms reusable at once is a hazard
 // that nobody needs to provoke.
 func TestUniformHazard(t *testing.T) {

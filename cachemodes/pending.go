@@ -1,0 +1,174 @@
+package cachemodes
+
+import (
+	"cmp"
+	"slices"
+)
+
+// line is what a session released of a cache that is pending, in the order of
+// release. A moment of one session's is about its own line, and about others'
+// only as far as a submit or their session's end is behind them: with a line for
+// each, it costs the same however many sessions wait for theirs.
+type line struct {
+	ids  []BufID
+	ripe bool // on cache.ripe
+}
+
+// line is a session's. That of the cache's owner comes first, so that caches of a
+// session have no others.
+func (c *cache) line(session int32) *line {
+	i := uint(session + 2)
+	if session == c.owner {
+		i = 0
+	}
+	if i < uint(len(c.lines)) {
+		return &c.lines[i]
+	}
+	return c.newLine(i)
+}
+
+func (c *cache) newLine(i uint) *line {
+	c.lines = append(c.lines, make([]line, int(i)+1-len(c.lines))...)
+	return &c.lines[i]
+}
+
+// pend puts a buffer on the line of the session that released it; quickRelease has
+// its own.
+func (m *Manager) pend(c *cache, id BufID, b *buffer, by *session) {
+	b.turn = c.turns
+	c.turns++
+	l := c.line(b.last)
+	l.ids = append(l.ids, id)
+	if !l.ripe && (b.epoch < by.epoch || m.foreign(c, b.last)) {
+		c.ripen(l, b.last)
+	}
+}
+
+// foreign reports whether a session has nothing to release in a cache: see
+// WrongManager. No moment of its own comes for what it released there.
+func (m *Manager) foreign(c *cache, session int32) bool {
+	return session != c.owner && c.domain != m.home
+}
+
+// ripen notes that other sessions may find what they need not leave on a line.
+func (c *cache) ripen(l *line, session int32) {
+	if !l.ripe {
+		l.ripe = true
+		c.ripe = append(c.ripe, session)
+	}
+}
+
+// look goes through the pending buffers at a moment of a session: those of its
+// own, and of others as far as nothing unsubmitted uses them, that are doomed or
+// waiting for it are destroyed or settled, in the order of their release.
+func (m *Manager) look(c *cache, at When, session int32) {
+	own := c.line(session)
+	// What a session that is gone released in the home waits for nobody: see
+	// Release and SessionRelease.
+	if at == AtRefresh && min(c.reuse, c.discard) <= at || c.domain != m.home {
+		if m.merge(c, session); len(m.merged) > 0 {
+			m.lookThrough(c, at, session, m.merged, true)
+			return
+		}
+	}
+	ids := own.ids
+	own.ids = ids[:0]
+	m.lookThrough(c, at, session, ids, false)
+}
+
+// merge takes what is ripe off its lines, with the session's own, in the order of
+// release; nothing, if none is another's.
+func (m *Manager) merge(c *cache, session int32) {
+	m.merged = m.merged[:0]
+	for _, other := range c.ripe {
+		l := c.line(other)
+		l.ripe = false
+		if other != session {
+			m.merged = append(m.merged, l.ids...)
+			l.ids = l.ids[:0]
+		}
+	}
+	c.ripe = c.ripe[:0]
+	if len(m.merged) == 0 {
+		return
+	}
+	own := c.line(session)
+	m.merged = append(m.merged, own.ids...)
+	own.ids = own.ids[:0]
+	m.byTurn(m.merged)
+}
+
+// byTurn sorts pending buffers of a cache by their release.
+func (m *Manager) byTurn(ids []BufID) {
+	slices.SortFunc(ids, func(a, b BufID) int { return cmp.Compare(m.bufs[a].turn, m.bufs[b].turn) })
+}
+
+// takePending takes everything off the lines of a cache, in the order of release.
+func (m *Manager) takePending(c *cache) []BufID {
+	m.merged = m.merged[:0]
+	for i := range c.lines {
+		l := &c.lines[i]
+		m.merged = append(m.merged, l.ids...)
+		l.ids, l.ripe = l.ids[:0], false
+	}
+	c.ripe = c.ripe[:0]
+	m.byTurn(m.merged)
+	return m.merged
+}
+
+// over reports whether a pending buffer of another session need not wait for a
+// moment of that: what used it was submitted, or its session is no more.
+func (m *Manager) over(b *buffer, at When) bool {
+	s := m.recording(b.last)
+	return !s.live || at == AtRefresh && b.epoch < s.epoch
+}
+
+// lookThrough is look at what was taken off its lines. What stays goes back.
+func (m *Manager) lookThrough(c *cache, at When, session int32, ids []BufID, merged bool) {
+	m.steps += int64(len(ids))
+	for _, id := range ids {
+		b := &m.bufs[id]
+		over := merged && b.last != session && m.over(b, at)
+		bk := &c.buckets[b.bucket]
+		switch {
+		case merged && b.last != session && !over:
+			m.stay(c, id, b, over)
+		case b.doomed && c.discard <= at:
+			m.destroy(id, b, b.why)
+		case !b.doomed && c.reuse <= at:
+			bk.waiting--
+			if len(bk.free) < int(bk.cap) {
+				b.state = Cached
+				bk.free = append(bk.free, id)
+				bk.owed = min(bk.owed, bk.waiting)
+				m.settled(b)
+				if c.shelf != nil {
+					c.shelf.add(id)
+				}
+				continue
+			}
+			why := bk.notKept()
+			bk.lose(why)
+			m.destroy(id, b, why)
+		default:
+			m.stay(c, id, b, over)
+		}
+	}
+}
+
+// stay puts a buffer back on its line.
+func (m *Manager) stay(c *cache, id BufID, b *buffer, over bool) {
+	l := c.line(b.last)
+	l.ids = append(l.ids, id)
+	if over || m.foreign(c, b.last) {
+		c.ripen(l, b.last)
+	}
+}
+
+// settled is emit for a buffer that settles, of which there are as many as
+// releases in some modes. Its event is that of its release but for three fields.
+func (m *Manager) settled(b *buffer) {
+	m.events = append(m.events, b.told[0])
+	told := &m.events[len(m.events)-1]
+	told.Kind, told.Session, told.Why = Settle, NoSession, NoReason
+}
