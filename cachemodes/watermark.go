@@ -38,7 +38,7 @@ type watermark struct {
 
 	// Of the request at hand: its bytes, the buffer made for it, the largest that
 	// may serve it.
-	n, key, most int64
+	n, key, most, known int64
 
 	sessions map[int32]*memory
 	now      *memory // of the session that asked last
@@ -129,18 +129,23 @@ func (w *watermark) Choose(n int64, free *Shelf) BufID {
 
 	// How large the buffer should be, and how much padding it may have.
 	slot, fit, room := noSlot, int64(0), strict
+	w.known = 0
 	p, st := m.plan, m.step
 	if p != nil {
 		switch {
 		case st.end < 0:
 			room = min(strict, padding/int64(2*max(1, p.lasting)))
-		case m.trusted():
-			if p.tries > 0 {
-				room = 0
+		default:
+			w.known = max(0, w.limit-m.life()-(held-idle-m.inUse)-w.extra)
+			switch {
+			case m.trusted():
+				room = w.known
+			case m.ratio <= 1:
+				room += w.known
+				w.known = room
+			default:
+				room = max(room, w.known)
 			}
-			room = max(room, w.limit-st.life-(held-idle-m.inUse)-w.extra)
-		case m.inside:
-			room += max(0, w.limit-st.life-(held-idle-m.inUse)-w.extra)
 		}
 		if st.slot != noSlot {
 			slot = p.pick(st)
@@ -219,7 +224,7 @@ func (w *watermark) use(u use) int32 {
 	if u.slot != noSlot {
 		u.extra = max(0, u.size-max(w.n, u.plan.slots[u.slot].size))
 	}
-	if m.step == nil || m.step.end < 0 {
+	if u.size-w.n > w.known {
 		u.padded = u.size - w.n
 	}
 	m.inUse += u.size

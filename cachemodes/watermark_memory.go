@@ -26,7 +26,7 @@ type memory struct {
 	step   *step  // of the request at hand, where there is a plan
 	match  uint8  // which of plan.seen it was like so far
 	near   bool   // or like the last one, up to a sixteenth
-	inside bool   // no request was larger than planned
+	ratio  float64
 	missed bool   // a buffer was created
 	// What bucket held, summed over the run's requests and releases, bytes.
 	bucket, ticks int64
@@ -63,7 +63,7 @@ func (w *watermark) RunStart(session int32) {
 	m := w.memory(session)
 	m.serial++
 	m.open, m.run, m.gone, m.kind = true, m.run[:0], 0, 1
-	m.match, m.near, m.inside, m.missed = 0xff, true, true, false
+	m.match, m.near, m.ratio, m.missed = 0xff, true, 1, false
 	m.bucket, m.ticks = 0, 0
 	m.plan, m.step = nil, nil
 	if m.prev != nil && m.prev.next != nil {
@@ -101,7 +101,7 @@ func (w *watermark) Requested(session int32, n int64) bool {
 		}
 	}
 	m.near = m.near && n <= st.last+st.last/16 && n >= st.last-st.last/16
-	m.inside = m.inside && n <= st.size
+	m.ratio = max(m.ratio, float64(n)/float64(st.size))
 	return false
 }
 
@@ -128,6 +128,13 @@ func (m *memory) closest(k int, n int64) *plan {
 
 // trusted reports whether the run is like one before, so far.
 func (m *memory) trusted() bool { return m.plan != nil && (m.match != 0 || m.near) }
+
+func (m *memory) life() int64 {
+	if m.trusted() {
+		return m.step.life
+	}
+	return int64(float64(m.step.life)*m.ratio*m.ratio)
+}
 
 // follows is the plan that the run follows; nil for none.
 func (m *memory) follows() *plan {
@@ -179,12 +186,14 @@ func (w *watermark) RunEnd(session int32) bool {
 		}
 		m.due = p
 	} else {
-		p.update(m.run)
+		bigger := p.update(m.run)
 		if i := slices.Index(m.plans, p); i < len(m.plans)-1 {
 			m.plans = append(slices.Delete(m.plans, i, i+1), p)
 		}
 		p.wait--
 		switch {
+		case bigger:
+			m.due = p
 		case !m.missed:
 			p.tries = 0
 		case p.wait <= 0:
@@ -212,6 +221,7 @@ func (m *memory) learn(w *watermark, free *Shelf) {
 	m.due = nil
 	budget := w.limit - (free.AllHeld() - free.Bytes() - m.inUse)
 	if budget <= 0 {
+		p.forget()
 		return
 	}
 	lean := min(budget, m.bucket/max(1, m.ticks)+w.credit/max(1, w.ticks))
@@ -219,8 +229,9 @@ func (m *memory) learn(w *watermark, free *Shelf) {
 	total := q.assign(w.peak, budget, lean)
 	if total > budget { // too much for all sizes that were seen: the last ones
 		for i := range q.steps {
-			q.steps[i].size = q.steps[i].last
+			q.steps[i].size, q.steps[i].most = q.steps[i].last, q.steps[i].last
 		}
+		q.forget()
 		total = q.assign(w.peak, budget, lean)
 	}
 	m.replace(p, q)

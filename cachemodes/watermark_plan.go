@@ -40,7 +40,8 @@ type plan struct {
 
 // step is a request of a plan.
 type step struct {
-	size int64 // the most that was asked for, bytes
+	size int64 // that is planned for, bytes
+	most int64 // that was asked for, bytes
 	last int64 // by the last run
 	grow int64 // from run to run
 	life int64 // the session's buffers in use at most while it lives, bytes
@@ -61,7 +62,7 @@ type slot struct {
 func newPlan(run []asked) *plan {
 	p := &plan{steps: make([]step, len(run))}
 	for i, a := range run {
-		p.steps[i] = step{size: a.size, last: a.size, kind: a.kind, end: a.end, slot: noSlot, twin: noSlot}
+		p.steps[i] = step{size: a.size, most: a.size, last: a.size, kind: a.kind, end: a.end, slot: noSlot, twin: noSlot}
 	}
 	return p
 }
@@ -80,17 +81,16 @@ func (p *plan) differs(run []asked) bool {
 }
 
 // update takes over a run's sizes and lives, and answers whether a size was larger
-// than ever.
+// than what is planned for.
 func (p *plan) update(run []asked) (bigger bool) {
 	for i := range p.steps {
 		st, a := &p.steps[i], &run[i]
 		if grow := a.size - st.last; st.end < 0 && grow <= a.size/8 && grow >= -a.size/8 {
 			st.grow = max(0, grow)
+			st.size = max(st.size, a.size)
 		}
-		st.last, st.end = a.size, a.end
-		if a.size > st.size {
-			st.size, bigger = a.size, true
-		}
+		st.last, st.end, st.most = a.size, a.end, max(st.most, a.size)
+		bigger = bigger || a.size > st.size+st.size/16
 	}
 	return bigger
 }
@@ -105,9 +105,26 @@ func (p *plan) remember(run []asked) {
 	p.runs++
 }
 
+// forget drops the sizes of runs that asked for more than is planned for: what is
+// in use in such a run is not known.
+func (p *plan) forget() {
+	for r, seen := range p.seen {
+		for i := range seen {
+			if seen[i] > p.steps[i].size {
+				p.seen[r] = nil
+				break
+			}
+		}
+	}
+}
+
 // again is a plan of the same steps, to be made.
 func (p *plan) again() *plan {
-	return &plan{steps: slices.Clone(p.steps), next: p.next, seen: p.seen, runs: p.runs, wait: p.wait, tries: p.tries}
+	q := &plan{steps: slices.Clone(p.steps), next: p.next, seen: p.seen, runs: p.runs, wait: p.wait, tries: p.tries}
+	for i := range q.steps {
+		q.steps[i].size = q.steps[i].most
+	}
+	return q
 }
 
 // grown is a step's size with room for some runs' growth: for few where it was
