@@ -85,6 +85,7 @@ func (w *watermark) Requested(session int32, n int64) bool {
 	}
 	m.kind = m.kind*16777619 ^ m.gone // FNV-1
 	m.run = append(m.run, asked{n, m.kind, -1})
+	was := m.trusted()
 	if p := m.plan; p != nil && (!p.is(k, m.kind) || k == 0 && p.steps[0].last != n) {
 		m.plan = m.closest(k, n)
 	}
@@ -92,6 +93,23 @@ func (w *watermark) Requested(session int32, n int64) bool {
 		m.step = nil
 		return false
 	}
+	m.follow(k, n)
+	if was && !m.trusted() {
+		for i := len(m.plans) - 1; i >= 0; i-- {
+			q := m.plans[i]
+			if q == m.plan || !q.is(k, m.kind) {
+				continue
+			}
+			if mask := q.like(m.run); mask != 0 {
+				m.plan, m.match, m.ratio, m.step = q, mask, 1, &q.steps[k]
+				break
+			}
+		}
+	}
+	return false
+}
+
+func (m *memory) follow(k int, n int64) {
 	st := &m.plan.steps[k]
 	m.step = st
 	for left := m.match; left != 0; left &= left - 1 {
@@ -102,7 +120,6 @@ func (w *watermark) Requested(session int32, n int64) bool {
 	}
 	m.near = m.near && n <= st.last+st.last/16 && n >= st.last-st.last/16
 	m.ratio = max(m.ratio, float64(n)/float64(st.size))
-	return false
 }
 
 // closest is the plan that the run may follow, by its kind up to request k: the one

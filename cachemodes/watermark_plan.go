@@ -118,6 +118,26 @@ func (p *plan) forget() {
 	}
 }
 
+// like is which of seen begin like a run.
+func (p *plan) like(run []asked) (mask uint8) {
+	for r, seen := range p.seen {
+		if len(seen) < len(run) {
+			continue
+		}
+		same := true
+		for i := range run {
+			if seen[i] != run[i].size {
+				same = false
+				break
+			}
+		}
+		if same {
+			mask |= 1 << r
+		}
+	}
+	return mask
+}
+
 // again is a plan of the same steps, to be made.
 func (p *plan) again() *plan {
 	q := &plan{steps: slices.Clone(p.steps), next: p.next, seen: p.seen, runs: p.runs, wait: p.wait, tries: p.tries}
