@@ -1,6 +1,9 @@
 package cachemodes
 
-import "math/bits"
+import (
+	"math"
+	"math/bits"
+)
 
 // watermark is bucketscope's own mode. It never holds much more than was once
 // asked for, and learns from a session's runs, which nearly repeat, how their
@@ -178,8 +181,11 @@ func (w *watermark) Choose(n int64, free *Shelf) BufID {
 
 	// A new one.
 	w.key = roundUp(n, watermarkStep)
+	if p == nil {
+		fit = m.grown(n, min(room, left-n), padding)
+	}
 	switch {
-	case fit >= n && fit <= left && (n <= st.size && m.trusted() || fit-n <= room):
+	case fit >= n && fit <= left && (p != nil && n <= st.size && m.trusted() || fit-n <= room):
 		w.key = fit
 	case p != nil && n <= p.tiny:
 		w.key = stepUp(n, 1)
@@ -196,6 +202,11 @@ func (w *watermark) Choose(n int64, free *Shelf) BufID {
 	w.most = max(w.key, n+room)
 	if id := free.Smallest(n, w.most); id != NoBuf {
 		if w.most = free.Size(id) - 1; w.most < w.key {
+			return w.serve(id, slot, free)
+		}
+	}
+	if held+w.key > w.limit && m.trusted() {
+		if id := w.victim(0, neededNow, n, n+room, free); id != NoBuf {
 			return w.serve(id, slot, free)
 		}
 	}
@@ -342,7 +353,7 @@ func (w *watermark) Evict(on Occasion, n int64, gone int, free *Shelf) BufID {
 	switch on {
 	case OnMiss:
 		if over := free.AllHeld() + w.key - w.limit; over > 0 {
-			id = w.victim(over, neededNow, free)
+			id = w.victim(over, neededNow, 0, math.MaxInt64, free)
 		}
 	case OnRelease:
 		if gone == 0 {
@@ -352,7 +363,7 @@ func (w *watermark) Evict(on Occasion, n int64, gone int, free *Shelf) BufID {
 			id = w.surplus(free)
 		}
 		if over := free.AllHeld() - w.limit; id == NoBuf && w.limit > 0 && over > 0 {
-			id = w.victim(over, neededNow, free)
+			id = w.victim(over, neededNow, 0, math.MaxInt64, free)
 		}
 	case OnFail:
 		if gone == 0 && w.newest != 0 {
@@ -399,7 +410,7 @@ func (w *watermark) surplus(free *Shelf) BufID {
 	case !w.shadow.has(free.LastRequested(id)):
 		return id
 	case w.created < w.shadow.created:
-		return w.victim(0, neededLater, free)
+		return w.victim(0, neededLater, 0, math.MaxInt64, free)
 	}
 	return NoBuf
 }
@@ -417,15 +428,24 @@ const (
 // victim is the free buffer to give up where over bytes are too many, of those
 // that are needed no sooner than least: of what is needed last the largest, but of
 // what a plan needs in this run that which is needed last of all that suffice.
-func (w *watermark) victim(over int64, least need, free *Shelf) BufID {
+func (w *watermark) victim(over int64, least need, from, to int64, free *Shelf) BufID {
 	p := w.now.follows()
 	if p == nil {
+		if to < math.MaxInt64 {
+			return NoBuf
+		}
 		return free.Largest()
 	}
 	best, bestNeed, bestEnough, bestNext := NoBuf, least, false, int64(-1)
-	for _, i := range free.bySize {
+	for _, i := range free.bySize[free.find(from):] {
 		b := &free.c.buckets[i]
+		if b.size > to {
+			break
+		}
 		for _, id := range b.free {
+			if !free.Free(id) {
+				continue
+			}
 			c := w.claim(id)
 			need, enough, next := unneeded, false, b.size
 			switch {

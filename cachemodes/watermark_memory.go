@@ -13,6 +13,7 @@ import (
 type memory struct {
 	plans []*plan // the one used last comes last
 	prev  *plan   // what the last run was
+	kept  []int64 // sizes of what outlived it, bytes
 	due   *plan   // to be made anew at run end
 	inUse int64   // bytes of the session's buffers
 
@@ -153,6 +154,23 @@ func (m *memory) life() int64 {
 	return int64(float64(m.step.life)*m.ratio*m.ratio)
 }
 
+// grown is how large a buffer should be for a request that no plan knows: with room
+// for more runs, where it asks for a little more than something that outlived the
+// last run, as the next KV cache does.
+func (m *memory) grown(n, room, padding int64) int64 {
+	var grow int64
+	for _, kept := range m.kept {
+		if more := n - kept; more > 0 && more <= kept/8 && (grow == 0 || more < grow) {
+			grow = more
+		}
+	}
+	if grow == 0 {
+		return 0
+	}
+	more := min(n, 192*grow, room, padding/int64(2*len(m.kept)))
+	return (n + max(0, more)) / watermarkStep * watermarkStep
+}
+
 // follows is the plan that the run follows; nil for none.
 func (m *memory) follows() *plan {
 	if m == nil || m.step == nil {
@@ -192,6 +210,14 @@ func (w *watermark) RunEnd(session int32) bool {
 	m := w.memory(session)
 	p, whole := m.plan, m.open && len(m.run) > 0
 	m.open, m.plan, m.step = false, nil, nil
+	m.kept = m.kept[:0]
+	if whole {
+		for _, a := range m.run {
+			if a.end < 0 {
+				m.kept = append(m.kept, a.size)
+			}
+		}
+	}
 	if !whole {
 		m.prev = nil
 		return false

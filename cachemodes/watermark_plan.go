@@ -206,7 +206,7 @@ func (p *plan) assign(peak, budget, lean int64) int64 {
 		return best.total
 	}
 	most := min(peak/10000*watermarkPadding, budget-slices.Max(best.held))
-	for runs := int64(256); ; runs /= 2 {
+	for runs := int64(192); ; runs /= 2 {
 		total, padding := p.sizes(runs)
 		if runs == 0 || total <= lean && padding <= most {
 			for i := range p.steps {
@@ -388,7 +388,7 @@ func (p *plan) fit(st *step, n, padding int64) int64 {
 		share := padding / int64(2*max(1, p.lasting))
 		scaled = min(scaled, n+share)
 		if grow := n - st.last; grow > 0 && grow <= n/8 {
-			scaled = n + min(n, 256*grow, share, p.spare/int64(2*max(1, p.lasting)))
+			scaled = n + min(n, 192*grow, share, p.spare/int64(2*max(1, p.lasting)))
 		}
 	}
 	return max(scaled/watermarkStep*watermarkStep, roundUp(n, watermarkStep))
