@@ -400,14 +400,14 @@ func (w *watermark) account(free *Shelf) {
 // if it does not, or if none that is worth a create need go.
 func (w *watermark) surplus(free *Shelf) BufID {
 	more := free.Held() - w.shadow.held
-	if w.credit >= 0 || more <= 0 {
+	if w.credit >= w.ticks*(w.peak>>11) || more <= 0 {
 		return NoBuf
 	}
 	id := free.Largest()
 	switch {
 	case free.Size(id) < more/8:
 		return NoBuf
-	case !w.shadow.has(free.LastRequested(id)):
+	case !w.shadow.has(free.LastRequested(id)) || !w.shadow.keeps(free.Size(id)):
 		return id
 	case w.created < w.shadow.created:
 		return w.victim(0, neededLater, 0, math.MaxInt64, free)
