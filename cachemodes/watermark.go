@@ -1,9 +1,6 @@
 package cachemodes
 
-import (
-	"math"
-	"math/bits"
-)
+import "math/bits"
 
 // watermark is bucketscope's own mode. It never holds much more than was once
 // asked for, and learns from a session's runs, which nearly repeat, how their
@@ -164,7 +161,7 @@ func (w *watermark) Choose(n int64, free *Shelf) BufID {
 					w.disown(id)
 				}
 			}
-			if m.match != 0 {
+			if p.match != 0 {
 				fit = min(fit, max(n, m.need(p, slot)))
 			}
 			room = most - n
@@ -205,8 +202,8 @@ func (w *watermark) Choose(n int64, free *Shelf) BufID {
 			return w.serve(id, slot, free)
 		}
 	}
-	if held+w.key > w.limit && m.trusted() {
-		if id := w.victim(0, neededNow, n, n+room, free); id != NoBuf {
+	if held+w.key > w.limit && st != nil && st.end < 0 {
+		if id := free.Smallest(n, n+room); id != NoBuf {
 			return w.serve(id, slot, free)
 		}
 	}
@@ -235,7 +232,7 @@ func (w *watermark) use(u use) int32 {
 	if u.slot != noSlot {
 		u.extra = max(0, u.size-max(w.n, u.plan.slots[u.slot].size))
 	}
-	if u.size-w.n > w.known {
+	if st := m.step; st == nil || st.end < 0 || !m.trusted() && u.size-w.n > w.known {
 		u.padded = u.size - w.n
 	}
 	m.inUse += u.size
@@ -353,7 +350,7 @@ func (w *watermark) Evict(on Occasion, n int64, gone int, free *Shelf) BufID {
 	switch on {
 	case OnMiss:
 		if over := free.AllHeld() + w.key - w.limit; over > 0 {
-			id = w.victim(over, neededNow, 0, math.MaxInt64, free)
+			id = w.victim(over, neededNow, free)
 		}
 	case OnRelease:
 		if gone == 0 {
@@ -363,7 +360,7 @@ func (w *watermark) Evict(on Occasion, n int64, gone int, free *Shelf) BufID {
 			id = w.surplus(free)
 		}
 		if over := free.AllHeld() - w.limit; id == NoBuf && w.limit > 0 && over > 0 {
-			id = w.victim(over, neededNow, 0, math.MaxInt64, free)
+			id = w.victim(over, neededNow, free)
 		}
 	case OnFail:
 		if gone == 0 && w.newest != 0 {
@@ -410,7 +407,7 @@ func (w *watermark) surplus(free *Shelf) BufID {
 	case !w.shadow.has(free.LastRequested(id)) || !w.shadow.keeps(free.Size(id)):
 		return id
 	case w.created < w.shadow.created:
-		return w.victim(0, neededLater, 0, math.MaxInt64, free)
+		return w.victim(0, neededLater, free)
 	}
 	return NoBuf
 }
@@ -428,24 +425,15 @@ const (
 // victim is the free buffer to give up where over bytes are too many, of those
 // that are needed no sooner than least: of what is needed last the largest, but of
 // what a plan needs in this run that which is needed last of all that suffice.
-func (w *watermark) victim(over int64, least need, from, to int64, free *Shelf) BufID {
+func (w *watermark) victim(over int64, least need, free *Shelf) BufID {
 	p := w.now.follows()
 	if p == nil {
-		if to < math.MaxInt64 {
-			return NoBuf
-		}
 		return free.Largest()
 	}
 	best, bestNeed, bestEnough, bestNext := NoBuf, least, false, int64(-1)
-	for _, i := range free.bySize[free.find(from):] {
+	for _, i := range free.bySize {
 		b := &free.c.buckets[i]
-		if b.size > to {
-			break
-		}
 		for _, id := range b.free {
-			if !free.Free(id) {
-				continue
-			}
 			c := w.claim(id)
 			need, enough, next := unneeded, false, b.size
 			switch {

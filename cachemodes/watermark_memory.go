@@ -25,10 +25,9 @@ type memory struct {
 	kind   uint32 // a hash of the releases before each request
 	plan   *plan  // what it has followed so far; nil for none
 	step   *step  // of the request at hand, where there is a plan
-	match  uint8  // which of plan.seen it was like so far
 	near   bool   // or like the last one, up to a sixteenth
 	ratio  float64
-	missed bool   // a buffer was created
+	missed bool // a buffer was created
 	// What bucket held, summed over the run's requests and releases, bytes.
 	bucket, ticks int64
 }
@@ -64,7 +63,10 @@ func (w *watermark) RunStart(session int32) {
 	m := w.memory(session)
 	m.serial++
 	m.open, m.run, m.gone, m.kind = true, m.run[:0], 0, 1
-	m.match, m.near, m.ratio, m.missed = 0xff, true, 1, false
+	m.near, m.ratio, m.missed = true, 1, false
+	for _, p := range m.plans {
+		p.match = 0xff
+	}
 	m.bucket, m.ticks = 0, 0
 	m.plan, m.step = nil, nil
 	if m.prev != nil && m.prev.next != nil {
@@ -87,40 +89,30 @@ func (w *watermark) Requested(session int32, n int64) bool {
 	m.kind = m.kind*16777619 ^ m.gone // FNV-1
 	m.run = append(m.run, asked{n, m.kind, -1})
 	was := m.trusted()
+	for _, p := range m.plans {
+		p.compare(k, n, m.kind)
+	}
 	if p := m.plan; p != nil && (!p.is(k, m.kind) || k == 0 && p.steps[0].last != n) {
 		m.plan = m.closest(k, n)
+	}
+	if m.plan != nil {
+		last := m.plan.steps[k].last
+		m.near = m.near && n <= last+last/16 && n >= last-last/16
+	}
+	if was && !m.trusted() { // perhaps it is like a run of another plan
+		for _, p := range m.plans {
+			if p.match != 0 {
+				m.plan, m.ratio = p, 1
+			}
+		}
 	}
 	if m.plan == nil {
 		m.step = nil
 		return false
 	}
-	m.follow(k, n)
-	if was && !m.trusted() {
-		for i := len(m.plans) - 1; i >= 0; i-- {
-			q := m.plans[i]
-			if q == m.plan || !q.is(k, m.kind) {
-				continue
-			}
-			if mask := q.like(m.run); mask != 0 {
-				m.plan, m.match, m.ratio, m.step = q, mask, 1, &q.steps[k]
-				break
-			}
-		}
-	}
+	m.step = &m.plan.steps[k]
+	m.ratio = max(m.ratio, float64(n)/float64(m.step.size))
 	return false
-}
-
-func (m *memory) follow(k int, n int64) {
-	st := &m.plan.steps[k]
-	m.step = st
-	for left := m.match; left != 0; left &= left - 1 {
-		i := bits.TrailingZeros8(left)
-		if seen := m.plan.seen[i]; len(seen) <= k || seen[k] != n {
-			m.match &^= 1 << i
-		}
-	}
-	m.near = m.near && n <= st.last+st.last/16 && n >= st.last-st.last/16
-	m.ratio = max(m.ratio, float64(n)/float64(st.size))
 }
 
 // closest is the plan that the run may follow, by its kind up to request k: the one
@@ -145,13 +137,13 @@ func (m *memory) closest(k int, n int64) *plan {
 }
 
 // trusted reports whether the run is like one before, so far.
-func (m *memory) trusted() bool { return m.plan != nil && (m.match != 0 || m.near) }
+func (m *memory) trusted() bool { return m.plan != nil && (m.plan.match != 0 || m.near) }
 
 func (m *memory) life() int64 {
-	if m.trusted() {
-		return m.step.life
+	if !m.trusted() {
+		return int64(float64(m.step.life) * m.ratio * m.ratio)
 	}
-	return int64(float64(m.step.life)*m.ratio*m.ratio)
+	return m.step.life
 }
 
 // grown is how large a buffer should be for a request that no plan knows: with room
@@ -189,7 +181,7 @@ func (m *memory) ordinal() int32 {
 
 // need is the most that a run like this one asks of a slot.
 func (m *memory) need(p *plan, slot int32) int64 {
-	seen := p.seen[bits.TrailingZeros8(m.match)]
+	seen := p.seen[bits.TrailingZeros8(m.plan.match)]
 	var most int64
 	for _, k := range p.slots[slot].members {
 		most = max(most, seen[k])
@@ -245,7 +237,7 @@ func (w *watermark) RunEnd(session int32) bool {
 			p.wait = 1 << min(p.tries, 4)
 		}
 	}
-	if m.match == 0 && !m.near || p.runs == 0 {
+	if p.match == 0 && !m.near || p.runs == 0 {
 		p.remember(m.run)
 	}
 	if m.prev != nil {

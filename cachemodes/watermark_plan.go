@@ -2,6 +2,7 @@ package cachemodes
 
 import (
 	"cmp"
+	"math/bits"
 	"slices"
 )
 
@@ -26,6 +27,7 @@ type plan struct {
 	next  *plan      // of the run that came after the last of this kind
 	seen  [8][]int64 // sizes that runs of this kind asked for
 	runs  int        // how often seen was written
+	match uint8      // which of seen the run at hand is like so far
 	dead  bool       // replaced or forgotten
 
 	over    bool  // all slots together exceed the limit
@@ -118,24 +120,21 @@ func (p *plan) forget() {
 	}
 }
 
-// like is which of seen begin like a run.
-func (p *plan) like(run []asked) (mask uint8) {
-	for r, seen := range p.seen {
-		if len(seen) < len(run) {
-			continue
-		}
-		same := true
-		for i := range run {
-			if seen[i] != run[i].size {
-				same = false
-				break
-			}
-		}
-		if same {
-			mask |= 1 << r
+// compare takes note of which runs that were seen the run at hand is like, up to
+// request k.
+func (p *plan) compare(k int, n int64, kind uint32) {
+	if p.match == 0 {
+		return
+	}
+	if !p.is(k, kind) {
+		p.match = 0
+	}
+	for left := p.match; left != 0; left &= left - 1 {
+		i := bits.TrailingZeros8(left)
+		if seen := p.seen[i]; len(seen) <= k || seen[k] != n {
+			p.match &^= 1 << i
 		}
 	}
-	return mask
 }
 
 // again is a plan of the same steps, to be made.
