@@ -154,6 +154,11 @@ func (w *watermark) Choose(n int64, free *Shelf) BufID {
 			if m.trusted() {
 				most = max(most, fit)
 			}
+			if q := p.next; st.end < 0 && q != nil && q != p {
+				if id := w.smallest(max(n, q.keeps(n)), n+room, p, free); id != NoBuf {
+					return w.serve(id, slot, free)
+				}
+			}
 			if id := w.slotted(p, slot, free); id != NoBuf {
 				if size := free.Size(id); size >= n && size <= most {
 					return w.serve(id, slot, free)
@@ -180,6 +185,9 @@ func (w *watermark) Choose(n int64, free *Shelf) BufID {
 	w.key = roundUp(n, watermarkStep)
 	if p == nil {
 		fit = m.grown(n, min(room, left-n), padding)
+	}
+	if p != nil && p.next != p && fit > n && held+fit-w.limit > w.expendable(p, free) {
+		fit = n
 	}
 	switch {
 	case fit >= n && fit <= left && (p != nil && n <= st.size && m.trusted() || fit-n <= room):
@@ -463,4 +471,17 @@ func (w *watermark) victim(over int64, least need, free *Shelf) BufID {
 		}
 	}
 	return best
+}
+
+// expendable is how many bytes are free that the next run has no use for.
+func (w *watermark) expendable(p *plan, free *Shelf) (sum int64) {
+	for _, i := range free.bySize {
+		b := &free.c.buckets[i]
+		for _, id := range b.free {
+			if c := w.claim(id); c.plan == nil || c.plan != p.next {
+				sum += b.size
+			}
+		}
+	}
+	return sum
 }

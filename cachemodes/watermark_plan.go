@@ -404,3 +404,20 @@ func (p *plan) nextUse(slot, after int32) int32 {
 	}
 	return members[0] + int32(len(p.steps))
 }
+
+// keeps is the smallest slot of what outlives the run that holds n bytes; 0 for none
+// up to the double.
+func (p *plan) keeps(n int64) int64 {
+	best := 2*n + 1
+	for i := range p.steps {
+		if st := &p.steps[i]; st.end < 0 && st.slot != noSlot {
+			if size := p.slots[st.slot].size; size >= n {
+				best = min(best, size)
+			}
+		}
+	}
+	if best > 2*n {
+		return 0
+	}
+	return best
+}
