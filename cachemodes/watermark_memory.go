@@ -90,7 +90,9 @@ func (w *watermark) Requested(session int32, n int64) bool {
 	m.run = append(m.run, asked{n, m.kind, -1})
 	was := m.trusted()
 	for _, p := range m.plans {
-		p.compare(k, n, m.kind)
+		if p.match != 0 {
+			p.compare(k, n, m.kind)
+		}
 	}
 	if p := m.plan; p != nil && (!p.is(k, m.kind) || k == 0 && p.steps[0].last != n) {
 		m.plan = m.closest(k, n)

@@ -123,9 +123,6 @@ func (p *plan) forget() {
 // compare takes note of which runs that were seen the run at hand is like, up to
 // request k.
 func (p *plan) compare(k int, n int64, kind uint32) {
-	if p.match == 0 {
-		return
-	}
 	if !p.is(k, kind) {
 		p.match = 0
 	}
@@ -169,8 +166,10 @@ func (st *step) until(n int) int32 {
 func (p *plan) assign(peak, budget, lean int64) int64 {
 	p.budget, p.lasting = budget, 0
 	var largest int64
+	sizes := make([]int64, len(p.steps))
 	for i := range p.steps {
 		largest = max(largest, p.steps[i].size)
+		sizes[i] = p.steps[i].grown(8)
 	}
 	p.tiny = min(largest, peak/10000*watermarkOver/int64(len(p.steps))) / 16
 	var order []int32
@@ -182,10 +181,10 @@ func (p *plan) assign(peak, budget, lean int64) int64 {
 			order = append(order, int32(i))
 		}
 	}
-	slices.SortStableFunc(order, func(a, b int32) int { return cmp.Compare(p.steps[b].grown(8), p.steps[a].grown(8)) })
-	best := p.pack(order, false)
+	slices.SortStableFunc(order, func(a, b int32) int { return cmp.Compare(sizes[b], sizes[a]) })
+	best := p.pack(order, sizes, false)
 	if best.total > budget { // perhaps with the largest slot for each
-		if other := p.pack(order, true); other.total < best.total {
+		if other := p.pack(order, sizes, true); other.total < best.total {
 			best = other
 		}
 	}
@@ -218,22 +217,23 @@ func (p *plan) assign(peak, budget, lean int64) int64 {
 
 // packing is a choice of slots.
 type packing struct {
-	slots []slot
-	slot  []int32 // of each step
-	held  []int64 // what the buffers in use have after each request
-	total int64   // what the slots have together
+	slots   []slot
+	largest []int32 // step of each slot
+	slot    []int32 // of each step
+	held    []int64 // what the buffers in use have after each request
+	total   int64   // what the slots have together
 }
 
 // pack gives each step of order, sizes descending, the smallest slot that is free
 // while it lives, or the largest.
-func (p *plan) pack(order []int32, largest bool) packing {
+func (p *plan) pack(order []int32, sizes []int64, largest bool) packing {
 	n := len(p.steps)
 	c := packing{slot: make([]int32, n), held: make([]int64, n)}
 	var before int64 // the buffers of the run before, to this one's end
 	for i := range p.steps {
 		c.slot[i] = noSlot
 		st := &p.steps[i]
-		size := st.grown(8)
+		size := sizes[i]
 		c.held[i] += size
 		if st.end < 0 {
 			before += size
@@ -247,7 +247,7 @@ func (p *plan) pack(order []int32, largest bool) packing {
 	}
 	for _, k := range order {
 		st := &p.steps[k]
-		size := st.grown(8)
+		size := sizes[k]
 		at := noSlot
 		if st.end >= 0 {
 			padding := p.budget - slices.Max(c.held[k:st.end]) // at most
@@ -256,9 +256,8 @@ func (p *plan) pack(order []int32, largest bool) packing {
 					i = len(c.slots) - 1 - i
 				}
 				s := &c.slots[i]
-				if p.steps[s.members[0]].grown(8)-size <= padding && !p.meet(s.members, k) {
-					at = int32(i)
-					padding = p.steps[s.members[0]].grown(8) - size
+				if more := sizes[c.largest[i]] - size; more <= padding && !p.meet(s.members, k) {
+					at, padding = int32(i), more
 					for t := k; t < st.end; t++ {
 						c.held[t] += padding
 					}
@@ -269,13 +268,13 @@ func (p *plan) pack(order []int32, largest bool) packing {
 		if at == noSlot {
 			at = int32(len(c.slots))
 			c.slots = append(c.slots, slot{buf: NoBuf, size: roundUp(st.size, watermarkStep)})
+			c.largest = append(c.largest, k)
 			c.total += c.slots[at].size
 		}
 		c.slot[k] = at
-		c.slots[at].members = append(c.slots[at].members, k)
-	}
-	for i := range c.slots {
-		slices.Sort(c.slots[i].members)
+		s := &c.slots[at]
+		i, _ := slices.BinarySearch(s.members, k)
+		s.members = slices.Insert(s.members, i, k)
 	}
 	return c
 }
@@ -285,15 +284,18 @@ func (p *plan) grows() bool {
 	return slices.ContainsFunc(p.steps, func(st step) bool { return st.grow > 0 })
 }
 
-// meet reports whether the lives of some steps meet that of step k.
+// meet reports whether the lives of some steps, which are in order and do not meet
+// each other, meet that of step k.
 func (p *plan) meet(members []int32, k int32) bool {
-	end := p.steps[k].end
-	for _, i := range members {
-		if p.steps[i].end < 0 || i < end && p.steps[i].end > k {
-			return true
-		}
+	i, _ := slices.BinarySearch(members, k)
+	if i < len(members) && (members[i] < p.steps[k].end || p.steps[members[i]].end < 0) {
+		return true
 	}
-	return false
+	if i == 0 {
+		return false
+	}
+	end := p.steps[members[i-1]].end
+	return end < 0 || end > k
 }
 
 // addTwin gives a step its slot of every second run.
