@@ -18,7 +18,9 @@ import "math/bits"
 //	create    as large as the plan's slot; without a plan rounded up to a quarter
 //	          of a power of two, so that sizes that grow find room
 //	limit     before a create would exceed it, buffers go: what no plan needs, then
-//	          what the next run does not, then what this run needs last
+//	          what the next run does not, then what this run needs last. A slot's
+//	          buffer that would push out what the next run needs is no larger than
+//	          the request
 //	release   at once; where ORT's bucket mode would have held less on average up
 //	          to now, the largest free buffer goes, if bucket would not have it
 //	          either or has created more (watermark_shadow.go)
@@ -26,7 +28,9 @@ import "math/bits"
 // Free buffers never lift what is held above the limit: they go. Padding could,
 // since a buffer in use cannot. So without a plan it is 2.5 % of the watermark for
 // all buffers in use together; a run that asks for what an earlier one did has what
-// that one leaves below the limit while the request lives.
+// that one leaves below the limit while the request lives. One that asks for more
+// than was planned for has what would be left if all were as much larger squared as
+// its largest so far (scores grow with a length squared), or a share of the 2.5 %.
 type watermark struct {
 	peak    int64 // the watermark, bytes
 	limit   int64 // of everything held, bytes
@@ -37,7 +41,7 @@ type watermark struct {
 	credit, ticks int64
 
 	// Of the request at hand: its bytes, the buffer made for it, the largest that
-	// may serve it.
+	// may serve it, and the padding that the plan says will be left.
 	n, key, most, known int64
 
 	sessions map[int32]*memory
@@ -73,11 +77,15 @@ type claim struct {
 // noSlot is what a request has that no plan knows.
 const noSlot int32 = -1
 
-// The shares of the watermark, in ten-thousandths; the steps between powers of two
-// that rounding tries; what it rounds to at least, in bytes.
+// The shares of the watermark, in ten-thousandths; the part of it by which bucket's
+// average is to be undercut, so that the end of a workload does not exceed it; how
+// many runs' growth there is room for; the steps between powers of two that rounding
+// tries; what it rounds to at least, in bytes.
 const (
 	watermarkOver    = 295
 	watermarkPadding = 250
+	watermarkAhead   = 2048
+	watermarkRuns    = 192
 	watermarkCoarse  = 4
 	watermarkFine    = 64
 	watermarkStep    = 16
@@ -129,23 +137,22 @@ func (w *watermark) Choose(n int64, free *Shelf) BufID {
 
 	// How large the buffer should be, and how much padding it may have.
 	slot, fit, room := noSlot, int64(0), strict
-	w.known = 0
 	p, st := m.plan, m.step
+	w.known = 0
 	if p != nil {
+		if st.end >= 0 {
+			w.known = max(0, w.limit-m.life()-(held-idle-m.inUse)-w.extra)
+		}
 		switch {
 		case st.end < 0:
 			room = min(strict, padding/int64(2*max(1, p.lasting)))
+		case m.trusted():
+			room = w.known
+		case m.ratio <= 1:
+			w.known += strict
+			room = w.known
 		default:
-			w.known = max(0, w.limit-m.life()-(held-idle-m.inUse)-w.extra)
-			switch {
-			case m.trusted():
-				room = w.known
-			case m.ratio <= 1:
-				room += w.known
-				w.known = room
-			default:
-				room = max(room, w.known)
-			}
+			room = max(strict, w.known)
 		}
 		if st.slot != noSlot {
 			slot = p.pick(st)
@@ -154,7 +161,7 @@ func (w *watermark) Choose(n int64, free *Shelf) BufID {
 			if m.trusted() {
 				most = max(most, fit)
 			}
-			if q := p.next; st.end < 0 && q != nil && q != p {
+			if q := p.next; st.end < 0 && q != nil && q != p { // the next run makes it larger
 				if id := w.smallest(max(n, q.keeps(n)), n+room, p, free); id != NoBuf {
 					return w.serve(id, slot, free)
 				}
@@ -183,14 +190,14 @@ func (w *watermark) Choose(n int64, free *Shelf) BufID {
 
 	// A new one.
 	w.key = roundUp(n, watermarkStep)
-	if p == nil {
+	switch {
+	case p == nil:
 		fit = m.grown(n, min(room, left-n), padding)
-	}
-	if p != nil && p.next != p && fit > n && held+fit-w.limit > w.expendable(p, free) {
+	case fit > n && p.next != p && held+fit-w.limit > w.expendable(p, free):
 		fit = n
 	}
 	switch {
-	case fit >= n && fit <= left && (p != nil && n <= st.size && m.trusted() || fit-n <= room):
+	case fit >= n && fit <= left && (m.trusted() && n <= st.size || fit-n <= room):
 		w.key = fit
 	case p != nil && n <= p.tiny:
 		w.key = stepUp(n, 1)
@@ -210,7 +217,7 @@ func (w *watermark) Choose(n int64, free *Shelf) BufID {
 			return w.serve(id, slot, free)
 		}
 	}
-	if held+w.key > w.limit && st != nil && st.end < 0 {
+	if held+w.key > w.limit && st != nil && st.end < 0 { // what is alike serves, before it is pushed out
 		if id := free.Smallest(n, n+room); id != NoBuf {
 			return w.serve(id, slot, free)
 		}
@@ -401,11 +408,11 @@ func (w *watermark) account(free *Shelf) {
 	}
 }
 
-// surplus is a free buffer to give up because bucket holds less on average; NoBuf
-// if it does not, or if none that is worth a create need go.
+// surplus is a free buffer to give up because bucket holds less on average, or
+// hardly more; NoBuf if it does not, or if none that is worth a create need go.
 func (w *watermark) surplus(free *Shelf) BufID {
 	more := free.Held() - w.shadow.held
-	if w.credit >= w.ticks*(w.peak>>11) || more <= 0 {
+	if w.credit >= w.ticks*(w.peak/watermarkAhead) || more <= 0 {
 		return NoBuf
 	}
 	id := free.Largest()

@@ -21,13 +21,13 @@ type memory struct {
 	serial int32 // runs so far
 	open   bool  // between start and end
 	run    []asked
-	gone   uint32 // its own buffers that were released
-	kind   uint32 // a hash of the releases before each request
-	plan   *plan  // what it has followed so far; nil for none
-	step   *step  // of the request at hand, where there is a plan
-	near   bool   // or like the last one, up to a sixteenth
-	ratio  float64
-	missed bool // a buffer was created
+	gone   uint32  // its own buffers that were released
+	kind   uint32  // a hash of the releases before each request
+	plan   *plan   // what it has followed so far; nil for none
+	step   *step   // of the request at hand, where there is a plan
+	near   bool    // or like the last one, up to a sixteenth
+	ratio  float64 // of the largest request by what was planned for it; at least 1
+	missed bool    // a buffer was created
 	// What bucket held, summed over the run's requests and releases, bytes.
 	bucket, ticks int64
 }
@@ -113,7 +113,9 @@ func (w *watermark) Requested(session int32, n int64) bool {
 		return false
 	}
 	m.step = &m.plan.steps[k]
-	m.ratio = max(m.ratio, float64(n)/float64(m.step.size))
+	if n > m.step.size {
+		m.ratio = max(m.ratio, float64(n)/float64(m.step.size))
+	}
 	return false
 }
 
@@ -141,11 +143,13 @@ func (m *memory) closest(k int, n int64) *plan {
 // trusted reports whether the run is like one before, so far.
 func (m *memory) trusted() bool { return m.plan != nil && (m.plan.match != 0 || m.near) }
 
+// life is what the session's buffers will have at most while the request at hand
+// lives.
 func (m *memory) life() int64 {
-	if !m.trusted() {
-		return int64(float64(m.step.life) * m.ratio * m.ratio)
+	if m.trusted() {
+		return m.step.life
 	}
-	return m.step.life
+	return int64(float64(m.step.life) * m.ratio * m.ratio)
 }
 
 // grown is how large a buffer should be for a request that no plan knows: with room
@@ -161,7 +165,7 @@ func (m *memory) grown(n, room, padding int64) int64 {
 	if grow == 0 {
 		return 0
 	}
-	more := min(n, 192*grow, room, padding/int64(2*len(m.kept)))
+	more := min(n, watermarkRuns*grow, room, padding/int64(2*len(m.kept)))
 	return (n + max(0, more)) / watermarkStep * watermarkStep
 }
 
@@ -205,16 +209,14 @@ func (w *watermark) RunEnd(session int32) bool {
 	p, whole := m.plan, m.open && len(m.run) > 0
 	m.open, m.plan, m.step = false, nil, nil
 	m.kept = m.kept[:0]
-	if whole {
-		for _, a := range m.run {
-			if a.end < 0 {
-				m.kept = append(m.kept, a.size)
-			}
-		}
-	}
 	if !whole {
 		m.prev = nil
 		return false
+	}
+	for _, a := range m.run {
+		if a.end < 0 {
+			m.kept = append(m.kept, a.size)
+		}
 	}
 	if p == nil || len(p.steps) != len(m.run) || p.over && p.differs(m.run) {
 		p = newPlan(m.run)

@@ -19,7 +19,7 @@ import (
 //
 // What outlives the run, such as a KV cache, has a slot of its own, and another one
 // for every second run if the last run's is still in use. Where its sizes grow from
-// run to run it has room for up to 256 runs more, as far as 2.5 % padding, the limit
+// run to run it has room for up to 192 runs more, as far as 2.5 % padding, the limit
 // and what bucket holds allow.
 type plan struct {
 	steps []step
@@ -42,7 +42,7 @@ type plan struct {
 
 // step is a request of a plan.
 type step struct {
-	size int64 // that is planned for, bytes
+	size int64 // that is planned for, bytes; of what outlives the run it grows along
 	most int64 // that was asked for, bytes
 	last int64 // by the last run
 	grow int64 // from run to run
@@ -166,7 +166,7 @@ func (st *step) until(n int) int32 {
 func (p *plan) assign(peak, budget, lean int64) int64 {
 	p.budget, p.lasting = budget, 0
 	var largest int64
-	sizes := make([]int64, len(p.steps))
+	sizes := make([]int64, len(p.steps)) // to be packed
 	for i := range p.steps {
 		largest = max(largest, p.steps[i].size)
 		sizes[i] = p.steps[i].grown(8)
@@ -204,7 +204,7 @@ func (p *plan) assign(peak, budget, lean int64) int64 {
 		return best.total
 	}
 	most := min(peak/10000*watermarkPadding, budget-slices.Max(best.held))
-	for runs := int64(192); ; runs /= 2 {
+	for runs := int64(watermarkRuns); ; runs /= 2 {
 		total, padding := p.sizes(runs)
 		if runs == 0 || total <= lean && padding <= most {
 			for i := range p.steps {
@@ -224,7 +224,7 @@ type packing struct {
 	total   int64   // what the slots have together
 }
 
-// pack gives each step of order, sizes descending, the smallest slot that is free
+// pack gives each step of order, its sizes descending, the smallest slot that is free
 // while it lives, or the largest.
 func (p *plan) pack(order []int32, sizes []int64, largest bool) packing {
 	n := len(p.steps)
@@ -389,7 +389,7 @@ func (p *plan) fit(st *step, n, padding int64) int64 {
 		share := padding / int64(2*max(1, p.lasting))
 		scaled = min(scaled, n+share)
 		if grow := n - st.last; grow > 0 && grow <= n/8 {
-			scaled = n + min(n, 192*grow, share, p.spare/int64(2*max(1, p.lasting)))
+			scaled = n + min(n, watermarkRuns*grow, share, p.spare/int64(2*max(1, p.lasting)))
 		}
 	}
 	return max(scaled/watermarkStep*watermarkStep, roundUp(n, watermarkStep))
