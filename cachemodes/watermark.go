@@ -140,9 +140,7 @@ func (w *watermark) Choose(n int64, free *Shelf) BufID {
 	p, st := m.plan, m.step
 	w.known = 0
 	if p != nil {
-		if st.end >= 0 {
-			w.known = max(0, w.limit-m.life()-(held-idle-m.inUse)-w.extra)
-		}
+		w.known = max(0, w.limit-m.life()-(held-idle-m.inUse)-w.extra)
 		switch {
 		case st.end < 0:
 			room = min(strict, padding/int64(2*max(1, p.lasting)))
@@ -162,7 +160,7 @@ func (w *watermark) Choose(n int64, free *Shelf) BufID {
 				most = max(most, fit)
 			}
 			if q := p.next; st.end < 0 && q != nil && q != p { // the next run makes it larger
-				if id := w.smallest(max(n, q.keeps(n)), n+room, p, free); id != NoBuf {
+				if id := w.smallest(max(n, q.keeps(n)), n+min(room, w.known), p, free); id != NoBuf {
 					return w.serve(id, slot, free)
 				}
 			}
