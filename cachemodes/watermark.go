@@ -18,7 +18,9 @@ import "math/bits"
 //	create    as large as the plan's slot; without a plan rounded up to a quarter
 //	          of a power of two, so that sizes that grow find room
 //	limit     before a create would exceed it, buffers go: what no plan needs, then
-//	          what the next run does not, then what this run needs last
+//	          what the next run does not, then what this run needs last. A slot's
+//	          buffer that would push out what the next run needs is no larger than
+//	          the request
 //	release   at once; where ORT's bucket mode would have held less on average up
 //	          to now, the largest free buffer goes, if bucket would not have it
 //	          either or has created more (watermark_shadow.go)
@@ -26,7 +28,9 @@ import "math/bits"
 // Free buffers never lift what is held above the limit: they go. Padding could,
 // since a buffer in use cannot. So without a plan it is 2.5 % of the watermark for
 // all buffers in use together; a run that asks for what an earlier one did has what
-// that one leaves below the limit while the request lives.
+// that one leaves below the limit while the request lives. One that asks for more
+// than was planned for has what would be left if all were as much larger squared as
+// its largest so far (scores grow with a length squared), or a share of the 2.5 %.
 type watermark struct {
 	peak    int64 // the watermark, bytes
 	limit   int64 // of everything held, bytes
@@ -37,8 +41,8 @@ type watermark struct {
 	credit, ticks int64
 
 	// Of the request at hand: its bytes, the buffer made for it, the largest that
-	// may serve it.
-	n, key, most int64
+	// may serve it, and the padding that the plan says will be left.
+	n, key, most, known int64
 
 	sessions map[int32]*memory
 	now      *memory // of the session that asked last
@@ -73,11 +77,15 @@ type claim struct {
 // noSlot is what a request has that no plan knows.
 const noSlot int32 = -1
 
-// The shares of the watermark, in ten-thousandths; the steps between powers of two
-// that rounding tries; what it rounds to at least, in bytes.
+// The shares of the watermark, in ten-thousandths; the part of it by which bucket's
+// average is to be undercut, so that the end of a workload does not exceed it; how
+// many runs' growth there is room for; the steps between powers of two that rounding
+// tries; what it rounds to at least, in bytes.
 const (
 	watermarkOver    = 295
 	watermarkPadding = 250
+	watermarkAhead   = 2048
+	watermarkRuns    = 192
 	watermarkCoarse  = 4
 	watermarkFine    = 64
 	watermarkStep    = 16
@@ -130,17 +138,19 @@ func (w *watermark) Choose(n int64, free *Shelf) BufID {
 	// How large the buffer should be, and how much padding it may have.
 	slot, fit, room := noSlot, int64(0), strict
 	p, st := m.plan, m.step
+	w.known = 0
 	if p != nil {
+		w.known = max(0, w.limit-m.life()-(held-idle-m.inUse)-w.extra)
 		switch {
 		case st.end < 0:
 			room = min(strict, padding/int64(2*max(1, p.lasting)))
 		case m.trusted():
-			if p.tries > 0 {
-				room = 0
-			}
-			room = max(room, w.limit-st.life-(held-idle-m.inUse)-w.extra)
-		case m.inside:
-			room += max(0, w.limit-st.life-(held-idle-m.inUse)-w.extra)
+			room = w.known
+		case m.ratio <= 1:
+			w.known += strict
+			room = w.known
+		default:
+			room = max(strict, w.known)
 		}
 		if st.slot != noSlot {
 			slot = p.pick(st)
@@ -149,6 +159,11 @@ func (w *watermark) Choose(n int64, free *Shelf) BufID {
 			if m.trusted() {
 				most = max(most, fit)
 			}
+			if q := p.next; st.end < 0 && q != nil && q != p { // the next run makes it larger
+				if id := w.smallest(max(n, q.keeps(n)), n+min(room, w.known), p, free); id != NoBuf {
+					return w.serve(id, slot, free)
+				}
+			}
 			if id := w.slotted(p, slot, free); id != NoBuf {
 				if size := free.Size(id); size >= n && size <= most {
 					return w.serve(id, slot, free)
@@ -156,7 +171,7 @@ func (w *watermark) Choose(n int64, free *Shelf) BufID {
 					w.disown(id)
 				}
 			}
-			if m.match != 0 {
+			if p.match != 0 {
 				fit = min(fit, max(n, m.need(p, slot)))
 			}
 			room = most - n
@@ -174,7 +189,13 @@ func (w *watermark) Choose(n int64, free *Shelf) BufID {
 	// A new one.
 	w.key = roundUp(n, watermarkStep)
 	switch {
-	case fit >= n && fit <= left && (n <= st.size && m.trusted() || fit-n <= room):
+	case p == nil:
+		fit = m.grown(n, min(room, left-n), padding)
+	case fit > n && p.next != p && held+fit-w.limit > w.expendable(p, free):
+		fit = n
+	}
+	switch {
+	case fit >= n && fit <= left && (m.trusted() && n <= st.size || fit-n <= room):
 		w.key = fit
 	case p != nil && n <= p.tiny:
 		w.key = stepUp(n, 1)
@@ -191,6 +212,11 @@ func (w *watermark) Choose(n int64, free *Shelf) BufID {
 	w.most = max(w.key, n+room)
 	if id := free.Smallest(n, w.most); id != NoBuf {
 		if w.most = free.Size(id) - 1; w.most < w.key {
+			return w.serve(id, slot, free)
+		}
+	}
+	if held+w.key > w.limit && st != nil && st.end < 0 { // what is alike serves, before it is pushed out
+		if id := free.Smallest(n, n+room); id != NoBuf {
 			return w.serve(id, slot, free)
 		}
 	}
@@ -219,7 +245,7 @@ func (w *watermark) use(u use) int32 {
 	if u.slot != noSlot {
 		u.extra = max(0, u.size-max(w.n, u.plan.slots[u.slot].size))
 	}
-	if m.step == nil || m.step.end < 0 {
+	if st := m.step; st == nil || st.end < 0 || !m.trusted() && u.size-w.n > w.known {
 		u.padded = u.size - w.n
 	}
 	m.inUse += u.size
@@ -380,18 +406,18 @@ func (w *watermark) account(free *Shelf) {
 	}
 }
 
-// surplus is a free buffer to give up because bucket holds less on average; NoBuf
-// if it does not, or if none that is worth a create need go.
+// surplus is a free buffer to give up because bucket holds less on average, or
+// hardly more; NoBuf if it does not, or if none that is worth a create need go.
 func (w *watermark) surplus(free *Shelf) BufID {
 	more := free.Held() - w.shadow.held
-	if w.credit >= 0 || more <= 0 {
+	if w.credit >= w.ticks*(w.peak/watermarkAhead) || more <= 0 {
 		return NoBuf
 	}
 	id := free.Largest()
 	switch {
 	case free.Size(id) < more/8:
 		return NoBuf
-	case !w.shadow.has(free.LastRequested(id)):
+	case !w.shadow.has(free.LastRequested(id)) || !w.shadow.keeps(free.Size(id)):
 		return id
 	case w.created < w.shadow.created:
 		return w.victim(0, neededLater, free)
@@ -450,4 +476,17 @@ func (w *watermark) victim(over int64, least need, free *Shelf) BufID {
 		}
 	}
 	return best
+}
+
+// expendable is how many bytes are free that the next run has no use for.
+func (w *watermark) expendable(p *plan, free *Shelf) (sum int64) {
+	for _, i := range free.bySize {
+		b := &free.c.buckets[i]
+		for _, id := range b.free {
+			if c := w.claim(id); c.plan == nil || c.plan != p.next {
+				sum += b.size
+			}
+		}
+	}
+	return sum
 }

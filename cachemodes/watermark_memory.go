@@ -13,6 +13,7 @@ import (
 type memory struct {
 	plans []*plan // the one used last comes last
 	prev  *plan   // what the last run was
+	kept  []int64 // sizes of what outlived it, bytes
 	due   *plan   // to be made anew at run end
 	inUse int64   // bytes of the session's buffers
 
@@ -20,14 +21,13 @@ type memory struct {
 	serial int32 // runs so far
 	open   bool  // between start and end
 	run    []asked
-	gone   uint32 // its own buffers that were released
-	kind   uint32 // a hash of the releases before each request
-	plan   *plan  // what it has followed so far; nil for none
-	step   *step  // of the request at hand, where there is a plan
-	match  uint8  // which of plan.seen it was like so far
-	near   bool   // or like the last one, up to a sixteenth
-	inside bool   // no request was larger than planned
-	missed bool   // a buffer was created
+	gone   uint32  // its own buffers that were released
+	kind   uint32  // a hash of the releases before each request
+	plan   *plan   // what it has followed so far; nil for none
+	step   *step   // of the request at hand, where there is a plan
+	near   bool    // or like the last one, up to a sixteenth
+	ratio  float64 // of the largest request by what was planned for it; at least 1
+	missed bool    // a buffer was created
 	// What bucket held, summed over the run's requests and releases, bytes.
 	bucket, ticks int64
 }
@@ -63,7 +63,10 @@ func (w *watermark) RunStart(session int32) {
 	m := w.memory(session)
 	m.serial++
 	m.open, m.run, m.gone, m.kind = true, m.run[:0], 0, 1
-	m.match, m.near, m.inside, m.missed = 0xff, true, true, false
+	m.near, m.ratio, m.missed = true, 1, false
+	for _, p := range m.plans {
+		p.match = 0xff
+	}
 	m.bucket, m.ticks = 0, 0
 	m.plan, m.step = nil, nil
 	if m.prev != nil && m.prev.next != nil {
@@ -85,23 +88,34 @@ func (w *watermark) Requested(session int32, n int64) bool {
 	}
 	m.kind = m.kind*16777619 ^ m.gone // FNV-1
 	m.run = append(m.run, asked{n, m.kind, -1})
+	was := m.trusted()
+	for _, p := range m.plans {
+		if p.match != 0 {
+			p.compare(k, n, m.kind)
+		}
+	}
 	if p := m.plan; p != nil && (!p.is(k, m.kind) || k == 0 && p.steps[0].last != n) {
 		m.plan = m.closest(k, n)
+	}
+	if m.plan != nil {
+		last := m.plan.steps[k].last
+		m.near = m.near && n <= last+last/16 && n >= last-last/16
+	}
+	if was && !m.trusted() { // perhaps it is like a run of another plan
+		for _, p := range m.plans {
+			if p.match != 0 {
+				m.plan, m.ratio = p, 1
+			}
+		}
 	}
 	if m.plan == nil {
 		m.step = nil
 		return false
 	}
-	st := &m.plan.steps[k]
-	m.step = st
-	for left := m.match; left != 0; left &= left - 1 {
-		i := bits.TrailingZeros8(left)
-		if seen := m.plan.seen[i]; len(seen) <= k || seen[k] != n {
-			m.match &^= 1 << i
-		}
+	m.step = &m.plan.steps[k]
+	if n > m.step.size {
+		m.ratio = max(m.ratio, float64(n)/float64(m.step.size))
 	}
-	m.near = m.near && n <= st.last+st.last/16 && n >= st.last-st.last/16
-	m.inside = m.inside && n <= st.size
 	return false
 }
 
@@ -127,7 +141,33 @@ func (m *memory) closest(k int, n int64) *plan {
 }
 
 // trusted reports whether the run is like one before, so far.
-func (m *memory) trusted() bool { return m.plan != nil && (m.match != 0 || m.near) }
+func (m *memory) trusted() bool { return m.plan != nil && (m.plan.match != 0 || m.near) }
+
+// life is what the session's buffers will have at most while the request at hand
+// lives.
+func (m *memory) life() int64 {
+	if m.trusted() {
+		return m.step.life
+	}
+	return int64(float64(m.step.life) * m.ratio * m.ratio)
+}
+
+// grown is how large a buffer should be for a request that no plan knows: with room
+// for more runs, where it asks for a little more than something that outlived the
+// last run, as the next KV cache does.
+func (m *memory) grown(n, room, padding int64) int64 {
+	var grow int64
+	for _, kept := range m.kept {
+		if more := n - kept; more > 0 && more <= kept/8 && (grow == 0 || more < grow) {
+			grow = more
+		}
+	}
+	if grow == 0 {
+		return 0
+	}
+	more := min(n, watermarkRuns*grow, room, padding/int64(2*len(m.kept)))
+	return (n + max(0, more)) / watermarkStep * watermarkStep
+}
 
 // follows is the plan that the run follows; nil for none.
 func (m *memory) follows() *plan {
@@ -147,7 +187,7 @@ func (m *memory) ordinal() int32 {
 
 // need is the most that a run like this one asks of a slot.
 func (m *memory) need(p *plan, slot int32) int64 {
-	seen := p.seen[bits.TrailingZeros8(m.match)]
+	seen := p.seen[bits.TrailingZeros8(m.plan.match)]
 	var most int64
 	for _, k := range p.slots[slot].members {
 		most = max(most, seen[k])
@@ -168,9 +208,15 @@ func (w *watermark) RunEnd(session int32) bool {
 	m := w.memory(session)
 	p, whole := m.plan, m.open && len(m.run) > 0
 	m.open, m.plan, m.step = false, nil, nil
+	m.kept = m.kept[:0]
 	if !whole {
 		m.prev = nil
 		return false
+	}
+	for _, a := range m.run {
+		if a.end < 0 {
+			m.kept = append(m.kept, a.size)
+		}
 	}
 	if p == nil || len(p.steps) != len(m.run) || p.over && p.differs(m.run) {
 		p = newPlan(m.run)
@@ -179,12 +225,14 @@ func (w *watermark) RunEnd(session int32) bool {
 		}
 		m.due = p
 	} else {
-		p.update(m.run)
+		bigger := p.update(m.run)
 		if i := slices.Index(m.plans, p); i < len(m.plans)-1 {
 			m.plans = append(slices.Delete(m.plans, i, i+1), p)
 		}
 		p.wait--
 		switch {
+		case bigger:
+			m.due = p
 		case !m.missed:
 			p.tries = 0
 		case p.wait <= 0:
@@ -193,7 +241,7 @@ func (w *watermark) RunEnd(session int32) bool {
 			p.wait = 1 << min(p.tries, 4)
 		}
 	}
-	if m.match == 0 && !m.near || p.runs == 0 {
+	if p.match == 0 && !m.near || p.runs == 0 {
 		p.remember(m.run)
 	}
 	if m.prev != nil {
@@ -212,6 +260,7 @@ func (m *memory) learn(w *watermark, free *Shelf) {
 	m.due = nil
 	budget := w.limit - (free.AllHeld() - free.Bytes() - m.inUse)
 	if budget <= 0 {
+		p.forget()
 		return
 	}
 	lean := min(budget, m.bucket/max(1, m.ticks)+w.credit/max(1, w.ticks))
@@ -219,8 +268,9 @@ func (m *memory) learn(w *watermark, free *Shelf) {
 	total := q.assign(w.peak, budget, lean)
 	if total > budget { // too much for all sizes that were seen: the last ones
 		for i := range q.steps {
-			q.steps[i].size = q.steps[i].last
+			q.steps[i].size, q.steps[i].most = q.steps[i].last, q.steps[i].last
 		}
+		q.forget()
 		total = q.assign(w.peak, budget, lean)
 	}
 	m.replace(p, q)

@@ -2,6 +2,7 @@ package cachemodes
 
 import (
 	"cmp"
+	"math/bits"
 	"slices"
 )
 
@@ -18,7 +19,7 @@ import (
 //
 // What outlives the run, such as a KV cache, has a slot of its own, and another one
 // for every second run if the last run's is still in use. Where its sizes grow from
-// run to run it has room for up to 256 runs more, as far as 2.5 % padding, the limit
+// run to run it has room for up to 192 runs more, as far as 2.5 % padding, the limit
 // and what bucket holds allow.
 type plan struct {
 	steps []step
@@ -26,6 +27,7 @@ type plan struct {
 	next  *plan      // of the run that came after the last of this kind
 	seen  [8][]int64 // sizes that runs of this kind asked for
 	runs  int        // how often seen was written
+	match uint8      // which of seen the run at hand is like so far
 	dead  bool       // replaced or forgotten
 
 	over    bool  // all slots together exceed the limit
@@ -40,7 +42,8 @@ type plan struct {
 
 // step is a request of a plan.
 type step struct {
-	size int64 // the most that was asked for, bytes
+	size int64 // that is planned for, bytes; of what outlives the run it grows along
+	most int64 // that was asked for, bytes
 	last int64 // by the last run
 	grow int64 // from run to run
 	life int64 // the session's buffers in use at most while it lives, bytes
@@ -61,7 +64,7 @@ type slot struct {
 func newPlan(run []asked) *plan {
 	p := &plan{steps: make([]step, len(run))}
 	for i, a := range run {
-		p.steps[i] = step{size: a.size, last: a.size, kind: a.kind, end: a.end, slot: noSlot, twin: noSlot}
+		p.steps[i] = step{size: a.size, most: a.size, last: a.size, kind: a.kind, end: a.end, slot: noSlot, twin: noSlot}
 	}
 	return p
 }
@@ -80,17 +83,16 @@ func (p *plan) differs(run []asked) bool {
 }
 
 // update takes over a run's sizes and lives, and answers whether a size was larger
-// than ever.
+// than what is planned for.
 func (p *plan) update(run []asked) (bigger bool) {
 	for i := range p.steps {
 		st, a := &p.steps[i], &run[i]
 		if grow := a.size - st.last; st.end < 0 && grow <= a.size/8 && grow >= -a.size/8 {
 			st.grow = max(0, grow)
+			st.size = max(st.size, a.size)
 		}
-		st.last, st.end = a.size, a.end
-		if a.size > st.size {
-			st.size, bigger = a.size, true
-		}
+		st.last, st.end, st.most = a.size, a.end, max(st.most, a.size)
+		bigger = bigger || a.size > st.size+st.size/16
 	}
 	return bigger
 }
@@ -105,9 +107,40 @@ func (p *plan) remember(run []asked) {
 	p.runs++
 }
 
+// forget drops the sizes of runs that asked for more than is planned for: what is
+// in use in such a run is not known.
+func (p *plan) forget() {
+	for r, seen := range p.seen {
+		for i := range seen {
+			if seen[i] > p.steps[i].size {
+				p.seen[r] = nil
+				break
+			}
+		}
+	}
+}
+
+// compare takes note of which runs that were seen the run at hand is like, up to
+// request k.
+func (p *plan) compare(k int, n int64, kind uint32) {
+	if !p.is(k, kind) {
+		p.match = 0
+	}
+	for left := p.match; left != 0; left &= left - 1 {
+		i := bits.TrailingZeros8(left)
+		if seen := p.seen[i]; len(seen) <= k || seen[k] != n {
+			p.match &^= 1 << i
+		}
+	}
+}
+
 // again is a plan of the same steps, to be made.
 func (p *plan) again() *plan {
-	return &plan{steps: slices.Clone(p.steps), next: p.next, seen: p.seen, runs: p.runs, wait: p.wait, tries: p.tries}
+	q := &plan{steps: slices.Clone(p.steps), next: p.next, seen: p.seen, runs: p.runs, wait: p.wait, tries: p.tries}
+	for i := range q.steps {
+		q.steps[i].size = q.steps[i].most
+	}
+	return q
 }
 
 // grown is a step's size with room for some runs' growth: for few where it was
@@ -133,8 +166,10 @@ func (st *step) until(n int) int32 {
 func (p *plan) assign(peak, budget, lean int64) int64 {
 	p.budget, p.lasting = budget, 0
 	var largest int64
+	sizes := make([]int64, len(p.steps)) // to be packed
 	for i := range p.steps {
 		largest = max(largest, p.steps[i].size)
+		sizes[i] = p.steps[i].grown(8)
 	}
 	p.tiny = min(largest, peak/10000*watermarkOver/int64(len(p.steps))) / 16
 	var order []int32
@@ -146,10 +181,10 @@ func (p *plan) assign(peak, budget, lean int64) int64 {
 			order = append(order, int32(i))
 		}
 	}
-	slices.SortStableFunc(order, func(a, b int32) int { return cmp.Compare(p.steps[b].grown(8), p.steps[a].grown(8)) })
-	best := p.pack(order, false)
+	slices.SortStableFunc(order, func(a, b int32) int { return cmp.Compare(sizes[b], sizes[a]) })
+	best := p.pack(order, sizes, false)
 	if best.total > budget { // perhaps with the largest slot for each
-		if other := p.pack(order, true); other.total < best.total {
+		if other := p.pack(order, sizes, true); other.total < best.total {
 			best = other
 		}
 	}
@@ -169,7 +204,7 @@ func (p *plan) assign(peak, budget, lean int64) int64 {
 		return best.total
 	}
 	most := min(peak/10000*watermarkPadding, budget-slices.Max(best.held))
-	for runs := int64(256); ; runs /= 2 {
+	for runs := int64(watermarkRuns); ; runs /= 2 {
 		total, padding := p.sizes(runs)
 		if runs == 0 || total <= lean && padding <= most {
 			for i := range p.steps {
@@ -182,22 +217,23 @@ func (p *plan) assign(peak, budget, lean int64) int64 {
 
 // packing is a choice of slots.
 type packing struct {
-	slots []slot
-	slot  []int32 // of each step
-	held  []int64 // what the buffers in use have after each request
-	total int64   // what the slots have together
+	slots   []slot
+	largest []int32 // step of each slot
+	slot    []int32 // of each step
+	held    []int64 // what the buffers in use have after each request
+	total   int64   // what the slots have together
 }
 
-// pack gives each step of order, sizes descending, the smallest slot that is free
+// pack gives each step of order, its sizes descending, the smallest slot that is free
 // while it lives, or the largest.
-func (p *plan) pack(order []int32, largest bool) packing {
+func (p *plan) pack(order []int32, sizes []int64, largest bool) packing {
 	n := len(p.steps)
 	c := packing{slot: make([]int32, n), held: make([]int64, n)}
 	var before int64 // the buffers of the run before, to this one's end
 	for i := range p.steps {
 		c.slot[i] = noSlot
 		st := &p.steps[i]
-		size := st.grown(8)
+		size := sizes[i]
 		c.held[i] += size
 		if st.end < 0 {
 			before += size
@@ -211,7 +247,7 @@ func (p *plan) pack(order []int32, largest bool) packing {
 	}
 	for _, k := range order {
 		st := &p.steps[k]
-		size := st.grown(8)
+		size := sizes[k]
 		at := noSlot
 		if st.end >= 0 {
 			padding := p.budget - slices.Max(c.held[k:st.end]) // at most
@@ -220,9 +256,8 @@ func (p *plan) pack(order []int32, largest bool) packing {
 					i = len(c.slots) - 1 - i
 				}
 				s := &c.slots[i]
-				if p.steps[s.members[0]].grown(8)-size <= padding && !p.meet(s.members, k) {
-					at = int32(i)
-					padding = p.steps[s.members[0]].grown(8) - size
+				if more := sizes[c.largest[i]] - size; more <= padding && !p.meet(s.members, k) {
+					at, padding = int32(i), more
 					for t := k; t < st.end; t++ {
 						c.held[t] += padding
 					}
@@ -233,13 +268,13 @@ func (p *plan) pack(order []int32, largest bool) packing {
 		if at == noSlot {
 			at = int32(len(c.slots))
 			c.slots = append(c.slots, slot{buf: NoBuf, size: roundUp(st.size, watermarkStep)})
+			c.largest = append(c.largest, k)
 			c.total += c.slots[at].size
 		}
 		c.slot[k] = at
-		c.slots[at].members = append(c.slots[at].members, k)
-	}
-	for i := range c.slots {
-		slices.Sort(c.slots[i].members)
+		s := &c.slots[at]
+		i, _ := slices.BinarySearch(s.members, k)
+		s.members = slices.Insert(s.members, i, k)
 	}
 	return c
 }
@@ -249,15 +284,18 @@ func (p *plan) grows() bool {
 	return slices.ContainsFunc(p.steps, func(st step) bool { return st.grow > 0 })
 }
 
-// meet reports whether the lives of some steps meet that of step k.
+// meet reports whether the lives of some steps, which are in order and do not meet
+// each other, meet that of step k.
 func (p *plan) meet(members []int32, k int32) bool {
-	end := p.steps[k].end
-	for _, i := range members {
-		if p.steps[i].end < 0 || i < end && p.steps[i].end > k {
-			return true
-		}
+	i, _ := slices.BinarySearch(members, k)
+	if i < len(members) && (members[i] < p.steps[k].end || p.steps[members[i]].end < 0) {
+		return true
 	}
-	return false
+	if i == 0 {
+		return false
+	}
+	end := p.steps[members[i-1]].end
+	return end < 0 || end > k
 }
 
 // addTwin gives a step its slot of every second run.
@@ -351,7 +389,7 @@ func (p *plan) fit(st *step, n, padding int64) int64 {
 		share := padding / int64(2*max(1, p.lasting))
 		scaled = min(scaled, n+share)
 		if grow := n - st.last; grow > 0 && grow <= n/8 {
-			scaled = n + min(n, 256*grow, share, p.spare/int64(2*max(1, p.lasting)))
+			scaled = n + min(n, watermarkRuns*grow, share, p.spare/int64(2*max(1, p.lasting)))
 		}
 	}
 	return max(scaled/watermarkStep*watermarkStep, roundUp(n, watermarkStep))
@@ -367,4 +405,21 @@ func (p *plan) nextUse(slot, after int32) int32 {
 		}
 	}
 	return members[0] + int32(len(p.steps))
+}
+
+// keeps is the smallest slot of what outlives the run that holds n bytes; 0 for none
+// up to the double.
+func (p *plan) keeps(n int64) int64 {
+	best := 2*n + 1
+	for i := range p.steps {
+		if st := &p.steps[i]; st.end < 0 && st.slot != noSlot {
+			if size := p.slots[st.slot].size; size >= n {
+				best = min(best, size)
+			}
+		}
+	}
+	if best > 2*n {
+		return 0
+	}
+	return best
 }

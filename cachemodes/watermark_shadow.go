@@ -52,3 +52,6 @@ func (s *shadowBucket) size(i int, n int64) int64 {
 }
 
 func (s *shadowBucket) refresh() { s.held, s.doomed = s.held-s.doomed, 0 }
+
+// keeps reports whether a buffer of a size would ever be kept.
+func (s *shadowBucket) keeps(size int64) bool { return s.table.find(size) < len(s.table) }

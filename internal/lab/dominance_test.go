@@ -11,9 +11,11 @@ import (
 	"bucketscope/workload"
 )
 
-// Workloads beside the recordings: those that were looked at while the mode was
-// made, those that were played once, when most of it was done, and those that were
-// played once, when all of it was. Names without a parameter are of shapes.
+// Workloads beside the recordings. The first three sets were played after each
+// change; they were drawn one after the other, each for what was the mode then. Of
+// many only the counts were looked at, and what exceeded the peak or the average.
+// Unseen were drawn when the rule was done, and showed one fault that was mended;
+// last were drawn and played after that. Names without a parameter are of shapes.
 var (
 	looked = slices.Concat([]string{
 		"llm:llama-3.2-3b,prompt=200,tokens=100,conversations=3",
@@ -73,6 +75,36 @@ var (
 		"llm:layers=24,heads=16,kv-heads=16,head-size=64,hidden=1024,intermediate=4096,vocab=51200,prompt=100,tokens=100,conversations=3",
 		"llm:layers=18,heads=8,kv-heads=1,head-size=256,hidden=2048,intermediate=16384,vocab=256000,prompt=100,tokens=60,conversations=3",
 	}, seeds(200, 10))
+	many   = seeds(1000, 100)
+	unseen = slices.Concat([]string{
+		"llm:phi3-mini-4k,prompt=300,tokens=120,conversations=3",
+		"llm:phi-4-mini,prompt=600,tokens=40,conversations=4",
+		"llm:mistral-7b,prompt=128,tokens=100,conversations=4",
+		"llm:mistral-7b,prompt=700,tokens=30,conversations=3,kv=static,max-length=2048",
+		"llm:qwen2.5-0.5b,prompt=800,tokens=60,conversations=3",
+		"llm:qwen2.5-0.5b,prompt=200,tokens=80,conversations=5",
+		"llm:tinyllama-1.1b,prompt=400,tokens=80,conversations=3",
+		"llm:tinyllama-1.1b,prompt=180,tokens=100,conversations=4,kv=static",
+		"llm:llama-3.2-1b,prompt=1000,tokens=50,conversations=3",
+		"llm:llama-3.2-1b,prompt=250,tokens=120,conversations=4",
+		"llm:llama-3.2-3b,prompt=350,tokens=60,conversations=4",
+		"llm:llama-3.1-8b,prompt=50,tokens=300",
+		"llm:dsr1-qwen-1.5b,prompt=900,tokens=50,conversations=3",
+		"llm:layers=20,heads=16,kv-heads=8,head-size=64,hidden=1024,intermediate=3072,vocab=32000,prompt=200,tokens=80,conversations=3",
+		"llm:layers=30,heads=9,kv-heads=3,head-size=64,hidden=576,intermediate=1536,vocab=49152,prompt=150,tokens=60,conversations=4",
+	}, seeds(300, 10))
+	last = slices.Concat([]string{
+		"llm:phi3-mini-4k,prompt=500,tokens=50,conversations=3",
+		"llm:phi-4-mini,prompt=250,tokens=90,conversations=3",
+		"llm:mistral-7b,prompt=400,tokens=80,conversations=3",
+		"llm:qwen2.5-0.5b,prompt=400,tokens=100,conversations=4",
+		"llm:qwen2.5-0.5b,prompt=150,tokens=120,conversations=3",
+		"llm:tinyllama-1.1b,prompt=600,tokens=60,conversations=4",
+		"llm:llama-3.2-1b,prompt=500,tokens=60,conversations=4",
+		"llm:llama-3.2-3b,prompt=800,tokens=40,conversations=3",
+		"llm:llama-3.1-8b,prompt=200,tokens=100,conversations=2",
+		"llm:layers=14,heads=14,kv-heads=2,head-size=64,hidden=896,intermediate=4864,vocab=65000,prompt=300,tokens=70,conversations=4",
+	}, seeds(400, 10))
 )
 
 // seeds names shapes of every kind.
@@ -103,7 +135,7 @@ func generate(t testing.TB, name string) *workload.Trace {
 // Without the flag it sees on some that the mode keeps the peak and the average.
 func TestDominance(t *testing.T) {
 	if !*variants {
-		for _, name := range []string{looked[10], looked[20], "unet:7", "unet:9", "encoder:5", "encoder:7", "dag:4", "dag:9"} {
+		for _, name := range []string{looked[10], looked[20], "unet:7", "unet:9", "encoder:5", "encoder:208", "dag:8", "dag:9", "dag:1019", "dag:1071"} {
 			tr := generate(t, name)
 			s := NewStream(tr, cachemodes.DefaultConfig())
 			got, bucket := modeFigures(t, tr, cachemodes.Watermark), NewReplayer(s).Replay(cachemodes.DefaultTable())
@@ -120,26 +152,30 @@ func TestDominance(t *testing.T) {
 	for _, set := range []struct {
 		what  string
 		names []string
-	}{{"recordings", recordings}, {"looked at", looked}, {"once", once}, {"afterwards", afterwards}} {
+	}{{"recordings", recordings}, {"looked at", looked}, {"once", once}, {"afterwards", afterwards}, {"many", many}, {"unseen", unseen}, {"last", last}} {
 		var peak, average, creates, impossible int
 		for _, name := range set.names {
 			tr := generate(t, name)
 			s := NewStream(tr, cachemodes.DefaultConfig())
 			got, bucket := modeFigures(t, tr, cachemodes.Watermark), NewReplayer(s).Replay(cachemodes.DefaultTable())
-			any, byRun, soFar := s.MinCreates(s.Floor/100*103), s.MinCreatesByRun(1030), s.MinCreatesSoFar(1030)
 			met := [...]bool{got.Peak <= s.Floor/100*103, got.Average <= bucket.Average, got.Creates <= bucket.Creates}
 			text := ""
-			for _, ok := range met {
-				text += map[bool]string{true: "y", false: "-"}[ok]
-			}
-			if soFar > bucket.Creates {
-				text += ", (c) impossible"
-				impossible++
-			}
 			for i, n := range []*int{&peak, &average, &creates} {
+				text += map[bool]string{true: "y", false: "-"}[met[i]]
 				if met[i] {
 					*n++
 				}
+			}
+			if set.what == "many" || set.what == "last" {
+				if !met[0] || !met[1] {
+					t.Logf("%s: peak %.3f, average %.3f", name, float64(got.Peak)/float64(s.Floor), float64(got.Average)/float64(bucket.Average))
+				}
+				continue // bounds take long
+			}
+			any, byRun, soFar := s.MinCreates(s.Floor/100*103), s.MinCreatesByRun(1030), s.MinCreatesSoFar(1030)
+			if soFar > bucket.Creates {
+				text += ", (c) impossible"
+				impossible++
 			}
 			t.Logf("| %s | %s | %.3f / %d | %.3f / %.3f / %d | %s | %d | %d | %d |", strings.TrimPrefix(name, llmPrefix), mib(s.Floor),
 				float64(bucket.Peak)/float64(s.Floor), bucket.Creates,
