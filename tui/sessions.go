@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -30,7 +31,7 @@ func newSessionsScreen() *sessionsScreen {
 type sessionRow struct {
 	engine.Session
 	index int
-	loans []probe.Loan // to others, the most buffers first
+	loans []probe.Loan // to others
 }
 
 func (s *sessionsScreen) follow(f *frame) {
@@ -39,15 +40,14 @@ func (s *sessionsScreen) follow(f *frame) {
 	}
 	s.seen = f.st
 	s.rows = s.rows[:0]
+	loans := f.st.Loans // by lender
 	for i, x := range f.st.Sessions {
-		r := sessionRow{Session: x, index: i}
-		for _, l := range f.st.Loans {
-			if int(l.From) == i {
-				r.loans = append(r.loans, l)
-			}
+		n := 0
+		for n < len(loans) && int(loans[n].From) == i {
+			n++
 		}
-		slices.SortStableFunc(r.loans, func(a, b probe.Loan) int { return int(b.Count - a.Count) })
-		s.rows = append(s.rows, r)
+		s.rows = append(s.rows, sessionRow{Session: x, index: i, loans: loans[:n]})
+		loans = loans[n:]
 	}
 	s.cursor = min(s.cursor, len(s.rows)-1)
 	s.detail(f)
@@ -351,7 +351,7 @@ func drawSessionBar(v view, f *frame, r *sessionRow) {
 		}
 	}
 	x = max(x, v.w/3) + 1
-	for i, l := range r.loans {
+	for i, l := range busiest(r.loans) {
 		more := fmt.Sprintf("%s%d %s (%s)", f.g.arrow, l.To, units.Count(l.Count), f.size(l.Bytes))
 		if i == 0 {
 			more = "lent " + more
@@ -388,8 +388,7 @@ func drawLoans(v view, f *frame, rows []sessionRow, each int) {
 		at[int32(rows[i].index)] = i
 		loans = append(loans, rows[i].loans...)
 	}
-	loans = slices.DeleteFunc(loans, func(l probe.Loan) bool { _, ok := at[l.To]; return !ok })
-	slices.SortStableFunc(loans, func(a, b probe.Loan) int { return int(b.Count - a.Count) })
+	loans = busiest(slices.DeleteFunc(loans, func(l probe.Loan) bool { _, ok := at[l.To]; return !ok }))
 	blank := func(x, y int) bool { return v.at(x, y) != nil && v.at(x, y).r == ' ' }
 	for i, l := range loans {
 		x := 2 + 2*i
@@ -413,6 +412,11 @@ func drawLoans(v view, f *frame, rows []sessionRow, each int) {
 		v.set(x, top, f.g.topRight, faint)
 		v.set(x, bottom, f.g.bottomRight, faint)
 	}
+}
+
+// busiest are loans, the most buffers first.
+func busiest(loans []probe.Loan) []probe.Loan {
+	return slices.SortedStableFunc(slices.Values(loans), func(a, b probe.Loan) int { return cmp.Compare(b.Count, a.Count) })
 }
 
 // copyText is the session as a line of text, columns apart by tabs, bytes exact.
