@@ -41,9 +41,9 @@ type Overheads struct {
 	Rows    []Overhead   `json:"rows"`
 }
 
-// passes is how often each arm plays a workload for a round. The last pass
-// counts: what profiling and What if do at the beginning, a profile that goes on
-// does once.
+// passes is how often each arm plays a workload for a round, at least. The last
+// pass counts: what profiling and What if do at the beginning, a profile that goes
+// on does once.
 const passes = 2
 
 // Overhead is one workload. Each list has the durations of all of its runs for
@@ -337,7 +337,8 @@ func (open) Close() error { return nil }
 const screenEvery = 16 * time.Millisecond
 
 // playLive plays a workload as the screen does, and answers the durations of the
-// runs of the last pass.
+// runs of the last pass. Another pass is the last one if What if was still busy
+// with its yardsticks, which it measures once, when that one began.
 func playLive(ctx context.Context, t *workload.Trace, dev device.Device, o OverheadOptions, w *WhatIf) ([]float64, error) {
 	options := engine.LiveOptions{Config: storageMode(o.Mode), Weights: o.Weights, Read: o.Read}
 	if w != nil {
@@ -346,8 +347,11 @@ func playLive(ctx context.Context, t *workload.Trace, dev device.Device, o Overh
 	l := engine.StartLive(ctx, t, open{dev}, options)
 	look := time.NewTicker(screenEvery)
 	defer look.Stop()
-	st := l.State()
-	for st.RunCount < passes*int64(len(t.Runs)) && st.Err == nil && ctx.Err() == nil {
+	st, runs, last := l.State(), int64(len(t.Runs)), int64(passes-1)
+	for st.RunCount < (last+1)*runs && st.Err == nil && ctx.Err() == nil {
+		if w != nil && w.State().Yardsticks == nil {
+			last = max(last, st.RunCount/runs+1)
+		}
 		select {
 		case <-look.C:
 		case <-l.Done():
@@ -359,7 +363,7 @@ func playLive(ctx context.Context, t *workload.Trace, dev device.Device, o Overh
 	}
 	var us []float64
 	for i := range st.Runs {
-		if pass := st.Runs[i].Seq / int64(len(t.Runs)); pass == passes-1 {
+		if st.Runs[i].Seq/runs == last {
 			us = append(us, float64(st.Runs[i].DurationUS()))
 		}
 	}
