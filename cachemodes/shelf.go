@@ -141,15 +141,18 @@ func (s *Shelf) Free(id BufID) bool {
 	return b.state == Cached && b.usage == s.c.usage && b.domain == s.c.domain.id && s.m.safe(b, s.viewer)
 }
 
-// find is the first of bySize with at least a size.
+// find is the first of bySize with at least a size. It is asked at every request
+// that has no buffer of its own size, so it is written out.
 func (s *Shelf) find(size int64) int {
-	i, _ := slices.BinarySearchFunc(s.bySize, size, func(i int32, size int64) int {
-		if s.c.buckets[i].size < size {
-			return -1
+	from, to := 0, len(s.bySize)
+	for from < to {
+		if i := int(uint(from+to) >> 1); s.c.buckets[s.bySize[i]].size < size {
+			from = i + 1
+		} else {
+			to = i
 		}
-		return 1
-	})
-	return i
+	}
+	return from
 }
 
 func (s *Shelf) addBucket(i int32) {

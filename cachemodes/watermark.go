@@ -143,7 +143,7 @@ func (w *watermark) Choose(n int64, free *Shelf) BufID {
 		w.known = max(0, w.limit-m.life()-(held-idle-m.inUse)-w.extra)
 		switch {
 		case st.end < 0:
-			room = min(strict, padding/int64(2*max(1, p.lasting)))
+			room = min(strict, padding/int64(2*max(1, len(p.lasting))))
 		case m.trusted():
 			room = w.known
 		case m.ratio <= 1:

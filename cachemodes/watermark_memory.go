@@ -24,6 +24,7 @@ type memory struct {
 	gone   uint32  // its own buffers that were released
 	kind   uint32  // a hash of the releases before each request
 	plan   *plan   // what it has followed so far; nil for none
+	alike  []*plan // of which a run that was seen is like it so far
 	step   *step   // of the request at hand, where there is a plan
 	near   bool    // or like the last one, up to a sixteenth
 	ratio  float64 // of the largest request by what was planned for it; at least 1
@@ -67,6 +68,7 @@ func (w *watermark) RunStart(session int32) {
 	for _, p := range m.plans {
 		p.match = 0xff
 	}
+	m.alike = append(m.alike[:0], m.plans...)
 	m.bucket, m.ticks = 0, 0
 	m.plan, m.step = nil, nil
 	if m.prev != nil && m.prev.next != nil {
@@ -89,11 +91,13 @@ func (w *watermark) Requested(session int32, n int64) bool {
 	m.kind = m.kind*16777619 ^ m.gone // FNV-1
 	m.run = append(m.run, asked{n, m.kind, -1})
 	was := m.trusted()
-	for _, p := range m.plans {
-		if p.match != 0 {
-			p.compare(k, n, m.kind)
+	still := m.alike[:0]
+	for _, p := range m.alike {
+		if p.compare(k, n, m.kind) {
+			still = append(still, p)
 		}
 	}
+	m.alike = still
 	if p := m.plan; p != nil && (!p.is(k, m.kind) || k == 0 && p.steps[0].last != n) {
 		m.plan = m.closest(k, n)
 	}
@@ -102,10 +106,8 @@ func (w *watermark) Requested(session int32, n int64) bool {
 		m.near = m.near && n <= last+last/16 && n >= last-last/16
 	}
 	if was && !m.trusted() { // perhaps it is like a run of another plan
-		for _, p := range m.plans {
-			if p.match != 0 {
-				m.plan, m.ratio = p, 1
-			}
+		for _, p := range m.alike {
+			m.plan, m.ratio = p, 1
 		}
 	}
 	if m.plan == nil {

@@ -30,11 +30,11 @@ type plan struct {
 	match uint8      // which of seen the run at hand is like so far
 	dead  bool       // replaced or forgotten
 
-	over    bool  // all slots together exceed the limit
-	budget  int64 // of what the session holds, bytes
-	spare   int64 // what bucket holds more than the slots, bytes
-	tiny    int64 // requests up to this have no slot: all together are little, bytes
-	lasting int   // steps that outlive the run
+	over    bool    // all slots together exceed the limit
+	budget  int64   // of what the session holds, bytes
+	spare   int64   // what bucket holds more than the slots, bytes
+	tiny    int64   // requests up to this have no slot: all together are little, bytes
+	lasting []int32 // steps that outlive the run, as it was planned
 
 	// A plan that does not help is made anew less and less often.
 	wait, tries int
@@ -121,8 +121,8 @@ func (p *plan) forget() {
 }
 
 // compare takes note of which runs that were seen the run at hand is like, up to
-// request k.
-func (p *plan) compare(k int, n int64, kind uint32) {
+// request k, and answers whether there are any.
+func (p *plan) compare(k int, n int64, kind uint32) bool {
 	if !p.is(k, kind) {
 		p.match = 0
 	}
@@ -132,6 +132,7 @@ func (p *plan) compare(k int, n int64, kind uint32) {
 			p.match &^= 1 << i
 		}
 	}
+	return p.match != 0
 }
 
 // again is a plan of the same steps, to be made.
@@ -164,7 +165,7 @@ func (st *step) until(n int) int32 {
 // have budget bytes, and lean bytes where sizes grow. It answers what the slots
 // take together.
 func (p *plan) assign(peak, budget, lean int64) int64 {
-	p.budget, p.lasting = budget, 0
+	p.budget, p.lasting = budget, nil
 	var largest int64
 	sizes := make([]int64, len(p.steps)) // to be packed
 	for i := range p.steps {
@@ -175,7 +176,7 @@ func (p *plan) assign(peak, budget, lean int64) int64 {
 	var order []int32
 	for i := range p.steps {
 		if p.steps[i].end < 0 {
-			p.lasting++
+			p.lasting = append(p.lasting, int32(i))
 		}
 		if p.steps[i].size > p.tiny {
 			order = append(order, int32(i))
@@ -386,10 +387,10 @@ func (p *plan) fit(st *step, n, padding int64) int64 {
 	}
 	scaled := int64(float64(size) / float64(st.size) * float64(n))
 	if st.end < 0 {
-		share := padding / int64(2*max(1, p.lasting))
+		share := padding / int64(2*max(1, len(p.lasting)))
 		scaled = min(scaled, n+share)
 		if grow := n - st.last; grow > 0 && grow <= n/8 {
-			scaled = n + min(n, watermarkRuns*grow, share, p.spare/int64(2*max(1, p.lasting)))
+			scaled = n + min(n, watermarkRuns*grow, share, p.spare/int64(2*max(1, len(p.lasting))))
 		}
 	}
 	return max(scaled/watermarkStep*watermarkStep, roundUp(n, watermarkStep))
@@ -411,7 +412,7 @@ func (p *plan) nextUse(slot, after int32) int32 {
 // up to the double.
 func (p *plan) keeps(n int64) int64 {
 	best := 2*n + 1
-	for i := range p.steps {
+	for _, i := range p.lasting {
 		if st := &p.steps[i]; st.end < 0 && st.slot != noSlot {
 			if size := p.slots[st.slot].size; size >= n {
 				best = min(best, size)
