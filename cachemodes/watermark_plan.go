@@ -246,19 +246,20 @@ func (p *plan) pack(order []int32, sizes []int64, largest bool) packing {
 	for i := 1; i < n; i++ {
 		c.held[i] += c.held[i-1]
 	}
+	var shared []int32 // slots of what does not outlive the run
 	for _, k := range order {
 		st := &p.steps[k]
 		size := sizes[k]
 		at := noSlot
 		if st.end >= 0 {
 			padding := p.budget - slices.Max(c.held[k:st.end]) // at most
-			for i := range c.slots {
+			for n := range shared {
 				if !largest {
-					i = len(c.slots) - 1 - i
+					n = len(shared) - 1 - n
 				}
-				s := &c.slots[i]
-				if more := sizes[c.largest[i]] - size; more <= padding && !p.meet(s.members, k) {
-					at, padding = int32(i), more
+				i := shared[n]
+				if more := sizes[c.largest[i]] - size; more <= padding && !p.meet(c.slots[i].members, k) {
+					at, padding = i, more
 					for t := k; t < st.end; t++ {
 						c.held[t] += padding
 					}
@@ -271,6 +272,9 @@ func (p *plan) pack(order []int32, sizes []int64, largest bool) packing {
 			c.slots = append(c.slots, slot{buf: NoBuf, size: roundUp(st.size, watermarkStep)})
 			c.largest = append(c.largest, k)
 			c.total += c.slots[at].size
+			if st.end >= 0 {
+				shared = append(shared, at)
+			}
 		}
 		c.slot[k] = at
 		s := &c.slots[at]
@@ -286,17 +290,10 @@ func (p *plan) grows() bool {
 }
 
 // meet reports whether the lives of some steps, which are in order and do not meet
-// each other, meet that of step k.
+// each other, meet that of step k. None outlives the run.
 func (p *plan) meet(members []int32, k int32) bool {
 	i, _ := slices.BinarySearch(members, k)
-	if i < len(members) && (members[i] < p.steps[k].end || p.steps[members[i]].end < 0) {
-		return true
-	}
-	if i == 0 {
-		return false
-	}
-	end := p.steps[members[i-1]].end
-	return end < 0 || end > k
+	return i < len(members) && members[i] < p.steps[k].end || i > 0 && p.steps[members[i-1]].end > k
 }
 
 // addTwin gives a step its slot of every second run.
