@@ -46,8 +46,8 @@ func BenchmarkManySessions(b *testing.B) {
 // unsubmitted commands use, as many as the mode keeps: those are more with more
 // sessions, and only what waits for a submit is held to the events there.
 func TestManySessionsSteps(t *testing.T) {
-	if invariants {
-		t.Skip("the books of all are looked through after every event")
+	if invariants || slower > 1 {
+		t.Skip("steps are counted in a plain build: they are the same in every one that does not look through all books")
 	}
 	for _, scope := range cachemodes.Scopes() {
 		for _, mode := range []string{"bucket", "simple", "watermark"} {
