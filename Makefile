@@ -21,10 +21,10 @@ build: ## the program, as ./bucketscope
 test: ## every test
 	$(GO) test ./...
 
-race: ## every test under the race detector
+race: ## every test under the race detector, but documents (`TestDocs`, `TestResultsDocument`) and counted steps
 	$(GO) test -race ./...
 
-invariants: ## every test with the books checked after every event
+invariants: ## every test with the books checked after every event, but those and counted allocations
 	$(GO) test -tags invariants ./...
 
 host-only: ## the program and its tests without cgo: the host device alone
