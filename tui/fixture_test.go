@@ -273,7 +273,7 @@ func hostileFixture() *engine.State {
 func hugeFixture() *engine.State {
 	st := fixture()
 	const top = 1 << 60
-	st.RunCount, st.PeakRun, st.Pass, st.NowUS = top, top, top, 47*sec
+	st.RunCount, st.PeakRun, st.Current.Pass, st.NowUS = top, top, top, 47*sec
 	st.Total.InUse, st.Total.Pending, st.Total.Cached, st.Total.PeakHeld = top, top-1, top-2, 4*top-1
 	st.Driver.Bytes, st.Pace = 3, 123456.7
 	for i := range st.Runs {

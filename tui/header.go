@@ -355,8 +355,8 @@ func drawHeader(v view, f *frame, l layoutKind) {
 		{value: cut(f.st.Workload.Name, max(24, v.w/4)), rank: 1},
 	}, modeFields(f)...)
 	first = append(first, field{value: cut(runText(f), max(20, v.w/4)), width: 16, left: true, rank: 3})
-	if f.st.Pass > 0 {
-		first = append(first, field{label: "pass", value: strconv.FormatInt(f.st.Pass, 10), rank: 7})
+	if f.st.Current.Pass > 0 {
+		first = append(first, field{label: "pass", value: strconv.FormatInt(f.st.Current.Pass, 10), rank: 7})
 	}
 	drawFields(v.row(0), first)
 	drawFields(v.row(1), notEmpty(

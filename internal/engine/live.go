@@ -98,7 +98,6 @@ type State struct {
 	Status   Status
 	Err      error
 	Pace     float64 // runs per second; 0 is flat out
-	Pass     int64   // repetition of the workload, from 0
 	// Play numbers the beginnings: a workload loaded, or begun anew. Runs, keys
 	// and entries of the history are counted from 0 in each.
 	Play int64
@@ -108,7 +107,8 @@ type State struct {
 	// NowUS is the profile's clock: microseconds since the workload was
 	// loaded, pauses left out.
 	NowUS int64
-	// Current is the run going on, if InRun, else the last.
+	// Current is the run that began last, of whichever workload; it goes on, or
+	// another does, if InRun.
 	Current probe.RunInfo
 	InRun   bool
 	// Events counts the workload's events played.
@@ -395,7 +395,6 @@ type loop struct {
 	runs      probe.Tail[probe.Run]
 	marks     probe.Tail[Mark]
 	plays     int64
-	current   probe.RunInfo
 	events    int64
 	overhead  float64
 	runDevice time.Duration // player.deviceTime at the last run start
@@ -429,7 +428,7 @@ func (lp *loop) load(t *workload.Trace) {
 	lp.runs = probe.Tail[probe.Run]{Keep: keepRuns}
 	lp.marks = probe.Tail[Mark]{Keep: keepMarks}
 	lp.plays++
-	lp.current, lp.events, lp.overhead = probe.RunInfo{}, 0, -1
+	lp.events, lp.overhead = 0, -1
 	lp.lastLoans = time.Time{}
 	lp.clock.reset()
 	lp.nextRun = time.Now()
@@ -527,9 +526,6 @@ func (lp *loop) wait(ctx context.Context, d time.Duration) bool {
 
 // play plays one event and notes what the screen wants to know.
 func (lp *loop) play(e *workload.Event) {
-	if e.Op == workload.RunStart {
-		lp.current = lp.player.lanes[0].runInfo(e)
-	}
 	if err := lp.player.step(e); err != nil {
 		var oom *device.OutOfMemoryError
 		if errors.As(err, &oom) && lp.crew.plays() { // its own error is the one that explains
@@ -693,9 +689,9 @@ func (lp *loop) publish() {
 	led, graph, demand := lp.player.led, lp.player.journal.Graph(), lp.player.journal.Demand()
 	s := &State{
 		Workload: lp.about, Sessions: lp.sessions(), Sharing: lp.opt.Sharing, Capture: lp.opt.Capture, Hazards: led.Hazards(), Loans: lp.loansNow(), DeviceUS: lp.player.deviceTime.Microseconds(), Device: lp.dev.Info(), Config: lp.cfg, Weights: lp.opt.Weights,
-		Err: lp.err, Pace: lp.pace, Pass: lp.player.lanes[0].pass,
+		Err: lp.err, Pace: lp.pace,
 		Play: lp.plays, Seq: lp.player.end(),
-		NowUS: lp.clock.us(), Current: lp.current, InRun: lp.player.inRun > 0,
+		NowUS: lp.clock.us(), Current: lp.player.journal.Current(), InRun: lp.player.inRun > 0,
 		Events: lp.events + lp.counted.Load(), Overhead: lp.overhead, Driver: lp.reading,
 		Total: led.Total(), Runs: lp.runs.All(), RunCount: led.Runs(), Adjusts: led.Adjusts(), Marks: lp.marks.All(),
 		Slots: graph.Slots, PeakRun: graph.PeakRun, PeakAtUS: graph.PeakUS, History: lp.player.journal.History(), Waiting: len(lp.waiting),

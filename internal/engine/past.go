@@ -22,7 +22,7 @@ func StateAt(st *State, seq int64) *State {
 	graph := m.Graph()
 	s := &State{
 		Workload: st.Workload, Sessions: sessionsAt(st.Sessions, m), Sharing: st.Sharing, Capture: st.Capture, Hazards: m.Ledger.Hazards(), Loans: m.Ledger.Loans(), Device: st.Device, Config: m.Config, Weights: st.Weights,
-		Pass: m.Current.Pass, Play: st.Play, Seq: m.Seq, NowUS: m.AtUS, Current: m.Current, InRun: m.Ledger.InRun(),
+		Play: st.Play, Seq: m.Seq, NowUS: m.AtUS, Current: m.Current, InRun: m.Ledger.InRun(),
 		Overhead: -1, Driver: Reading{Reason: "not recorded"},
 		Total: m.Ledger.Total(), Keys: keysAt(m), RunCount: m.Ledger.Runs(), Adjusts: m.Ledger.Adjusts(),
 		History: st.History, Slots: graph.Slots, PeakRun: graph.PeakRun, PeakAtUS: graph.PeakUS,

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"reflect"
-	"slices"
 	"testing"
 
 	"bucketscope/cachemodes"
@@ -72,17 +71,6 @@ func rebuilt(last, then *State) error {
 	for i := range w.Slots { // none is none
 		if len(w.Slots[i].Done)+len(g.Slots[i].Done) == 0 {
 			w.Slots[i].Done, g.Slots[i].Done = nil, nil
-		}
-	}
-	// The next pass begins with its first run; of several workloads, the one whose
-	// run began last has its own.
-	if !w.InRun || w.Sessions[len(w.Sessions)-1].Lane > 0 {
-		w.Pass = g.Pass
-	}
-	if w.Capture { // no entry tells what is a graph's: that is no key of a mode that learns
-		w.Keys = slices.Clone(w.Keys)
-		for i := range min(len(w.Keys), len(g.Keys)) {
-			w.Keys[i].Cap, w.Keys[i].IsKey = g.Keys[i].Cap, g.Keys[i].IsKey
 		}
 	}
 	return differ(&g, &w)

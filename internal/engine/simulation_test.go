@@ -134,9 +134,6 @@ func (s *simulation) turn() error {
 // one plays the next event of a lane; a lane whose create is refused is given up.
 func (s *simulation) one(l *playing) (more bool, err error) {
 	e, more, err := l.one()
-	if more && e.Op == workload.RunStart {
-		s.lp.current = l.runInfo(e)
-	}
 	var oom *device.OutOfMemoryError
 	switch {
 	case errors.As(err, &oom):
