@@ -384,7 +384,9 @@ func (m *Manager) keyDropped(c *cache, bk *bucket, session int32) {
 // Set changes the mode of a usage, its parameters, or both, for every call to
 // come. Buffers in use stay so; pending ones are looked at by the new mode at
 // its next moment; free ones that it could never hand out, or more than it
-// keeps, are destroyed now. Setting what is in force already changes nothing.
+// keeps, are destroyed now. A mode that learns takes the sizes that are free for
+// keys; of those that only graphs have free, which are none, it tells that they are
+// dropped. Setting what is in force already changes nothing.
 func (m *Manager) Set(usage Usage, s Setting) ([]Event, error) {
 	m.events = m.events[:0]
 	if !usage.Cached() {
@@ -418,7 +420,38 @@ func (m *Manager) Set(usage Usage, s Setting) ([]Event, error) {
 			m.change(&d.caches[usage], s, switched)
 		}
 	}
+	if s.Mode.Mode().Learns {
+		m.notAdopted(usage)
+	}
 	return m.events, nil
+}
+
+// notAdopted tells that sizes which only graphs have free are no keys of the
+// learning mode that was chosen. Whoever follows the events cannot tell whose a
+// free buffer is, and takes every size that is in a cache at a switch for a key.
+func (m *Manager) notAdopted(u Usage) {
+	for _, size := range m.order[u] {
+		id := m.keys[u][size]
+		if learnt := int(id) < len(m.learnt) && m.learnt[id] > 0; learnt || !m.freeInGraphs(u, size) {
+			continue
+		}
+		m.events = append(m.events, Event{
+			Kind: KeyDropped, Usage: u, Size: size, Key: id, Session: NoSession, Last: NoSession, Mode: m.config[u].Mode, Domain: m.home.id,
+		})
+	}
+}
+
+// freeInGraphs reports whether caches that no change of the config is have free
+// buffers of a size.
+func (m *Manager) freeInGraphs(u Usage, size int64) bool {
+	return slices.ContainsFunc(m.domains, func(d *domain) bool {
+		if d == nil || d.follows() {
+			return false
+		}
+		c := &d.caches[u]
+		i, ok := c.bySize[size]
+		return ok && len(c.buckets[i].free) > 0
+	})
 }
 
 // change puts a setting in force for a cache that goes on with what it has.
