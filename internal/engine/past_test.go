@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"testing"
 
 	"bucketscope/cachemodes"
@@ -66,8 +67,20 @@ func published(t *testing.T, dev device.Device, random *rand.Rand) []*State {
 // published then.
 func rebuilt(last, then *State) error {
 	g, w := *StateAt(last, then.Seq), *then
-	// What no entry tells.
+	// What no entry tells, as StateAt says: what the screens show of it they show of
+	// the present alone. A moment lasts until the next entry, so that its time does too.
 	w.Events, w.Overhead, w.Driver, w.NowUS, w.History, w.Waiting = g.Events, g.Overhead, g.Driver, g.NowUS, g.History, g.Waiting
+	w.Pace, w.DeviceUS = g.Pace, g.DeviceUS
+	if w.Status == Paused {
+		w.Status = g.Status
+	}
+	w.Sessions = slices.Clone(w.Sessions)
+	for i := range w.Sessions {
+		w.Sessions[i].Stopped = false
+	}
+	// As far back as the logs of last reach.
+	w.Runs = w.Runs[max(len(w.Runs)-len(g.Runs), 0):]
+	w.KeyRuns = w.KeyRuns[max(len(w.KeyRuns)-len(g.KeyRuns), 0):]
 	for i := range w.Slots { // none is none
 		if len(w.Slots[i].Done)+len(g.Slots[i].Done) == 0 {
 			w.Slots[i].Done, g.Slots[i].Done = nil, nil

@@ -75,6 +75,7 @@ type lane struct {
 	p     *Player
 	trace *workload.Trace
 	first int32 // index of its first session
+	since int64 // entries of the journal when it was added
 	pass  int64
 	// slots maps Event.Buf to the manager's buffer; none for none.
 	slots      []cachemodes.BufID
@@ -151,6 +152,9 @@ func (p *Player) add(t *workload.Trace) *lane {
 	}
 	for i := range l.slots {
 		l.slots[i] = none
+	}
+	if p.journal != nil {
+		l.since = p.end()
 	}
 	if p.capture {
 		l.graphs = newGraphs(t)
@@ -773,9 +777,10 @@ func (l *lane) empty() {
 
 // abandon ends the sessions of a lane in the middle of whatever they do: what
 // they recorded is submitted, what they have out is given back, and they are
-// released. It is for the lane's goroutine, without the lock, and answers the
-// ordinal of its first entry in the journal.
-func (l *lane) abandon() (seq int64, err error) {
+// released. It is for the lane's goroutine, without the lock. Unless nil, then is
+// told what went wrong and the ordinal of the first entry of that in the journal,
+// before anybody can look at the books.
+func (l *lane) abandon(then func(seq int64, err error)) (err error) {
 	p := l.p
 	for i := range l.recorded {
 		if serr := l.send(int32(i)); err == nil {
@@ -784,8 +789,9 @@ func (l *lane) abandon() (seq int64, err error) {
 	}
 	l.enter(0)
 	defer l.leave()
-	if p.journal != nil {
-		seq = p.end()
+	if then != nil {
+		seq := p.end()
+		defer func() { then(seq, err) }()
 	}
 	l.empty()
 	p.inRun -= l.open
@@ -807,7 +813,7 @@ func (l *lane) abandon() (seq int64, err error) {
 		l.book(p.mgr.SessionRelease(id))
 	}
 	p.settle()
-	return seq, err
+	return err
 }
 
 // close gives back everything that is out and destroys everything that is

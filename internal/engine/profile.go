@@ -96,6 +96,7 @@ type Session struct {
 	Running  bool          // a run of it is going on
 	Run      probe.RunInfo // that, if Running
 	Stopped  bool          // held by a person
+	Since    int64         // entries of the history that had happened when it was added
 }
 
 // Profile plays the whole trace and leaves the device empty. It stops at once,
@@ -182,7 +183,7 @@ func (p *Player) sessions() []Session {
 	out := make([]Session, 0, p.next)
 	for n, l := range p.lanes {
 		for i, s := range l.trace.Sessions {
-			out = append(out, Session{Session: s, Workload: l.trace.Name, Lane: n, Books: p.led.Session(l.first + int32(i))})
+			out = append(out, Session{Session: s, Workload: l.trace.Name, Lane: n, Since: l.since, Books: p.led.Session(l.first + int32(i))})
 		}
 	}
 	for _, r := range p.led.OpenRuns() {

@@ -120,7 +120,7 @@ func (s *simulation) turn() error {
 			i := s.random.IntN(len(s.lanes))
 			l := s.lanes[i].lane
 			s.lanes = slices.Delete(s.lanes, i, i+1)
-			_, err := l.abandon()
+			err := l.abandon(nil)
 			return err
 		}
 	case 3, 4:
@@ -137,7 +137,7 @@ func (s *simulation) one(l *playing) (more bool, err error) {
 	var oom *device.OutOfMemoryError
 	switch {
 	case errors.As(err, &oom):
-		_, err := l.abandon()
+		err := l.abandon(nil)
 		return false, err
 	case err != nil || !more:
 		return false, err
@@ -402,7 +402,7 @@ func (s *simulation) play(all []invariant) error {
 		return err
 	}
 	for _, l := range s.lanes {
-		if _, err := l.abandon(); err != nil {
+		if err := l.abandon(nil); err != nil {
 			return err
 		}
 	}
