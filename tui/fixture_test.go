@@ -29,7 +29,7 @@ func fixture() *engine.State {
 		},
 		Device: device.Info{Kind: device.WebGPU, Name: "NVIDIA H100", Backend: "vulkan", Type: device.Discrete, Timed: true},
 		Config: cachemodes.DefaultConfig(),
-		Status: engine.Running, Pace: 4, Pass: 2,
+		Status: engine.Running, Pace: 4,
 		NowUS: now, InRun: true, Events: 51234, Overhead: 0.008,
 		Current: probe.RunInfo{Session: 3, ID: 41, Label: "conv1 step19 n=1 total=147", Tokens: 1, Pass: 2},
 		Driver:  engine.Reading{Bytes: 2874 * mib, OK: true, Source: "nvml"},
