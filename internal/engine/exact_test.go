@@ -100,3 +100,42 @@ func TestLivePast(t *testing.T) {
 		}
 	})
 }
+
+// peeks is a device during whose creates somebody looks.
+type peeks struct {
+	device.Device
+	look func()
+}
+
+func (p *peeks) Create(id device.ID, size int64, u cachemodes.Usage) error {
+	if p.look != nil {
+		p.look()
+	}
+	return p.Device.Create(id, size, u)
+}
+
+// TestPastWhileMade: what is shown while the device makes a buffer, of a size that
+// nobody asked for before, is what the history tells of that moment.
+func TestPastWhileMade(t *testing.T) {
+	dev := &peeks{Device: device.NewHost()}
+	lp := &loop{live: &Live{}, dev: dev, opt: LiveOptions{Weights: MakeWeights}, cfg: config(cachemodes.Simple)}
+	lp.load(small(1, 1))
+	lp.player.share()
+	var states []*State
+	dev.look = func() {
+		lp.publish()
+		states = append(states, lp.live.State())
+	}
+	for range 60 {
+		lp.play(&lp.parts[lp.part].events[lp.at])
+	}
+	if len(states) < 10 {
+		t.Fatalf("%d buffers were made", len(states))
+	}
+	lp.publish()
+	for _, s := range states {
+		if err := rebuilt(lp.live.State(), s); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -715,7 +715,9 @@ func (lp *loop) publish() {
 	}
 	s.Keys = make([]KeyRow, 0, len(lp.keys))
 	for _, f := range lp.keys {
-		s.Keys = append(s.Keys, keyRow(f, led, demand))
+		if k, _, _ := led.Key(f.Key); k.Size > 0 { // else the device is still making its first buffer
+			s.Keys = append(s.Keys, keyRow(f, led, demand))
+		}
 	}
 	lp.live.state.Store(s)
 }

@@ -97,7 +97,15 @@ func differ(got, want *State) error {
 		if a.Kind() == reflect.Slice && a.Len() == 0 && b.Len() == 0 || reflect.DeepEqual(a.Interface(), b.Interface()) {
 			continue
 		}
-		return fmt.Errorf("after %d entries %s is\n%+v, was\n%+v", want.Seq, g.Type().Field(i).Name, a.Interface(), b.Interface())
+		name := g.Type().Field(i).Name
+		if a.Kind() == reflect.Slice {
+			for j := range min(a.Len(), b.Len()) {
+				if !reflect.DeepEqual(a.Index(j).Interface(), b.Index(j).Interface()) {
+					return fmt.Errorf("after %d entries %s[%d] of %d is\n%+v, was of %d\n%+v", want.Seq, name, j, a.Len(), a.Index(j), b.Len(), b.Index(j))
+				}
+			}
+		}
+		return fmt.Errorf("after %d entries %s is\n%+v, was\n%+v", want.Seq, name, a, b)
 	}
 	return nil
 }
