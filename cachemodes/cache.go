@@ -35,9 +35,6 @@ type bucket struct {
 	free []BufID // last in, first out
 	cap  int32   // of the policy in force
 	why  Reason  // cap is 0
-	// adopted, in the pool of ScopeSharedFree, is that the size was made a key when
-	// the mode was changed: no session learned it, so it goes when keys are renewed.
-	adopted bool
 	// waiting counts pending buffers that are not doomed; owed is how many
 	// misses they explain since the last time they were looked at.
 	waiting, owed int32
@@ -69,6 +66,10 @@ type cache struct {
 	lines     []line  // of what is pending: see line
 	turns     int64   // buffers that came to be pending
 	ripe      []int32 // sessions whose lines may have what others need not leave, once each
+	// adopted, in the pool of ScopeSharedFree, are the buckets whose sizes were made
+	// keys when the mode was changed: no session learned them, so they go when keys are
+	// renewed.
+	adopted []int32
 	// held is the bytes of its buffers, in whatever state; requested what was
 	// asked for of those in use.
 	held, requested int64

@@ -1,6 +1,9 @@
 package cachemodes
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // DomainID names a set of caches with one owner for as long as it has buffers.
 type DomainID int32
@@ -254,14 +257,21 @@ func (m *Manager) share(c *cache, session int32) {
 }
 
 // trimPool destroys what the pool keeps of sizes that are no session's key any
-// more, under a mode that learns keys.
+// more, under a mode that learns keys: those that ceased to be since it was called
+// last, and those that were made keys as the mode was chosen.
 func (m *Manager) trimPool(u Usage) {
 	pool := &m.home.caches[u]
-	for i := range pool.buckets {
+	m.gone = append(m.gone[:0], pool.adopted...)
+	for _, size := range m.unlearnt[u] {
+		if i, ok := pool.bySize[size]; ok {
+			m.gone = append(m.gone, i)
+		}
+	}
+	slices.Sort(m.gone)
+	for _, i := range slices.Compact(m.gone) {
 		bk := &pool.buckets[i]
-		bk.cap = Uncapped
-		if bk.adopted {
-			bk.adopted = false
+		m.steps++
+		if _, adopted := slices.BinarySearch(pool.adopted, i); adopted {
 			m.keyDropped(pool, bk, NoSession)
 		}
 		if int(bk.key) < len(m.learnt) && m.learnt[bk.key] > 0 {
@@ -277,6 +287,7 @@ func (m *Manager) trimPool(u Usage) {
 		}
 		bk.free = bk.free[:0]
 	}
+	pool.adopted, m.unlearnt[u] = pool.adopted[:0], m.unlearnt[u][:0]
 }
 
 // fromPool takes a free buffer of the pool of ScopeSharedFree for a cache: one
@@ -292,10 +303,12 @@ func (m *Manager) fromPool(c *cache, from, to int64, session int32) BufID {
 			best = i
 		}
 	} else {
-		for i := range pool.buckets {
+		for _, i := range pool.shelf.bySize[pool.shelf.find(from):] {
 			b := &pool.buckets[i]
-			if len(b.free) > 0 && c.chooser.Serves(from, b.size) && (best < 0 || b.size < pool.buckets[best].size) {
-				best = int32(i)
+			m.steps++
+			if len(b.free) > 0 && c.chooser.Serves(from, b.size) {
+				best = i
+				break
 			}
 		}
 	}

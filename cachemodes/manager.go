@@ -36,6 +36,9 @@ type Manager struct {
 	alive    int     // sessions that asked for something and were not released
 	runs     int64   // ended: the counter that DynamicBucketShared counts with
 	learnt   []int32 // by KeyID, caches whose learning mode has it as a key
+	// unlearnt, under ScopeSharedFree, are the sizes that ceased to be keys since the
+	// pool was trimmed.
+	unlearnt [NumCaches][]int64
 }
 
 // NewManager makes an empty manager with one cache per device. The config must
@@ -377,6 +380,9 @@ func (m *Manager) keyDropped(c *cache, bk *bucket, session int32) {
 		return
 	}
 	if m.learnt[bk.key]--; m.learnt[bk.key] == 0 {
+		if m.sharing.Scope == ScopeSharedFree {
+			m.unlearnt[c.usage] = append(m.unlearnt[c.usage], bk.size)
+		}
 		m.events = append(m.events, Event{Kind: KeyDropped, Usage: c.usage, Size: bk.size, Key: bk.key, Session: session, Last: NoSession, Mode: c.setting.Mode, Domain: c.domain.id})
 	}
 }
@@ -457,12 +463,14 @@ func (m *Manager) freeInGraphs(u Usage, size int64) bool {
 // change puts a setting in force for a cache that goes on with what it has.
 func (m *Manager) change(c *cache, s Setting, switched bool) {
 	m.adopt(c, s)
+	c.adopted, m.unlearnt[c.usage] = c.adopted[:0], m.unlearnt[c.usage][:0]
 	for i := range c.buckets {
 		bk := &c.buckets[i]
-		bk.adopted = false
 		if c.learner != nil && len(bk.free) > 0 {
 			c.learner.Adopt(bk.size)
-			bk.adopted = m.sharing.Scope == ScopeSharedFree && c.domain == m.home
+			if m.sharing.Scope == ScopeSharedFree && c.domain == m.home {
+				c.adopted = append(c.adopted, int32(i))
+			}
 			for int(bk.key) >= len(m.learnt) {
 				m.learnt = append(m.learnt, 0)
 			}
