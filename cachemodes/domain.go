@@ -149,8 +149,35 @@ func (s *session) newest() int64 {
 // safe reports whether a session may be handed a free buffer: commands that use
 // it are its own or submitted.
 func (m *Manager) safe(b *buffer, session int32) bool {
-	return b.last == session || session == NoSession || b.last == NoSession || b.epoch < m.recording(b.last).epoch ||
-		m.sharing.Provoke == CrossSession
+	return b.last == session || session == NoSession || m.submitted(b)
+}
+
+// submitted reports whether any session may be handed a free buffer.
+func (m *Manager) submitted(b *buffer) bool {
+	return b.last == NoSession || b.epoch < m.recording(b.last).epoch || m.sharing.Provoke == CrossSession
+}
+
+// endRecording notes that what a session recorded is submitted or dropped: what it
+// released is everybody's.
+func (m *Manager) endRecording(id int32, s *session) {
+	s.epoch++
+	s.recorded = false
+	m.home.submitted(id)
+	if m.sharing.Provoke == WrongManager { // else nobody releases in another session's caches
+		for _, d := range m.domains {
+			if d != nil {
+				d.submitted(id)
+			}
+		}
+	}
+}
+
+func (d *domain) submitted(session int32) {
+	for i := range d.caches {
+		if s := d.caches[i].shelf; s != nil {
+			s.submitted(session)
+		}
+	}
 }
 
 // serving is the caches that serve a session's requests now.
@@ -366,7 +393,7 @@ func (m *Manager) empty(d *domain, why Reason) {
 			bk.lost = [NumReasons]int32{}
 		}
 		if c.shelf != nil {
-			c.shelf.clear()
+			c.shelf.empty()
 		}
 	}
 }
@@ -397,7 +424,7 @@ func (m *Manager) close(d *domain) {
 func (m *Manager) SessionRelease(id int32) []Event {
 	m.events = m.events[:0]
 	s := m.recording(id)
-	s.epoch++
+	m.endRecording(id, s)
 	for u := range m.home.caches {
 		c := &m.home.caches[u]
 		if c.learner != nil && c.learner.Forget(id) {

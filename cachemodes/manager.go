@@ -260,8 +260,7 @@ func (m *Manager) Fail(id BufID) []Event {
 func (m *Manager) Refresh(session int32) []Event {
 	m.events = m.events[:0]
 	r := m.recording(session)
-	r.epoch++
-	r.recorded = false
+	m.endRecording(session, r)
 	for u := range NumCaches {
 		r.submits[u]++
 		due := r.submits[u] >= m.config[u].Params.RefreshEvery
