@@ -132,7 +132,13 @@ func (m *Manager) wake(id int32) *session {
 	s := m.recording(id)
 	if !s.live {
 		s.live = true
-		m.alive++
+		if m.alive++; m.several(m.home) {
+			for u := range m.home.caches {
+				if shelf := m.home.caches[u].shelf; shelf != nil {
+					shelf.part()
+				}
+			}
+		}
 	}
 	return s
 }

@@ -28,8 +28,10 @@ type Shelf struct {
 	// viewer is the session for which a buffer is chosen: it sees no buffer
 	// that another one's unsubmitted commands use. NoSession sees all.
 	viewer int32
-	// For a Chooser: the free buffers in no unsubmitted command, by bucket, and the
-	// others by session, one on; each in the order of their release.
+	// parted, of a Chooser that several sessions ask, is that the free buffers are kept
+	// apart: those in no unsubmitted command by bucket, and the others by session, one
+	// on; each in the order of their release.
+	parted       bool
 	clear, fresh [][]BufID
 }
 
@@ -43,7 +45,28 @@ func newShelf(m *Manager, c *cache) *Shelf {
 			s.add(id)
 		}
 	}
+	if m.several(c.domain) {
+		s.part()
+	}
 	return s
+}
+
+// part begins to keep the free buffers apart, if a Chooser asks for them.
+func (s *Shelf) part() {
+	if s.parted || s.c.chooser == nil {
+		return
+	}
+	s.parted, s.clear = true, make([][]BufID, len(s.c.buckets))
+	for id := s.oldest; id != NoBuf; id = s.After(id) {
+		list := s.list(&s.m.bufs[id])
+		*list = append(*list, id)
+	}
+}
+
+// several reports whether more than one session may ask for what is free in a set
+// of caches.
+func (m *Manager) several(d *domain) bool {
+	return m.alive > 1 && d.owner.Kind == OwnerDevice || m.sharing.Provoke == WrongManager
 }
 
 // Len is how many buffers are free.
@@ -75,7 +98,7 @@ func (s *Shelf) Oldest() BufID { return s.oldest }
 // seen are the buffers of a bucket that the viewer sees, but for own.
 func (s *Shelf) seen(i int32) []BufID {
 	s.m.steps++
-	if s.viewer == NoSession {
+	if s.viewer == NoSession || !s.parted {
 		return s.c.buckets[i].free
 	}
 	return s.clear[i]
@@ -128,8 +151,18 @@ func (s *Shelf) Smallest(from, to int64) BufID {
 // First is the buffer of a size from one to another, both included, that has been
 // free longest.
 func (s *Shelf) First(from, to int64) BufID {
+	sizes := s.bySize[s.find(from):]
+	if s.count < len(sizes) { // few are free of many sizes
+		for id := s.oldest; id != NoBuf; id = s.After(id) {
+			s.m.steps++
+			if size := s.Size(id); size >= from && size <= to && s.m.safe(&s.m.bufs[id], s.viewer) {
+				return id
+			}
+		}
+		return NoBuf
+	}
 	best := NoBuf
-	for _, i := range s.bySize[s.find(from):] {
+	for _, i := range sizes {
 		if s.c.buckets[i].size > to {
 			break
 		}
@@ -153,7 +186,16 @@ func (s *Shelf) Lowest(from, to int64, least int32) BufID {
 		s.m.steps++
 		return best == NoBuf || s.Mark(id) < s.Mark(best) || s.Mark(id) == s.Mark(best) && s.before(id, best)
 	}
-	for _, i := range s.bySize[s.find(from):] {
+	sizes := s.bySize[s.find(from):]
+	if s.count < len(sizes) { // few are free of many sizes
+		for id := s.oldest; id != NoBuf; id = s.After(id) {
+			if size := s.Size(id); size >= from && size <= to && s.m.safe(&s.m.bufs[id], s.viewer) && better(id) {
+				best = id
+			}
+		}
+		return best
+	}
+	for _, i := range sizes {
 		if s.c.buckets[i].size > to {
 			break
 		}
@@ -223,7 +265,9 @@ func (s *Shelf) find(size int64) int {
 }
 
 func (s *Shelf) addBucket(i int32) {
-	s.clear = append(s.clear, nil)
+	if s.parted {
+		s.clear = append(s.clear, nil)
+	}
 	s.bySize = slices.Insert(s.bySize, s.find(s.c.buckets[i].size), i)
 }
 
@@ -240,7 +284,7 @@ func (s *Shelf) add(id BufID) {
 	s.bytes += b.size
 	b.turn = s.turns
 	s.turns++
-	if s.c.chooser != nil {
+	if s.parted {
 		list := s.list(b)
 		*list = append(*list, id)
 	}
@@ -299,7 +343,7 @@ func (s *Shelf) remove(id BufID) {
 	}
 	s.count--
 	s.bytes -= b.size
-	if s.c.chooser != nil {
+	if s.parted {
 		s.takeOff(s.list(b), id)
 	}
 }
