@@ -236,7 +236,8 @@ func (j *Journal) seal() {
 	j.sealed = append(j.sealed, &full)
 	j.sealedSize += full.size()
 	gone := 0
-	for gone < len(j.sealed)-1 && j.sealedSize > j.budget {
+	next := 2 * stateSize(j.led, j.bufs) // a checkpoint, and entries that take as much
+	for gone < len(j.sealed)-1 && j.sealedSize > j.budget-next {
 		j.sealedSize -= j.sealed[gone].size()
 		gone++
 	}

@@ -34,19 +34,14 @@ const (
 	// keepJournal bounds, in bytes, how far back any moment can be had again:
 	// some ten million events.
 	keepJournal = 64 << 20
-	// fewLoans is how many pairs of sessions that lent each other buffers every State
-	// has anew; more are copied once in loansEvery. Of a thousand sessions there
-	// are a million pairs, 24 MB.
-	fewLoans   = 1 << 14
-	loansEvery = time.Second
 	// keepMarks bounds the log of what a person changed.
 	keepMarks = 512
 )
 
 // MemoryBound is the most heap, in bytes, that a live profile takes however
-// long it runs, beside the workload and the device: the journal's keepJournal
-// and the chunk that it writes to, 9 MiB of graph, 6 MiB of runs, 3 MiB of keys
-// of runs, the books, and two States.
+// long it runs, beside the workload and the device: the journal's keepJournal,
+// 9 MiB of graph, 6 MiB of runs, 3 MiB of keys of runs, the books, and two States.
+// TestDay and TestManySessionsMemory hold it.
 const MemoryBound = 104 << 20
 
 // Reading is what a driver says is held, in bytes; OK is false where it cannot
@@ -90,8 +85,8 @@ type State struct {
 	Sessions []Session // by index
 	Sharing  cachemodes.Sharing
 	Capture  bool
-	Hazards  int64        // seen; the history has each
-	Loans    []probe.Loan // more than fewLoans of them as they stood up to loansEvery before
+	Hazards  int64 // seen; the history has each
+	Loans    []probe.Loan
 	Device   device.Info
 	Config   cachemodes.Config
 	Weights  Weights
@@ -402,8 +397,6 @@ type loop struct {
 	reading     Reading
 	lastRead    time.Time
 	lastPublish time.Time
-	loans       []probe.Loan // of the last States
-	lastLoans   time.Time
 	keys        []cachemodes.Free // scratch
 }
 
@@ -429,7 +422,6 @@ func (lp *loop) load(t *workload.Trace) {
 	lp.marks = probe.Tail[Mark]{Keep: keepMarks}
 	lp.plays++
 	lp.events, lp.overhead = 0, -1
-	lp.lastLoans = time.Time{}
 	lp.clock.reset()
 	lp.nextRun = time.Now()
 	lp.player = begin(lp.dev, setup{
@@ -688,7 +680,7 @@ func (lp *loop) publish() {
 	lp.player.settle()
 	led, graph, demand := lp.player.led, lp.player.journal.Graph(), lp.player.journal.Demand()
 	s := &State{
-		Workload: lp.about, Sessions: lp.sessions(), Sharing: lp.opt.Sharing, Capture: lp.opt.Capture, Hazards: led.Hazards(), Loans: lp.loansNow(), DeviceUS: lp.player.deviceTime.Microseconds(), Device: lp.dev.Info(), Config: lp.cfg, Weights: lp.opt.Weights,
+		Workload: lp.about, Sessions: lp.sessions(), Sharing: lp.opt.Sharing, Capture: lp.opt.Capture, Hazards: led.Hazards(), Loans: led.Loans(), DeviceUS: lp.player.deviceTime.Microseconds(), Device: lp.dev.Info(), Config: lp.cfg, Weights: lp.opt.Weights,
 		Err: lp.err, Pace: lp.pace,
 		Play: lp.plays, Seq: lp.player.end(),
 		NowUS: lp.clock.us(), Current: lp.player.journal.Current(), InRun: lp.player.inRun > 0,
@@ -720,15 +712,6 @@ func (lp *loop) publish() {
 		}
 	}
 	lp.live.state.Store(s)
-}
-
-// loansNow are the loans, new or of a State before.
-func (lp *loop) loansNow() []probe.Loan {
-	led := lp.player.led
-	if led.NumLoans() <= fewLoans || time.Since(lp.lastLoans) >= loansEvery {
-		lp.loans, lp.lastLoans = led.Loans(), lp.lastPublish
-	}
-	return lp.loans
 }
 
 // keyRow is how a bucket stands, with what the books say of it.
