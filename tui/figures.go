@@ -26,6 +26,8 @@ type frame struct {
 	recent recent
 	keys   Keymap  // nil: keymap
 	whatIf *WhatIf // nil: there is none
+	// recorded is the file that is shown, where nothing is played.
+	recorded string
 }
 
 // keymap is the bindings in force.

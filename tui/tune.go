@@ -446,6 +446,9 @@ func (m *model) applyTuning() tea.Cmd {
 	case m.o.Recorded != "":
 		m.tell("%s is a recording: numbers can be tried here, and applied nowhere", m.o.Recorded)
 		return nil
+	case lost(m.latest):
+		m.tell("the device is lost: numbers are applied nowhere")
+		return nil
 	}
 	before, after := s.before(), *s.draft
 	mark := tuneMark(&before, &after, m.si)
