@@ -447,7 +447,7 @@ func (m *model) applyTuning() tea.Cmd {
 		m.tell("%s is a recording: numbers can be tried here, and applied nowhere", m.o.Recorded)
 		return nil
 	case lost(m.latest):
-		m.tell("the device is lost: numbers are applied nowhere")
+		m.tell("the device is lost: nothing is applied")
 		return nil
 	}
 	before, after := s.before(), *s.draft

@@ -71,7 +71,7 @@ func (m *model) note() (lines []string, s style) {
 	case m.notice.bad:
 		return wrap(m.notice.text, w, maxNotice), failure
 	case m.notice.text != "":
-		return wrap(m.notice.text, w, 1), strong
+		return wrap(m.notice.text, w, 2), strong
 	}
 	switch kind := kindOf(m.w, m.h); {
 	case m.advice.evidence == "", kind == layoutCompact: // there the hints are worth more
