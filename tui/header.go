@@ -244,7 +244,7 @@ func driverReasonField(f *frame) field {
 func hitField(f *frame) field {
 	r := &f.recent
 	text := f.g.none
-	if r.runs > 0 {
+	if r.asked {
 		trend := " "
 		switch {
 		case r.trend > 0:
