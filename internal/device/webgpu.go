@@ -191,6 +191,9 @@ type gpu struct {
 	buffers []buffer     // by ID
 	recs    []*recording // by Recording
 
+	// asking is held by who polls while others only wait.
+	asking sync.Mutex
+
 	// failed counts the creates that the library refused; it goes on counting
 	// each of them as a buffer.
 	failed int
@@ -545,12 +548,21 @@ const (
 // Wait asks the library again and again and does not let it wait: its own wait
 // ends after five seconds and then takes the work for done, so that it frees
 // memory that a slow adapter is still writing to. A software adapter under
-// load needs longer for gigabytes.
+// load needs longer for gigabytes. Where several wait, one asks for all.
 func (g *gpu) Wait() error {
+	at, idle, err := g.mark()
+	if idle || err != nil {
+		return err
+	}
 	begin, pause := time.Now(), waitFirst
-	for {
-		if idle, err := g.look(); idle || err != nil {
-			return err
+	for !at.done() {
+		if g.asking.TryLock() {
+			idle, err := g.look()
+			g.asking.Unlock()
+			if idle || err != nil {
+				at.done() // an idle queue has come to every mark: this frees it
+				return err
+			}
 		}
 		switch d := time.Since(begin); {
 		case d < waitSpins:
@@ -562,6 +574,17 @@ func (g *gpu) Wait() error {
 			pause = min(2*pause, waitLongest)
 		}
 	}
+	return nil
+}
+
+// mark is the end of what was submitted, if the queue is not idle.
+func (g *gpu) mark() (at marker, idle bool, err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if idle, err = g.poll(); !idle && err == nil {
+		at = mark(g.queue)
+	}
+	return at, idle, err
 }
 
 // look is poll with the lock.

@@ -5,7 +5,11 @@ package devicetest
 import (
 	"errors"
 	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"bucketscope/cachemodes"
 	"bucketscope/internal/device"
@@ -32,6 +36,7 @@ func Run(t *testing.T, open func(t *testing.T) device.Device) {
 		{"memory comes back", memoryComesBack},
 		{"closed with work recorded", closeWithWork},
 		{"closed and opened again", cycles},
+		{"waits for what is there alone", waitsForItsOwn},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := &suite{T: t, open: open}
@@ -321,5 +326,45 @@ func RunOutOfMemory(t *testing.T, budget int64, open func(t *testing.T) device.D
 	s.create(0, 4, cachemodes.Storage)
 	refused(2, 4)
 	s.submit()
+	s.wait()
+}
+
+// waitsForItsOwn has one recording submit faster than a slow adapter works, and
+// another wait meanwhile. On a fast one the queue is idle at times, and all that is
+// seen is that the wait ends.
+func waitsForItsOwn(s *suite) {
+	const before, most = 2, 400
+	s.create(0, 128<<20, cachemodes.Storage)
+	s.create(1, 256, cachemodes.Storage)
+	other := func() error {
+		for range 4 {
+			if err := s.dev.Use(1, 0, true); err != nil {
+				return err
+			}
+		}
+		return s.dev.Submit(1)
+	}
+	for range before {
+		s.ok("another's submission", other())
+	}
+	var waited atomic.Bool
+	var others sync.WaitGroup
+	submitted := 0
+	var err error
+	others.Go(func() {
+		for ; submitted < most && !waited.Load() && err == nil; submitted++ {
+			err = other()
+			time.Sleep(time.Millisecond) // less than so much is written in
+		}
+	})
+	s.use(1, true)
+	s.submit()
+	s.ok("Wait", s.dev.Wait())
+	waited.Store(true)
+	others.Wait()
+	s.ok("another's submission", err)
+	if submitted == most && runtime.GOOS == "linux" {
+		s.Errorf("Wait went on until another had submitted all of %d times", most)
+	}
 	s.wait()
 }
