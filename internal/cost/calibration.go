@@ -41,9 +41,12 @@ type Calibration struct {
 	// one before it in the same submission, which wrote the same buffer.
 	ChainUS float64 `json:"chain_us,omitempty"`
 	// Storage are buffers that a shader writes first, Uniform those that a copy
-	// does: uniform, query resolve, staging and all others. Sizes ascend.
+	// does: uniform, query resolve and all others. Sizes ascend.
 	Storage []Price `json:"storage"`
 	Uniform []Price `json:"uniform"`
+	// Staging are buffers that the program maps, each made alone; empty where it
+	// was not measured, and they are taken for Uniform.
+	Staging []Price `json:"staging,omitempty"`
 	// Near is how fast clears are by how much they go through again and again:
 	// a cache of the device has what was written of late. Sets ascend; empty
 	// where it was not measured.
@@ -97,8 +100,8 @@ type Price struct {
 	// Write is its first write, Clear the clear of one that is served again,
 	// Reuse a dispatch on one that was written before.
 	Write Work `json:"write"`
-	// WarmCreateUS and WarmWrite are creation and first write where as much
-	// memory was given up just before: what a driver keeps is had for less.
+	// WarmCreateUS and WarmWrite are creation and first write where another of
+	// the size was given up before, among such as stay: its memory is there.
 	WarmCreateUS float64 `json:"warm_create_us"`
 	WarmWrite    Work    `json:"warm_write"`
 	Clear        Work    `json:"clear"`
@@ -192,8 +195,8 @@ func (c *Calibration) validate() error {
 	for _, l := range []struct {
 		name   string
 		prices []Price
-	}{{"storage", c.Storage}, {"uniform", c.Uniform}} {
-		if len(l.prices) == 0 {
+	}{{"storage", c.Storage}, {"uniform", c.Uniform}, {"staging", c.Staging}} {
+		if len(l.prices) == 0 && l.name != "staging" {
 			return fmt.Errorf("it has no prices of %s buffers", l.name)
 		}
 		last := int64(0)
@@ -251,8 +254,11 @@ func (c *Calibration) Rounded() []Block {
 
 // of is the list that prices buffers of a usage.
 func (c *Calibration) of(u cachemodes.Usage) []Price {
-	if shaderWrites(u) {
+	switch {
+	case shaderWrites(u):
 		return c.Storage
+	case u == cachemodes.Staging && len(c.Staging) > 0:
+		return c.Staging
 	}
 	return c.Uniform
 }

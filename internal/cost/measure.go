@@ -21,9 +21,10 @@ const (
 	// at least minBatch whatever the bytes.
 	maxBatch, minBatch = 64, 2
 	batchBytes         = 256 << 20
-	// warmBytes is how much is given up and made again to see what a driver
-	// keeps in between.
-	warmBytes = 32 << 20
+	// stagingMost bounds the sizes of buffers that the program maps, and alone is
+	// how often one is made by itself in a sample.
+	stagingMost = 64 << 20
+	alone       = 4
 	// nearSize are the buffers of a set that is cleared again and again, at least
 	// nearBytes of them together each time.
 	nearSize  = 1 << 20
@@ -56,6 +57,10 @@ type Options struct {
 	// GPU may be several times as fast in its first seconds as it is under the
 	// light load of a replay.
 	Settle time.Duration
+	// Pace is a pause before what is timed. A loop that does nothing else finds
+	// caches filled and clocks high, as a replay does not: on an NVIDIA H100 what
+	// the program does for a clear took 1.7 us in a loop and 3.2 after 5 ms.
+	Pace time.Duration
 	// Rounds is how often everything is measured, one after the other, so that
 	// a device that gets slower does so for all sizes; at least 1.
 	Rounds int
@@ -109,7 +114,8 @@ type measurer struct {
 	dev         device.Device
 	o           Options
 	most        int64
-	live        int // buffers 0 to live-1 exist
+	live        []device.ID // that exist, in the order in which they were made
+	next        device.ID
 	settling    bool
 	done, total int
 }
@@ -151,6 +157,9 @@ func (m *measurer) all() (*Calibration, error) {
 	for _, s := range sizes(minSize, min(uniformMost, m.most)) {
 		points = append(points, &point{usage: cachemodes.Uniform, size: s})
 	}
+	for _, s := range sizes(minSize, min(stagingMost, m.most)) {
+		points = append(points, &point{usage: cachemodes.Staging, size: s})
+	}
 	blocks := m.blockSizes()
 	sets := m.sets()
 	m.total = (len(points)+1)*(m.o.Rounds+1) + len(blocks)
@@ -185,7 +194,11 @@ func (m *measurer) all() (*Calibration, error) {
 			return nil, err
 		}
 		for _, at := range points {
-			price, err := m.sample(at, s, w)
+			take := m.sample
+			if at.usage == cachemodes.Staging {
+				take = m.single
+			}
+			price, err := take(at, s, w)
 			if err != nil {
 				return nil, err
 			}
@@ -202,11 +215,8 @@ func (m *measurer) all() (*Calibration, error) {
 	}
 	c.SubmitUS, c.WaitUS, c.PassUS, c.ChainUS = median(submit), median(wait), median(pass), median(chain)
 	for _, at := range points {
-		if at.usage == cachemodes.Storage {
-			c.Storage = append(c.Storage, at.price())
-		} else {
-			c.Uniform = append(c.Uniform, at.price())
-		}
+		list := map[cachemodes.Usage]*[]Price{cachemodes.Storage: &c.Storage, cachemodes.Uniform: &c.Uniform, cachemodes.Staging: &c.Staging}[at.usage]
+		*list = append(*list, at.price())
 	}
 	for i, set := range sets {
 		c.Near = append(c.Near, Near{set, median(near[i])})
@@ -255,18 +265,19 @@ func median(all []float64) float64 {
 // create makes n more buffers.
 func (m *measurer) create(n int, size int64, u cachemodes.Usage) error {
 	for range n {
-		if err := m.dev.Create(device.ID(m.live), size, u); err != nil {
+		if err := m.dev.Create(m.next, size, u); err != nil {
 			return fmt.Errorf("measuring buffers of %d bytes: %w; a smaller --max-size needs less", size, err)
 		}
-		m.live++
+		m.live = append(m.live, m.next)
+		m.next++
 	}
 	return nil
 }
 
-// use records a write of every buffer.
-func (m *measurer) use(recycled bool) error {
-	for i := range m.live {
-		if err := m.dev.Use(recorded, device.ID(i), recycled); err != nil {
+// use records a write of buffers.
+func (m *measurer) use(ids []device.ID, recycled bool) error {
+	for _, id := range ids {
+		if err := m.dev.Use(recorded, id, recycled); err != nil {
 			return err
 		}
 	}
@@ -275,11 +286,24 @@ func (m *measurer) use(recycled bool) error {
 
 // sweep gives every buffer up and waits until it is gone.
 func (m *measurer) sweep() error {
-	for i := range m.live {
-		m.dev.Destroy(device.ID(i))
+	for _, id := range m.live {
+		m.dev.Destroy(id)
 	}
-	m.live = 0
+	m.live, m.next = m.live[:0], 0
 	return m.settle()
+}
+
+// thin gives up every second buffer.
+func (m *measurer) thin() {
+	kept := m.live[:0]
+	for i, id := range m.live {
+		if i%2 == 0 {
+			kept = append(kept, id)
+		} else {
+			m.dev.Destroy(id)
+		}
+	}
+	m.live = kept
 }
 
 // settle waits until the device is idle and has freed what it can.
@@ -295,11 +319,16 @@ func (m *measurer) settle() error {
 
 func since(t time.Time) float64 { return float64(time.Since(t).Nanoseconds()) / 1000 }
 
-// work times recording, submitting and waiting for a write of every buffer: the
-// program's part, and the rest, which is the device's.
-func (m *measurer) work(recycled bool) (program, rest float64, err error) {
-	t := time.Now()
-	if err := m.use(recycled); err != nil {
+// pause is before what is timed.
+func (m *measurer) pause() time.Time {
+	time.Sleep(m.o.Pace)
+	return time.Now()
+}
+
+// work times recording, submitting and waiting for a write of buffers, from a time
+// on: the program's part, and the rest, which is the device's.
+func (m *measurer) work(t time.Time, ids []device.ID, recycled bool) (program, rest float64, err error) {
+	if err := m.use(ids, recycled); err != nil {
 		return 0, 0, err
 	}
 	if err := m.dev.Submit(recorded); err != nil {
@@ -320,7 +349,7 @@ func (m *measurer) base() (submit, wait, pass float64, err error) {
 	if err := m.create(2, minSize, cachemodes.Storage); err != nil {
 		return fail(err)
 	}
-	if err := m.use(false); err != nil {
+	if err := m.use(m.live, false); err != nil {
 		return fail(err)
 	}
 	if err := m.settle(); err != nil {
@@ -397,10 +426,10 @@ func (m *measurer) sets() []int64 {
 func (m *measurer) near(sets []int64, submit, wait, chain float64) ([]float64, error) {
 	var out []float64
 	for _, set := range sets {
-		if err := m.create(int(set/nearSize)-m.live, nearSize, cachemodes.Storage); err != nil {
+		if err := m.create(int(set/nearSize)-len(m.live), nearSize, cachemodes.Storage); err != nil {
 			return nil, err
 		}
-		if err := m.use(true); err != nil { // so that all of it was written of late
+		if err := m.use(m.live, true); err != nil { // so that all of it was written of late
 			return nil, err
 		}
 		if err := m.settle(); err != nil {
@@ -408,7 +437,7 @@ func (m *measurer) near(sets []int64, submit, wait, chain float64) ([]float64, e
 		}
 		times := max(1, int(nearBytes/set))
 		for range times {
-			if err := m.use(true); err != nil {
+			if err := m.use(m.live, true); err != nil {
 				return nil, err
 			}
 		}
@@ -420,7 +449,7 @@ func (m *measurer) near(sets []int64, submit, wait, chain float64) ([]float64, e
 		if err := m.dev.Wait(); err != nil {
 			return nil, err
 		}
-		waited := chain * float64((times-1)*m.live)
+		waited := chain * float64((times-1)*len(m.live))
 		out = append(out, max(0, since(t)-submit-wait-waited)/float64(times)/(float64(set)/(1<<20)))
 	}
 	return out, m.sweep()
@@ -432,7 +461,7 @@ func (m *measurer) chain() (float64, error) {
 	if err := m.create(submits, minSize, cachemodes.Storage); err != nil {
 		return 0, err
 	}
-	if _, _, err := m.work(true); err != nil { // they are written for the first time
+	if _, _, err := m.work(time.Now(), m.live, true); err != nil { // they are written for the first time
 		return 0, err
 	}
 	took := func(of func(i int) device.ID) (float64, error) {
@@ -475,48 +504,84 @@ func (m *measurer) batch(size int64) int {
 	return int(min(max(most/size, minBatch), maxBatch))
 }
 
-// sample measures one size once.
+// sample measures one size once: of many buffers made one after the other, and
+// then of as many as half of these, made again where every second was given up. That
+// is warm: the allocator below has their memory still, among what stays.
 func (m *measurer) sample(at *point, submit, wait float64) (Price, error) {
 	n := m.batch(at.size)
-	count := float64(n)
 	p := Price{Bytes: at.size, SetBytes: int64(n) * at.size}
-	t := time.Now()
+	t := m.pause()
 	if err := m.create(n, at.size, at.usage); err != nil {
 		return p, err
 	}
-	p.CreateUS = since(t) / count
+	p.CreateUS = since(t) / float64(n)
 	for _, step := range []struct {
 		recycled bool
 		into     *Work
 	}{{false, &p.Write}, {true, &p.Clear}, {false, &p.Reuse}} {
-		program, rest, err := m.work(step.recycled)
+		program, rest, err := m.work(m.pause(), m.live, step.recycled)
 		if err != nil {
 			return p, err
 		}
-		*step.into = Work{max(0, program-submit) / count, max(0, rest-wait) / count}
+		*step.into = Work{max(0, program-submit) / float64(n), max(0, rest-wait) / float64(n)}
 	}
-	t = time.Now()
+
+	t = m.pause()
+	m.thin()
+	if err := m.settle(); err != nil {
+		return p, err
+	}
+	destroys := since(t)
+	stay := len(m.live)
+	again := n - stay
+	t = m.pause()
+	if err := m.create(again, at.size, at.usage); err != nil {
+		return p, err
+	}
+	p.WarmCreateUS = since(t) / float64(again)
+	program, rest, err := m.work(m.pause(), m.live[stay:], false)
+	if err != nil {
+		return p, err
+	}
+	p.WarmWrite = Work{max(0, program-submit) / float64(again), max(0, rest-wait) / float64(again)}
+	t = m.pause()
 	if err := m.sweep(); err != nil {
 		return p, err
 	}
-	p.DestroyUS = since(t) / count
+	p.DestroyUS = (destroys + since(t)) / float64(n+again)
+	return p, nil
+}
 
-	n = int(min(max(warmBytes/at.size, 1), int64(n)))
-	for range 2 { // the second time it is warm
+// single measures a buffer that is alone of its size and kind, a few times: what
+// the program maps is made for one transfer, and its memory with it. Where that
+// has to be got first, it takes as long as all else in a run: on an NVIDIA H100
+// 20 ms from some size between 4 and 16 MiB on.
+func (m *measurer) single(at *point, submit, wait float64) (Price, error) {
+	p := Price{Bytes: at.size, SetBytes: at.size}
+	for range alone {
+		t := m.pause()
+		if err := m.create(1, at.size, at.usage); err != nil {
+			return p, err
+		}
+		p.CreateUS += since(t) / alone
+		for _, step := range []struct {
+			recycled bool
+			into     *Work
+		}{{false, &p.Write}, {true, &p.Clear}, {false, &p.Reuse}} {
+			program, rest, err := m.work(time.Now(), m.live, step.recycled)
+			if err != nil {
+				return p, err
+			}
+			step.into.ProgramUS += max(0, program-submit) / alone
+			step.into.DeviceUS += max(0, rest-wait) / alone
+		}
 		t = time.Now()
-		if err := m.create(n, at.size, at.usage); err != nil {
-			return p, err
-		}
-		p.WarmCreateUS = since(t) / float64(n)
-		program, rest, err := m.work(false)
-		if err != nil {
-			return p, err
-		}
-		p.WarmWrite = Work{max(0, program-submit) / float64(n), max(0, rest-wait) / float64(n)}
 		if err := m.sweep(); err != nil {
 			return p, err
 		}
+		p.DestroyUS += since(t) / alone
 	}
+	p.WarmCreateUS, p.WarmWrite = p.CreateUS, p.Write
 	return p, nil
 }
 
@@ -557,7 +622,7 @@ func (m *measurer) rounding(c *Calibration, blocks []int64) error {
 		if err := m.create(n, size, cachemodes.Storage); err != nil {
 			return err
 		}
-		if _, _, err := m.work(false); err != nil {
+		if _, _, err := m.work(time.Now(), m.live, false); err != nil {
 			return err
 		}
 		after := m.o.Read()
