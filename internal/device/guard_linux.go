@@ -31,6 +31,7 @@ extern uint64_t wgpuQueueSubmitForIndex(void *queue, size_t n, void *const *comm
 extern uint32_t wgpuDevicePoll(void *device, uint32_t wait, void const *index) weak;
 typedef void (*work_done_callback)(uint32_t status, void *user);
 extern void wgpuQueueOnSubmittedWorkDone(void *queue, work_done_callback, void *user) weak;
+extern void wgpuCommandEncoderClearBuffer(void *encoder, void *buffer, uint64_t offset, uint64_t size) weak;
 extern void *wgpuDeviceCreateBuffer(void *device, buffer_descriptor const *) weak;
 extern void wgpuDeviceReference(void *device) weak;
 extern void wgpuBufferRelease(void *buffer) weak;
@@ -262,6 +263,20 @@ func poll(device *wgpu.Device) (idle bool, sig syscall.Signal) {
 	}
 	runtime.UnlockOSThread()
 	return said < 0, 0
+}
+
+// clear records a clear without a scope for its errors, of which there are none but
+// this program's own: so that it needs no more than its encoder.
+func clear(encoder *wgpu.CommandEncoder, buffer *wgpu.Buffer, size uint64) bool {
+	// A wgpu.CommandEncoder is the library's pointers of a device and an encoder,
+	// a wgpu.Buffer those of a device and a buffer.
+	type refs struct{ device, of unsafe.Pointer }
+	const _ = unsafe.Sizeof(refs{}) - unsafe.Sizeof(*encoder)
+	const _ = unsafe.Sizeof(*encoder) - unsafe.Sizeof(refs{})
+	const _ = unsafe.Sizeof(refs{}) - unsafe.Sizeof(*buffer)
+	const _ = unsafe.Sizeof(*buffer) - unsafe.Sizeof(refs{})
+	C.wgpuCommandEncoderClearBuffer((*refs)(unsafe.Pointer(encoder)).of, (*refs)(unsafe.Pointer(buffer)).of, 0, C.uint64_t(size))
+	return true
 }
 
 // marker is a point in a queue.

@@ -37,6 +37,7 @@ func Run(t *testing.T, open func(t *testing.T) device.Device) {
 		{"closed with work recorded", closeWithWork},
 		{"closed and opened again", cycles},
 		{"waits for what is there alone", waitsForItsOwn},
+		{"sessions at the same time", sessions},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := &suite{T: t, open: open}
@@ -366,5 +367,40 @@ func waitsForItsOwn(s *suite) {
 	if submitted == most && runtime.GOOS == "linux" {
 		s.Errorf("Wait went on until another had submitted all of %d times", most)
 	}
+	s.wait()
+}
+
+// sessions has several record, submit, wait, make and give up at the same time,
+// each in a recording of its own and with buffers of its own.
+func sessions(s *suite) {
+	const lanes, each, rounds = 4, 6, 20
+	errs := make([]error, lanes)
+	var all sync.WaitGroup
+	for lane := range lanes {
+		all.Go(func() {
+			rec := device.Recording(lane)
+			do := func(err error) { errs[lane] = errors.Join(errs[lane], err) }
+			for round := range rounds {
+				for i := range each {
+					id := device.ID(i*lanes + lane)
+					do(s.dev.Create(id, int64(256*(1+i)), cachemodes.Storage))
+					do(s.dev.Use(rec, id, false))
+					do(s.dev.Use(rec, id, true))
+				}
+				for i := range each {
+					do(s.dev.Use(rec, device.ID(i*lanes+lane), true))
+				}
+				do(s.dev.Submit(rec))
+				if round%2 == 0 {
+					do(s.dev.Wait())
+				}
+				for i := range each {
+					s.dev.Destroy(device.ID(i*lanes + lane))
+				}
+			}
+		})
+	}
+	all.Wait()
+	s.ok("a session", errors.Join(errs...))
 	s.wait()
 }
