@@ -42,8 +42,8 @@ tune, results and the screen, which predict run latency from it.`,
 			if o.Rounds < 1 || o.MaxSize < 1<<10 {
 				return usagef("--rounds %d, --max-size %d: want at least 1, and 1024", o.Rounds, o.MaxSize)
 			}
-			if o.Settle < 0 || o.Pace < 0 {
-				return usagef("--settle %v, --pace %v: want times such as 10s, 0 for none", o.Settle, o.Pace)
+			if o.Settle < 0 {
+				return usagef("--settle %v: want a time such as 10s, 0 for none", o.Settle)
 			}
 			o.Command = commandOf(cmd)
 			return a.calibrate(cmd.Context(), where, out, o)
@@ -54,7 +54,6 @@ tune, results and the screen, which predict run latency from it.`,
 	p.StringVarP(&out, "output", "o", "", "`file` to write (default one per adapter, where the other commands look for it; see doctor)")
 	p.IntVar(&o.Rounds, "rounds", 5, "measure everything so many `times` and take medians")
 	p.DurationVar(&o.Settle, "settle", settle, "measure for so much `time` for nothing first: a GPU may be faster in its first seconds")
-	p.DurationVar(&o.Pace, "pace", 5*time.Millisecond, "pause for so much `time` before what is timed: a loop that does nothing else is faster than a replay")
 	p.Int64Var(&o.MaxSize, "max-size", 128<<20, "largest buffer to measure, in `bytes`")
 	completeFlag(cmd, "device", "auto", "webgpu")
 	return cmd

@@ -37,6 +37,11 @@ type Calibration struct {
 	SubmitUS float64 `json:"submit_us"`
 	WaitUS   float64 `json:"wait_us"`
 	PassUS   float64 `json:"pass_us"`
+	// SubmitBufferUS and WaitBufferUS are what a submission and a wait take longer
+	// for each buffer that there is, used or not: the library looks through all
+	// (wgpu-core's trackers and life tracker).
+	SubmitBufferUS float64 `json:"submit_buffer_us,omitempty"`
+	WaitBufferUS   float64 `json:"wait_buffer_us,omitempty"`
 	// ChainUS is what the device takes longer for a command that has to wait for
 	// one before it in the same submission, which wrote the same buffer.
 	ChainUS float64 `json:"chain_us,omitempty"`
@@ -189,7 +194,7 @@ func (c *Calibration) validate() error {
 	if c.Adapter.Name == "" {
 		return fmt.Errorf("it names no adapter")
 	}
-	if !sane(c.SubmitUS, c.WaitUS, c.PassUS, c.ChainUS) {
+	if !sane(c.SubmitUS, c.WaitUS, c.PassUS, c.ChainUS, c.SubmitBufferUS, c.WaitBufferUS) {
 		return fmt.Errorf("submit, wait, pass or chain is no time")
 	}
 	for _, l := range []struct {

@@ -21,6 +21,7 @@ type Clock struct {
 	// blocks of powers of two in larger ones, which go back to the driver when all
 	// of it is free (gpu-alloc's buddies, under the library).
 	live, warm [64]int
+	made       float64 // buffers that there are
 	// written is how many bytes were ever written.
 	written int64
 	buffers []slot // by device.ID
@@ -91,6 +92,7 @@ func (k *Clock) Create(id device.ID, size int64, u cachemodes.Usage) error {
 		k.program += p.CreateUS
 	}
 	k.live[class]++
+	k.made++
 	k.buffers[id] = s
 	return nil
 }
@@ -136,6 +138,7 @@ func (k *Clock) Destroy(id device.ID) {
 	}
 	k.program += p.DestroyUS
 	class := bits.Len64(uint64(p.Bytes - 1))
+	k.made--
 	k.warm[class]++
 	if k.live[class]--; k.live[class] == 0 {
 		k.warm[class] = 0
@@ -147,7 +150,7 @@ func (k *Clock) Destroy(id device.ID) {
 func (k *Clock) Submit(r device.Recording) error {
 	rec := k.at(r)
 	if rec.any {
-		k.program += k.c.SubmitUS
+		k.program += k.c.SubmitUS + k.c.SubmitBufferUS*k.made
 		k.device = max(k.device, k.program) + rec.us
 	}
 	*rec = recording{since: k.written}
@@ -157,7 +160,7 @@ func (k *Clock) Submit(r device.Recording) error {
 // Wait counts until the device is done.
 func (k *Clock) Wait() error {
 	if k.device > 0 {
-		k.program = max(k.program, k.device) + k.c.WaitUS
+		k.program = max(k.program, k.device) + k.c.WaitUS + k.c.WaitBufferUS*k.made
 		k.device = 0
 	}
 	return nil

@@ -113,6 +113,30 @@ func TestClock(t *testing.T) {
 	}
 }
 
+// TestClockCrowd: submissions and waits take longer for every buffer that there is.
+func TestClockCrowd(t *testing.T) {
+	c := tariff()
+	c.SubmitBufferUS, c.WaitBufferUS = 10, 1
+	k := NewClock(c)
+	for id := range device.ID(3) {
+		if err := k.Create(id, 1024, cachemodes.Storage); err != nil {
+			t.Fatal(err)
+		}
+	}
+	k.Destroy(1)
+	if err := k.Use(0, 0, true); err != nil {
+		t.Fatal(err)
+	}
+	at := k.NowUS()
+	if err := k.Submit(0); err != nil || k.NowUS()-at != 1000+2*10 {
+		t.Errorf("a submission takes %d us, %v", k.NowUS()-at, err)
+	}
+	at = k.NowUS()
+	if err := k.Wait(); err != nil || k.NowUS()-at != 5+500+2*1 { // 5 us of the device
+		t.Errorf("a wait takes %d us, %v", k.NowUS()-at, err)
+	}
+}
+
 // TestClockNear: a clear is as fast as those of the set that was written since
 // the buffer's last write.
 func TestClockNear(t *testing.T) {

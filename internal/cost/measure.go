@@ -29,6 +29,8 @@ const (
 	// nearBytes of them together each time.
 	nearSize  = 1 << 20
 	nearBytes = 64 << 20
+	// crowd is how many buffers there are when submissions are timed again.
+	crowd = 4096
 	// submits are timed one by one, and as many commands together.
 	submits = 32
 	// chains is how often as many commands are made to wait for each other.
@@ -57,10 +59,6 @@ type Options struct {
 	// GPU may be several times as fast in its first seconds as it is under the
 	// light load of a replay.
 	Settle time.Duration
-	// Pace is a pause before what is timed. A loop that does nothing else finds
-	// caches filled and clocks high, as a replay does not: on an NVIDIA H100 what
-	// the program does for a clear took 1.7 us in a loop and 3.2 after 5 ms.
-	Pace time.Duration
 	// Rounds is how often everything is measured, one after the other, so that
 	// a device that gets slower does so for all sizes; at least 1.
 	Rounds int
@@ -165,12 +163,13 @@ func (m *measurer) all() (*Calibration, error) {
 	m.total = (len(points)+1)*(m.o.Rounds+1) + len(blocks)
 	near := make([][]float64, len(sets))
 	c := &Calibration{Format: Format, Version: Version}
-	var submit, wait, pass, chain []float64
+	var base []fixed
+	var chain []float64
 	// The first round warms device and driver up and is dropped; so is what comes
 	// after it until they have settled.
 	begin := time.Now()
 	for round := 0; round <= m.o.Rounds; {
-		s, w, p, err := m.base()
+		f, err := m.base()
 		if err != nil {
 			return nil, err
 		}
@@ -179,9 +178,9 @@ func (m *measurer) all() (*Calibration, error) {
 			return nil, err
 		}
 		if round > 0 {
-			submit, wait, pass, chain = append(submit, s), append(wait, w), append(pass, p), append(chain, waits)
+			base, chain = append(base, f), append(chain, waits)
 		}
-		speeds, err := m.near(sets, s, w, waits)
+		speeds, err := m.near(sets, f.submit, f.wait, waits)
 		if err != nil {
 			return nil, err
 		}
@@ -198,7 +197,7 @@ func (m *measurer) all() (*Calibration, error) {
 			if at.usage == cachemodes.Staging {
 				take = m.single
 			}
-			price, err := take(at, s, w)
+			price, err := take(at, f.submit, f.wait)
 			if err != nil {
 				return nil, err
 			}
@@ -213,7 +212,16 @@ func (m *measurer) all() (*Calibration, error) {
 			round++
 		}
 	}
-	c.SubmitUS, c.WaitUS, c.PassUS, c.ChainUS = median(submit), median(wait), median(pass), median(chain)
+	of := func(part func(f fixed) float64) float64 {
+		var all []float64
+		for _, f := range base {
+			all = append(all, part(f))
+		}
+		return median(all)
+	}
+	c.SubmitUS, c.WaitUS, c.PassUS = of(func(f fixed) float64 { return f.submit }), of(func(f fixed) float64 { return f.wait }), of(func(f fixed) float64 { return f.pass })
+	c.SubmitBufferUS, c.WaitBufferUS = of(func(f fixed) float64 { return f.submitBuffer }), of(func(f fixed) float64 { return f.waitBuffer })
+	c.ChainUS = median(chain)
 	for _, at := range points {
 		list := map[cachemodes.Usage]*[]Price{cachemodes.Storage: &c.Storage, cachemodes.Uniform: &c.Uniform, cachemodes.Staging: &c.Staging}[at.usage]
 		*list = append(*list, at.price())
@@ -319,15 +327,10 @@ func (m *measurer) settle() error {
 
 func since(t time.Time) float64 { return float64(time.Since(t).Nanoseconds()) / 1000 }
 
-// pause is before what is timed.
-func (m *measurer) pause() time.Time {
-	time.Sleep(m.o.Pace)
-	return time.Now()
-}
-
-// work times recording, submitting and waiting for a write of buffers, from a time
-// on: the program's part, and the rest, which is the device's.
-func (m *measurer) work(t time.Time, ids []device.ID, recycled bool) (program, rest float64, err error) {
+// work times recording, submitting and waiting for a write of buffers: the
+// program's part, and the rest, which is the device's.
+func (m *measurer) work(ids []device.ID, recycled bool) (program, rest float64, err error) {
+	t := time.Now()
 	if err := m.use(ids, recycled); err != nil {
 		return 0, 0, err
 	}
@@ -342,70 +345,102 @@ func (m *measurer) work(t time.Time, ids []device.ID, recycled bool) (program, r
 	return program, since(t), nil
 }
 
-// base measures what a submission, a wait and a pass cost by themselves, with
-// small buffers.
-func (m *measurer) base() (submit, wait, pass float64, err error) {
-	fail := func(err error) (float64, float64, float64, error) { return 0, 0, 0, err }
+// fixed is what a submission, a wait and a pass cost by themselves, and for each
+// buffer that there is. Microseconds.
+type fixed struct{ submit, wait, pass, submitBuffer, waitBuffer float64 }
+
+// base measures it, with small buffers.
+func (m *measurer) base() (f fixed, err error) {
 	if err := m.create(2, minSize, cachemodes.Storage); err != nil {
-		return fail(err)
+		return f, err
 	}
 	if err := m.use(m.live, false); err != nil {
-		return fail(err)
+		return f, err
 	}
 	if err := m.settle(); err != nil {
-		return fail(err)
+		return f, err
 	}
-	// Medians, so that what else runs on the machine does not count.
+	if f.submit, f.wait, err = m.turns(); err != nil {
+		return f, err
+	}
+	if f.pass, err = m.passes(); err != nil {
+		return f, err
+	}
+	if err := m.create(crowd, minSize, cachemodes.Storage); err != nil {
+		return f, err
+	}
+	if err := m.use(m.live, true); err != nil {
+		return f, err
+	}
+	if err := m.settle(); err != nil {
+		return f, err
+	}
+	submit, wait, err := m.turns()
+	if err != nil {
+		return f, err
+	}
+	f.submitBuffer, f.waitBuffer = max(0, submit-f.submit)/crowd, max(0, wait-f.wait)/crowd
+	return f, m.sweep()
+}
+
+// turns is the medians of submissions and waits, so that what else runs on the
+// machine does not count.
+func (m *measurer) turns() (submit, wait float64, err error) {
 	var sends, waits []float64
 	for range submits {
 		if err := m.dev.Use(recorded, 0, true); err != nil {
-			return fail(err)
+			return 0, 0, err
 		}
 		t := time.Now()
 		if err := m.dev.Submit(recorded); err != nil {
-			return fail(err)
+			return 0, 0, err
 		}
 		sends = append(sends, since(t))
 		t = time.Now()
 		if err := m.dev.Wait(); err != nil {
-			return fail(err)
+			return 0, 0, err
 		}
 		waits = append(waits, since(t))
 	}
+	return median(sends), median(waits), nil
+}
+
+// passes measures what beginning and ending a pass costs.
+func (m *measurer) passes() (float64, error) {
 	t := time.Now()
 	for range submits { // in one submission
 		if err := m.dev.Use(recorded, 0, true); err != nil {
-			return fail(err)
+			return 0, err
 		}
 	}
 	clears := since(t)
 	if err := m.settle(); err != nil {
-		return fail(err)
+		return 0, err
 	}
 	t = time.Now()
 	for range submits { // a pass between any two clears
 		if err := m.dev.Use(recorded, 0, true); err != nil {
-			return fail(err)
+			return 0, err
 		}
 		if err := m.dev.Use(recorded, 1, false); err != nil {
-			return fail(err)
+			return 0, err
 		}
 	}
 	mixed := since(t)
 	if err := m.settle(); err != nil {
-		return fail(err)
+		return 0, err
 	}
 	t = time.Now()
 	for range submits { // in one pass
 		if err := m.dev.Use(recorded, 1, false); err != nil {
-			return fail(err)
+			return 0, err
 		}
 	}
 	dispatches := since(t)
-	if err := m.sweep(); err != nil {
-		return fail(err)
+	if err := m.settle(); err != nil {
+		return 0, err
 	}
-	return median(sends), median(waits), max(0, mixed-clears-dispatches) / submits, nil
+	return max(0, mixed-clears-dispatches) / submits, nil
 }
 
 // sets are the sizes of sets that are cleared again and again; none where
@@ -461,7 +496,7 @@ func (m *measurer) chain() (float64, error) {
 	if err := m.create(submits, minSize, cachemodes.Storage); err != nil {
 		return 0, err
 	}
-	if _, _, err := m.work(time.Now(), m.live, true); err != nil { // they are written for the first time
+	if _, _, err := m.work(m.live, true); err != nil { // they are written for the first time
 		return 0, err
 	}
 	took := func(of func(i int) device.ID) (float64, error) {
@@ -510,7 +545,7 @@ func (m *measurer) batch(size int64) int {
 func (m *measurer) sample(at *point, submit, wait float64) (Price, error) {
 	n := m.batch(at.size)
 	p := Price{Bytes: at.size, SetBytes: int64(n) * at.size}
-	t := m.pause()
+	t := time.Now()
 	if err := m.create(n, at.size, at.usage); err != nil {
 		return p, err
 	}
@@ -519,14 +554,14 @@ func (m *measurer) sample(at *point, submit, wait float64) (Price, error) {
 		recycled bool
 		into     *Work
 	}{{false, &p.Write}, {true, &p.Clear}, {false, &p.Reuse}} {
-		program, rest, err := m.work(m.pause(), m.live, step.recycled)
+		program, rest, err := m.work(m.live, step.recycled)
 		if err != nil {
 			return p, err
 		}
 		*step.into = Work{max(0, program-submit) / float64(n), max(0, rest-wait) / float64(n)}
 	}
 
-	t = m.pause()
+	t = time.Now()
 	m.thin()
 	if err := m.settle(); err != nil {
 		return p, err
@@ -534,17 +569,17 @@ func (m *measurer) sample(at *point, submit, wait float64) (Price, error) {
 	destroys := since(t)
 	stay := len(m.live)
 	again := n - stay
-	t = m.pause()
+	t = time.Now()
 	if err := m.create(again, at.size, at.usage); err != nil {
 		return p, err
 	}
 	p.WarmCreateUS = since(t) / float64(again)
-	program, rest, err := m.work(m.pause(), m.live[stay:], false)
+	program, rest, err := m.work(m.live[stay:], false)
 	if err != nil {
 		return p, err
 	}
 	p.WarmWrite = Work{max(0, program-submit) / float64(again), max(0, rest-wait) / float64(again)}
-	t = m.pause()
+	t = time.Now()
 	if err := m.sweep(); err != nil {
 		return p, err
 	}
@@ -555,11 +590,11 @@ func (m *measurer) sample(at *point, submit, wait float64) (Price, error) {
 // single measures a buffer that is alone of its size and kind, a few times: what
 // the program maps is made for one transfer, and its memory with it. Where that
 // has to be got first, it takes as long as all else in a run: on an NVIDIA H100
-// 20 ms from some size between 4 and 16 MiB on.
+// 20 to 30 ms from some size between 4 and 16 MiB on.
 func (m *measurer) single(at *point, submit, wait float64) (Price, error) {
 	p := Price{Bytes: at.size, SetBytes: at.size}
 	for range alone {
-		t := m.pause()
+		t := time.Now()
 		if err := m.create(1, at.size, at.usage); err != nil {
 			return p, err
 		}
@@ -568,7 +603,7 @@ func (m *measurer) single(at *point, submit, wait float64) (Price, error) {
 			recycled bool
 			into     *Work
 		}{{false, &p.Write}, {true, &p.Clear}, {false, &p.Reuse}} {
-			program, rest, err := m.work(time.Now(), m.live, step.recycled)
+			program, rest, err := m.work(m.live, step.recycled)
 			if err != nil {
 				return p, err
 			}
@@ -622,7 +657,7 @@ func (m *measurer) rounding(c *Calibration, blocks []int64) error {
 		if err := m.create(n, size, cachemodes.Storage); err != nil {
 			return err
 		}
-		if _, _, err := m.work(time.Now(), m.live, false); err != nil {
+		if _, _, err := m.work(m.live, false); err != nil {
 			return err
 		}
 		after := m.o.Read()
