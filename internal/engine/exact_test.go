@@ -18,7 +18,12 @@ import (
 // a screen is had again as it was.
 func TestLivePast(t *testing.T) {
 	traces := simulated()
+	left, failed := 60/slower, false // each lasts a tenth of a second or more
 	rapid.Check(t, func(t *rapid.T) {
+		if left--; left < 0 && !failed { // one that fails is made smaller
+			return
+		}
+		defer func() { failed = failed || t.Failed() }()
 		trace := func() *workload.Trace { return traces[rapid.IntRange(0, len(traces)-1).Draw(t, "trace")] }
 		mode := func() cachemodes.ModeID {
 			return cachemodes.ModeID(rapid.IntRange(0, len(cachemodes.Modes())-1).Draw(t, "mode"))
