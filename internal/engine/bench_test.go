@@ -28,6 +28,27 @@ func BenchmarkReplay(b *testing.B) {
 	}
 }
 
+// BenchmarkShadow is BenchmarkReplay as What if plays: a shadow, which follows in
+// batches.
+func BenchmarkShadow(b *testing.B) {
+	tr := load(b, "phi3-mini-4k/grow")
+	for _, mode := range []cachemodes.ModeID{cachemodes.BucketMode, cachemodes.Watermark} {
+		b.Run(mode.String(), func(b *testing.B) {
+			s := NewShadow(Beginning{Trace: tr, Config: storageMode(mode)}, device.NewHost(), nil, nil)
+			batch := make([]*workload.Event, 0, batchEvents)
+			benchmark(b, tr, func(events []workload.Event, _ []cachemodes.Call) {
+				for part := range slices.Chunk(events, batchEvents) {
+					batch = batch[:0]
+					for i := range part {
+						batch = append(batch, &part[i])
+					}
+					s.Play(batch)
+				}
+			})
+		})
+	}
+}
+
 // BenchmarkUnbooked is the same replay with no ledger: what is asked of the
 // manager and the device is the same, and nobody reads the events.
 func BenchmarkUnbooked(b *testing.B) {

@@ -220,11 +220,18 @@ func (l *lane) stretch(events []workload.Event, calls []cachemodes.Call) (int, e
 	return 1, l.step(&events[0])
 }
 
+// joins reports whether calls of the lane may go together: nothing has to be done
+// for one of them before the next is decided.
+func (l *lane) joins() bool {
+	p := l.p
+	return p.idle && !p.timed && !p.shared && l.graphs == nil && !invariants
+}
+
 // together plays as many calls as go together, and answers how many. With a
 // journal it goes up to a submit, which has a time and an entry of its own.
 func (l *lane) together(calls []cachemodes.Call) int {
 	p := l.p
-	if !p.idle || p.timed || p.shared || l.graphs != nil || invariants {
+	if !l.joins() {
 		return 0
 	}
 	if p.journal != nil {
