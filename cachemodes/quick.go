@@ -146,11 +146,10 @@ func (m *Manager) play(calls []Call) int {
 
 // plain is a session whose calls may be plain, else nil.
 func (m *Manager) plain(id int32) *session {
-	at := uint(id + 1)
-	if m.sharing.Scope != ScopeDevice || m.sharing.Provoke != NoHazard || at >= uint(len(m.sessions)) {
+	if at := int(id) + 1; m.sharing.Scope != ScopeDevice || m.sharing.Provoke != NoHazard || id < 0 || at >= len(m.sessions) {
 		return nil
 	}
-	if s := &m.sessions[at]; s.live && s.capture == nil {
+	if s := &m.sessions[id+1]; s.live && s.capture == nil {
 		return s
 	}
 	return nil
@@ -189,7 +188,8 @@ func (m *Manager) hit(call *Call) bool {
 
 // takeBack takes a buffer back that is plainly kept, or waits.
 func (m *Manager) takeBack(call *Call) bool {
-	id, s := m.now.slots[call.Slot], m.now.by
+	slot, s := &m.now.slots[call.Slot], m.now.by
+	id := *slot
 	if uint(id) >= uint(len(m.bufs)) || s == nil {
 		return false
 	}
@@ -219,7 +219,7 @@ func (m *Manager) takeBack(call *Call) bool {
 	default:
 		return false
 	}
-	m.now.slots[call.Slot] = NoBuf
+	*slot = NoBuf
 	n := b.requested
 	m.requested[usage] -= n
 	b.excuse = false
