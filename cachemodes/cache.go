@@ -68,7 +68,7 @@ type cache struct {
 	turns     int64   // buffers that came to be pending
 	ripe      []int32 // sessions whose lines may have what others need not leave, once each
 	// held is the bytes of its buffers, in whatever state; requested what was
-	// asked for of those in use.
+	// asked for of those in use, where there is a shelf.
 	held, requested int64
 }
 

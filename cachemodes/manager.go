@@ -48,7 +48,7 @@ func NewManager(cfg Config) *Manager { return NewSharing(cfg, Sharing{}) }
 
 // NewSharing makes an empty manager. The config must be valid.
 func NewSharing(cfg Config, sharing Sharing) *Manager {
-	m := &Manager{config: cfg, sharing: sharing, events: make([]Event, 0, 2*mostPlayed), relief: make([]Event, 0, 2*mostPlayed)}
+	m := &Manager{config: cfg, sharing: sharing, events: make([]Event, 0, 2*mostPlayed)}
 	m.now.slots = m.slot[:]
 	for u, s := range cfg {
 		if err := s.Params.Validate(); err != nil {
@@ -434,7 +434,7 @@ func (m *Manager) Set(usage Usage, s Setting) ([]Event, error) {
 // change puts a setting in force for a cache that goes on with what it has.
 func (m *Manager) change(c *cache, s Setting, switched bool) {
 	m.adopt(c, s)
-	c.requested = 0
+	c.requested = 0 // it is followed where a policy may ask
 	if c.shelf != nil {
 		for id := range m.bufs {
 			if b := &m.bufs[id]; b.state == InUse && b.usage == c.usage && b.domain == c.domain.id {

@@ -231,8 +231,8 @@ func (m *Manager) takeBack(call *Call) bool {
 	return true
 }
 
-// event is the next event. There is room for it: the Manager's lists of events have
-// more than mostPlayed from the beginning.
+// event is the next event. There is room for it: the Manager's list of events has
+// room for more than mostPlayed from the beginning.
 func (m *Manager) event() *Event {
 	n := len(m.events)
 	m.events = m.events[:n+1]
