@@ -8,6 +8,9 @@ import (
 // DomainID names a set of caches with one owner for as long as it has buffers.
 type DomainID int32
 
+// homeID is that of Manager.home, which is there first and for good.
+const homeID DomainID = 0
+
 // OwnerKind says what a set of caches belongs to.
 type OwnerKind uint8
 
@@ -60,6 +63,7 @@ func (d *domain) follows() bool { return d.owner.Kind != OwnerGraph && d.owner.K
 // session is what the Manager knows of one: its recording, and which caches
 // serve it.
 type session struct {
+	id   int32
 	live bool
 	// epoch counts the submits of its recording: what was released in an
 	// earlier one is in no unsubmitted command of its.
@@ -131,7 +135,7 @@ func (m *Manager) awake(id int32) *session {
 func (m *Manager) wake(id int32) *session {
 	s := m.recording(id)
 	if !s.live {
-		s.live = true
+		s.id, s.live = id, true
 		if m.alive++; m.several(m.home) {
 			for u := range m.home.caches {
 				if shelf := m.home.caches[u].shelf; shelf != nil {
@@ -222,6 +226,9 @@ func (m *Manager) each(session int32, f func(*domain)) {
 	s := m.recording(session) // a late submit of one that is gone does not bring it back
 	if m.sharing.Scope == ScopeDevice {
 		f(m.home)
+		if s.capture == nil && len(s.graphs) == 0 {
+			return
+		}
 	}
 	if s.own != nil {
 		f(s.own)

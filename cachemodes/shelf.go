@@ -83,11 +83,11 @@ func (s *Shelf) Padding() int64 {
 }
 
 // AllHeld is the bytes of everything held, other usages included.
-func (s *Shelf) AllHeld() int64 { return s.m.all(&s.m.held) }
+func (s *Shelf) AllHeld() int64 { return s.m.all(s.m.held[:]) }
 
 // AllRequested is the bytes asked for of everything in use that is held, other
 // usages and the request at hand included.
-func (s *Shelf) AllRequested() int64 { return s.m.all(&s.m.requested) }
+func (s *Shelf) AllRequested() int64 { return s.m.all(s.m.requested[:]) }
 
 // Bytes is the size of the free buffers, together.
 func (s *Shelf) Bytes() int64 { return s.bytes }

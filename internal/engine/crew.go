@@ -40,9 +40,9 @@ type member struct {
 // partsOf is a trace as it is played over and over: the last part repeats.
 func partsOf(t *workload.Trace) []part {
 	if l := t.Loop(); l != nil {
-		return []part{{events: t.Prologue()}, {events: l}}
+		return []part{partOf(t, t.Prologue(), 0), partOf(t, l, 0)}
 	}
-	return []part{{events: t.Events}}
+	return []part{partOf(t, t.Events, 0)}
 }
 
 // StartSession plays a workload beside what is played, in sessions of its own,

@@ -464,7 +464,7 @@ func (lp *loop) run(ctx context.Context) {
 			}
 			lp.nextRun = lp.due()
 		}
-		lp.play(e)
+		e = lp.some()
 		if e.Op == workload.Submit || e.Op == workload.RunEnd {
 			lp.wait(ctx, 0)
 			every := publishEvery
@@ -515,6 +515,28 @@ func (lp *loop) wait(ctx context.Context, d time.Duration) bool {
 	}
 	lp.publish()
 	return true
+}
+
+// some plays the next events, within a run as many as go together, and answers the
+// last of them.
+func (lp *loop) some() *workload.Event {
+	part, n := &lp.parts[lp.part], 0
+	if !lp.between {
+		n = lp.player.lanes[0].together(part.calls[lp.at:])
+	}
+	if n == 0 {
+		e := &part.events[lp.at]
+		lp.play(e)
+		return e
+	}
+	played := part.events[lp.at : lp.at+n]
+	lp.events += int64(n)
+	for i := range played {
+		lp.tap.event(&played[i])
+	}
+	lp.at += n - 1
+	lp.advance()
+	return &played[n-1]
 }
 
 // play plays one event and notes what the screen wants to know.

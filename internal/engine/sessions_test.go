@@ -419,7 +419,7 @@ func soak(t *testing.T, seed uint64, traces []*workload.Trace) {
 		i := random.IntN(len(lanes))
 		for range 1 + random.IntN(mostTurn) {
 			events--
-			_, more, err := lanes[i].one()
+			n, err := lanes[i].some(1)
 			var oom *device.OutOfMemoryError
 			if err != nil && !errors.As(err, &oom) {
 				fail("%v", err)
@@ -429,7 +429,7 @@ func soak(t *testing.T, seed uint64, traces []*workload.Trace) {
 					fail("%v", err)
 				}
 			}
-			if err != nil || !more {
+			if err != nil || n == 0 {
 				lanes = append(lanes[:i], lanes[i+1:]...)
 				break
 			}

@@ -133,19 +133,19 @@ func (s *simulation) turn() error {
 
 // one plays the next event of a lane; a lane whose create is refused is given up.
 func (s *simulation) one(l *playing) (more bool, err error) {
-	e, more, err := l.one()
+	n, err := l.some(1)
 	var oom *device.OutOfMemoryError
 	switch {
 	case errors.As(err, &oom):
 		err := l.abandon(nil)
 		return false, err
-	case err != nil || !more:
+	case err != nil || n == 0:
 		return false, err
 	}
 	s.lp.events++
 	if s.shadow != nil {
 		s.shadow.Pass(l.pass)
-		s.shadow.Play([]*workload.Event{e})
+		s.shadow.Play([]*workload.Event{l.last})
 	}
 	s.lp.between = s.lp.player.lanes[0].open == 0
 	s.settle()
