@@ -171,6 +171,14 @@ func (m *memory) grown(n, room, padding int64) int64 {
 	return (n + max(0, more)) / watermarkStep * watermarkStep
 }
 
+// tiny is the most bytes that need no slot in any plan.
+func (m *memory) tiny() (n int64) {
+	for _, p := range m.plans {
+		n = max(n, p.tiny)
+	}
+	return n
+}
+
 // follows is the plan that the run follows; nil for none.
 func (m *memory) follows() *plan {
 	if m == nil || m.step == nil {
