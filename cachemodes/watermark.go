@@ -82,17 +82,17 @@ const noSlot int32 = -1
 // The shares of the watermark, in ten-thousandths; the part of it by which bucket's
 // average is to be undercut, so that the end of a workload does not exceed it; how
 // many runs' growth there is room for; in how many runs what no plan needs counts as
-// needed; the steps between powers of two that rounding tries; what it rounds to at
+// needed, at most; the steps between powers of two that rounding tries; what it rounds to at
 // least, in bytes.
 const (
-	watermarkOver     = 295
-	watermarkPadding  = 250
-	watermarkAhead    = 2048
-	watermarkRuns     = 192
-	watermarkUnneeded = 4
-	watermarkCoarse   = 2
-	watermarkFine     = 64
-	watermarkStep     = 16
+	watermarkOver    = 295
+	watermarkPadding = 250
+	watermarkAhead   = 2048
+	watermarkRuns    = 192
+	watermarkFar     = 4
+	watermarkCoarse  = 2
+	watermarkFine    = 64
+	watermarkStep    = 16
 )
 
 func newWatermark(Params) Policy {
@@ -440,21 +440,22 @@ func (w *watermark) victim(later bool, free *Shelf) BufID {
 	if p == nil {
 		return free.Largest()
 	}
-	tiny := w.now.tiny()
+	far := watermarkFar * int64(len(p.steps))
 	best, most := NoBuf, int64(-1)
-	for _, i := range free.bySize {
-		b := &free.c.buckets[i]
-		for _, id := range b.free {
-			away := w.away(w.claim(id), p)
-			if b.size <= tiny { // makes no room
-				away = 0
-			}
-			if later && away < 2*int64(len(p.steps)) {
-				continue
-			}
-			if cost := b.size * away; cost >= most {
-				best, most = id, cost
-			}
+	for id := free.oldest; id != NoBuf; id = free.m.bufs[id].newer {
+		size := free.Size(id)
+		if size*far < most {
+			continue
+		}
+		away := int64(0)
+		if size > w.now.tiny { // else it makes no room
+			away = min(w.away(w.claim(id), p), far)
+		}
+		if later && away < 2*int64(len(p.steps)) {
+			continue
+		}
+		if cost := size * away; cost > most || cost == most && size > free.Size(best) {
+			best, most = id, cost
 		}
 	}
 	return best
@@ -463,30 +464,27 @@ func (w *watermark) victim(later bool, free *Shelf) BufID {
 // away is how many requests from now the slot is needed that a free buffer is for,
 // where a run follows a plan.
 func (w *watermark) away(c claim, p *plan) int64 {
-	now := w.now.ordinal()
+	now, n := w.now.ordinal(), int32(len(p.steps))
 	switch {
 	case c.plan == nil || c.plan.dead:
-		return watermarkUnneeded * int64(len(p.steps))
+		return watermarkFar * int64(n)
 	case c.plan == p:
 		next := p.nextUse(c.slot, now)
-		if int(next) >= len(p.steps) && p.next != p && p.next != nil {
+		if next >= n && p.next != p && p.next != nil {
 			next += int32(len(p.next.steps))
 		}
 		return int64(next - now)
 	case c.plan == p.next:
-		return int64(int32(len(p.steps)) - now + c.plan.slots[c.slot].members[0])
+		return int64(n - now + c.plan.slots[c.slot].members[0])
 	}
-	return int64(2*int32(len(p.steps)) - now + c.plan.slots[c.slot].members[0])
+	return int64(2*n - now + c.plan.slots[c.slot].members[0])
 }
 
 // expendable is how many bytes are free that the next run has no use for.
 func (w *watermark) expendable(p *plan, free *Shelf) (sum int64) {
-	for _, i := range free.bySize {
-		b := &free.c.buckets[i]
-		for _, id := range b.free {
-			if c := w.claim(id); c.plan == nil || c.plan != p.next {
-				sum += b.size
-			}
+	for id := free.oldest; id != NoBuf; id = free.m.bufs[id].newer {
+		if c := w.claim(id); c.plan == nil || c.plan != p.next {
+			sum += free.Size(id)
 		}
 	}
 	return sum
