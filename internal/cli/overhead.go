@@ -26,13 +26,14 @@ func (a *app) overheadCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "overhead",
 		Short: "Measure what profiling adds to run latency, on a device",
-		Long: `overhead plays recordings on a device in turns: the calls of the device alone;
-the same as the screen plays them, with the mode, books, journal and driver
-readings; and with What if besides. Each plays a recording twice for a round, and
-the second time counts. It prints by how much longer runs take, with what that
-lies in with a probability of 95 %, and --output writes all that was measured as
-a file for results. Weights are counted and not made, unless --weights make: no
-run's latency has them in it.`,
+		Long: `overhead plays recordings on a device in turns: with the mode and nothing booked,
+as in an engine that nobody profiles; as the screen plays them, with books,
+journal and driver readings; and with What if besides. Each plays a recording
+twice for a round, and the second time counts. It prints by how much longer runs
+take, with what that lies in with a probability of 95 %; and what a run waits for,
+had from the first two on a device that does nothing. --output writes all that was
+measured as a file for results. Weights are counted and not made, unless
+--weights make: no run's latency has them in it.`,
 		Example: `  bucketscope results overhead --device webgpu
   bucketscope results overhead --device webgpu --workload bert/varied --rounds 50 --budget 5m -o gpu.overhead.json`,
 		Args: noArgs,
@@ -115,10 +116,11 @@ func (a *app) printOverhead(info device.Info, res *lab.Overheads) error {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "Run latency on %s, of each run the median over rounds, with profiling\n\n", info)
 	tw := tabwriter.NewWriter(&b, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(tw, "workload\tmode\trounds\toff\ton\tadds\t95 % between\twith What if\tadds\t95 % between\t")
+	fmt.Fprintln(tw, "workload\tmode\trounds\toff\ta run waits\ton\tadds\t95 % between\twith What if\tadds\t95 % between\t")
 	for i := range res.Rows {
 		r := &res.Rows[i]
-		fmt.Fprintf(tw, "%s\t%s\t%d\t%s", r.Workload, r.Mode, len(r.Off), units.Duration(us(int64(lab.RunUS(r.Off)))))
+		off := lab.RunUS(r.Off)
+		fmt.Fprintf(tw, "%s\t%s\t%d\t%s\t%.1f us, %+.2f %%", r.Workload, r.Mode, len(r.Off), units.Duration(us(int64(off))), r.HostUS(), 100*r.HostUS()/off)
 		for _, arm := range [][][]float64{r.On, r.WhatIf} {
 			share, in := r.Share(arm)
 			fmt.Fprintf(tw, "\t%s\t%+.1f %%\t%+.1f to %+.1f %%", units.Duration(us(int64(lab.RunUS(arm)))), 100*share, 100*in.Low, 100*in.High)

@@ -37,13 +37,21 @@ type Calibration struct {
 	SubmitUS float64 `json:"submit_us"`
 	WaitUS   float64 `json:"wait_us"`
 	PassUS   float64 `json:"pass_us"`
+	// SubmitBufferUS and WaitBufferUS are what a submission and a wait take longer
+	// for each buffer that there is, used or not: the library looks through all
+	// (wgpu-core's trackers and life tracker).
+	SubmitBufferUS float64 `json:"submit_buffer_us,omitempty"`
+	WaitBufferUS   float64 `json:"wait_buffer_us,omitempty"`
 	// ChainUS is what the device takes longer for a command that has to wait for
 	// one before it in the same submission, which wrote the same buffer.
 	ChainUS float64 `json:"chain_us,omitempty"`
 	// Storage are buffers that a shader writes first, Uniform those that a copy
-	// does: uniform, query resolve, staging and all others. Sizes ascend.
+	// does: uniform, query resolve and all others. Sizes ascend.
 	Storage []Price `json:"storage"`
 	Uniform []Price `json:"uniform"`
+	// Staging are buffers that the program maps, each made alone; empty where it
+	// was not measured, and they are taken for Uniform.
+	Staging []Price `json:"staging,omitempty"`
 	// Near is how fast clears are by how much they go through again and again:
 	// a cache of the device has what was written of late. Sets ascend; empty
 	// where it was not measured.
@@ -97,8 +105,8 @@ type Price struct {
 	// Write is its first write, Clear the clear of one that is served again,
 	// Reuse a dispatch on one that was written before.
 	Write Work `json:"write"`
-	// WarmCreateUS and WarmWrite are creation and first write where as much
-	// memory was given up just before: what a driver keeps is had for less.
+	// WarmCreateUS and WarmWrite are creation and first write where another of
+	// the size was given up before, among such as stay: its memory is there.
 	WarmCreateUS float64 `json:"warm_create_us"`
 	WarmWrite    Work    `json:"warm_write"`
 	Clear        Work    `json:"clear"`
@@ -186,14 +194,14 @@ func (c *Calibration) validate() error {
 	if c.Adapter.Name == "" {
 		return fmt.Errorf("it names no adapter")
 	}
-	if !sane(c.SubmitUS, c.WaitUS, c.PassUS, c.ChainUS) {
+	if !sane(c.SubmitUS, c.WaitUS, c.PassUS, c.ChainUS, c.SubmitBufferUS, c.WaitBufferUS) {
 		return fmt.Errorf("submit, wait, pass or chain is no time")
 	}
 	for _, l := range []struct {
 		name   string
 		prices []Price
-	}{{"storage", c.Storage}, {"uniform", c.Uniform}} {
-		if len(l.prices) == 0 {
+	}{{"storage", c.Storage}, {"uniform", c.Uniform}, {"staging", c.Staging}} {
+		if len(l.prices) == 0 && l.name != "staging" {
 			return fmt.Errorf("it has no prices of %s buffers", l.name)
 		}
 		last := int64(0)
@@ -251,8 +259,11 @@ func (c *Calibration) Rounded() []Block {
 
 // of is the list that prices buffers of a usage.
 func (c *Calibration) of(u cachemodes.Usage) []Price {
-	if shaderWrites(u) {
+	switch {
+	case shaderWrites(u):
 		return c.Storage
+	case u == cachemodes.Staging && len(c.Staging) > 0:
+		return c.Staging
 	}
 	return c.Uniform
 }

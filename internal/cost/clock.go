@@ -2,6 +2,7 @@ package cost
 
 import (
 	"fmt"
+	"math/bits"
 
 	"bucketscope/cachemodes"
 	"bucketscope/internal/device"
@@ -15,8 +16,12 @@ type Clock struct {
 	// what was submitted.
 	program, device float64
 	recordings      []recording // by device.Recording
-	// warm is the bytes given up of late, which the driver still has.
-	warm int64
+	// live is how many buffers there are of each power of two, and warm how many
+	// were given up while others stayed, and not made again. Allocators have
+	// blocks of powers of two in larger ones, which go back to the driver when all
+	// of it is free (gpu-alloc's buddies, under the library).
+	live, warm [64]int
+	made       float64 // buffers that there are
 	// written is how many bytes were ever written.
 	written int64
 	buffers []slot // by device.ID
@@ -48,7 +53,7 @@ type priced struct {
 // slot is a buffer; its price is nil where there is none.
 type slot struct {
 	*priced
-	warm bool             // its memory was given up just before it was made
+	warm bool             // its memory had been another's
 	at   int64            // Clock.written after its last write
 	in   device.Recording // that has that write
 }
@@ -78,13 +83,16 @@ func (k *Clock) Create(id device.ID, size int64, u cachemodes.Usage) error {
 		p = &priced{k.c.Price(u, size), shaderWrites(u)}
 		k.known[u][size] = p
 	}
-	s := slot{priced: p, warm: k.warm >= size}
+	class := bits.Len64(uint64(size - 1))
+	s := slot{priced: p, warm: k.warm[class] > 0}
 	if s.warm {
-		k.warm -= size
+		k.warm[class]--
 		k.program += p.WarmCreateUS
 	} else {
 		k.program += p.CreateUS
 	}
+	k.live[class]++
+	k.made++
 	k.buffers[id] = s
 	return nil
 }
@@ -129,7 +137,12 @@ func (k *Clock) Destroy(id device.ID) {
 		panic(fmt.Sprintf("cost: Destroy(%d): expected a buffer that Create made", id))
 	}
 	k.program += p.DestroyUS
-	k.warm = min(k.warm+p.Bytes, max(warmBytes, p.Bytes))
+	class := bits.Len64(uint64(p.Bytes - 1))
+	k.made--
+	k.warm[class]++
+	if k.live[class]--; k.live[class] == 0 {
+		k.warm[class] = 0
+	}
 	k.buffers[id] = slot{}
 }
 
@@ -137,7 +150,7 @@ func (k *Clock) Destroy(id device.ID) {
 func (k *Clock) Submit(r device.Recording) error {
 	rec := k.at(r)
 	if rec.any {
-		k.program += k.c.SubmitUS
+		k.program += k.c.SubmitUS + k.c.SubmitBufferUS*k.made
 		k.device = max(k.device, k.program) + rec.us
 	}
 	*rec = recording{since: k.written}
@@ -147,7 +160,7 @@ func (k *Clock) Submit(r device.Recording) error {
 // Wait counts until the device is done.
 func (k *Clock) Wait() error {
 	if k.device > 0 {
-		k.program = max(k.program, k.device) + k.c.WaitUS
+		k.program = max(k.program, k.device) + k.c.WaitUS + k.c.WaitBufferUS*k.made
 		k.device = 0
 	}
 	return nil

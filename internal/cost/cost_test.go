@@ -93,15 +93,47 @@ func TestClock(t *testing.T) {
 	step("another clear, while the device works", 2, k.Use(0, 0, true))
 	step("a submission that finds it idle", 1000, k.Submit(0))
 	step("waiting for the last clear", 5+500, k.Wait())
+	step("a create of the same power of two", 1, k.Create(3, 1000, cachemodes.Storage))
 	k.Destroy(0)
 	k.Destroy(1)
-	step("giving both up", 4, nil)                                                               // 0.5 and 3.5
+	step("giving two up", 4, nil)                                                                // 0.5 and 3.5
 	step("a create in the place of what was given up", 0, k.Create(0, 1024, cachemodes.Storage)) // 0.25
 	step("its first write", 101, k.Use(0, 0, false))
 	step("a create in no place", 1, k.Create(2, 1024, cachemodes.Storage))
 	step("its first write", 3, k.Use(0, 2, false))
+	for id := range device.ID(4) {
+		if id != 1 {
+			k.Destroy(id)
+		}
+	}
+	at = k.NowUS()
+	step("a create where all of the power of two were given up", 1, k.Create(0, 1024, cachemodes.Storage))
 	if k.Info().Timed {
 		t.Error("a clock is no device whose time is a GPU's")
+	}
+}
+
+// TestClockCrowd: submissions and waits take longer for every buffer that there is.
+func TestClockCrowd(t *testing.T) {
+	c := tariff()
+	c.SubmitBufferUS, c.WaitBufferUS = 10, 1
+	k := NewClock(c)
+	for id := range device.ID(3) {
+		if err := k.Create(id, 1024, cachemodes.Storage); err != nil {
+			t.Fatal(err)
+		}
+	}
+	k.Destroy(1)
+	if err := k.Use(0, 0, true); err != nil {
+		t.Fatal(err)
+	}
+	at := k.NowUS()
+	if err := k.Submit(0); err != nil || k.NowUS()-at != 1000+2*10 {
+		t.Errorf("a submission takes %d us, %v", k.NowUS()-at, err)
+	}
+	at = k.NowUS()
+	if err := k.Wait(); err != nil || k.NowUS()-at != 5+500+2*1 { // 5 us of the device
+		t.Errorf("a wait takes %d us, %v", k.NowUS()-at, err)
 	}
 }
 
@@ -331,6 +363,9 @@ func TestMeasure(t *testing.T) {
 	}
 	if end := c.Uniform[len(c.Uniform)-1].Bytes; end != 64<<10 {
 		t.Errorf("uniform up to %d", end)
+	}
+	if end := c.Staging[len(c.Staging)-1].Bytes; end != 1<<20 || len(c.Staging) != 25 || c.Price(cachemodes.Staging, 1024).SetBytes != 1024 {
+		t.Errorf("staging up to %d, each of %d bytes", end, c.Price(cachemodes.Staging, 1024).SetBytes)
 	}
 	for _, r := range c.Rounding {
 		if want := int64(1) << bits.Len64(uint64(r.Bytes-1)); r.Cost != want {

@@ -21,13 +21,16 @@ const (
 	// at least minBatch whatever the bytes.
 	maxBatch, minBatch = 64, 2
 	batchBytes         = 256 << 20
-	// warmBytes is how much is given up and made again to see what a driver
-	// keeps in between.
-	warmBytes = 32 << 20
+	// stagingMost bounds the sizes of buffers that the program maps, and alone is
+	// how often one is made by itself in a sample.
+	stagingMost = 64 << 20
+	alone       = 4
 	// nearSize are the buffers of a set that is cleared again and again, at least
 	// nearBytes of them together each time.
 	nearSize  = 1 << 20
 	nearBytes = 64 << 20
+	// crowd is how many buffers there are when submissions are timed again.
+	crowd = 4096
 	// submits are timed one by one, and as many commands together.
 	submits = 32
 	// chains is how often as many commands are made to wait for each other.
@@ -109,7 +112,8 @@ type measurer struct {
 	dev         device.Device
 	o           Options
 	most        int64
-	live        int // buffers 0 to live-1 exist
+	live        []device.ID // that exist, in the order in which they were made
+	next        device.ID
 	settling    bool
 	done, total int
 }
@@ -151,17 +155,21 @@ func (m *measurer) all() (*Calibration, error) {
 	for _, s := range sizes(minSize, min(uniformMost, m.most)) {
 		points = append(points, &point{usage: cachemodes.Uniform, size: s})
 	}
+	for _, s := range sizes(minSize, min(stagingMost, m.most)) {
+		points = append(points, &point{usage: cachemodes.Staging, size: s})
+	}
 	blocks := m.blockSizes()
 	sets := m.sets()
 	m.total = (len(points)+1)*(m.o.Rounds+1) + len(blocks)
 	near := make([][]float64, len(sets))
 	c := &Calibration{Format: Format, Version: Version}
-	var submit, wait, pass, chain []float64
+	var base []fixed
+	var chain []float64
 	// The first round warms device and driver up and is dropped; so is what comes
 	// after it until they have settled.
 	begin := time.Now()
 	for round := 0; round <= m.o.Rounds; {
-		s, w, p, err := m.base()
+		f, err := m.base()
 		if err != nil {
 			return nil, err
 		}
@@ -170,9 +178,9 @@ func (m *measurer) all() (*Calibration, error) {
 			return nil, err
 		}
 		if round > 0 {
-			submit, wait, pass, chain = append(submit, s), append(wait, w), append(pass, p), append(chain, waits)
+			base, chain = append(base, f), append(chain, waits)
 		}
-		speeds, err := m.near(sets, s, w, waits)
+		speeds, err := m.near(sets, f.submit, f.wait, waits)
 		if err != nil {
 			return nil, err
 		}
@@ -185,7 +193,11 @@ func (m *measurer) all() (*Calibration, error) {
 			return nil, err
 		}
 		for _, at := range points {
-			price, err := m.sample(at, s, w)
+			take := m.sample
+			if at.usage == cachemodes.Staging {
+				take = m.single
+			}
+			price, err := take(at, f.submit, f.wait)
 			if err != nil {
 				return nil, err
 			}
@@ -200,13 +212,19 @@ func (m *measurer) all() (*Calibration, error) {
 			round++
 		}
 	}
-	c.SubmitUS, c.WaitUS, c.PassUS, c.ChainUS = median(submit), median(wait), median(pass), median(chain)
-	for _, at := range points {
-		if at.usage == cachemodes.Storage {
-			c.Storage = append(c.Storage, at.price())
-		} else {
-			c.Uniform = append(c.Uniform, at.price())
+	of := func(part func(f fixed) float64) float64 {
+		var all []float64
+		for _, f := range base {
+			all = append(all, part(f))
 		}
+		return median(all)
+	}
+	c.SubmitUS, c.WaitUS, c.PassUS = of(func(f fixed) float64 { return f.submit }), of(func(f fixed) float64 { return f.wait }), of(func(f fixed) float64 { return f.pass })
+	c.SubmitBufferUS, c.WaitBufferUS = of(func(f fixed) float64 { return f.submitBuffer }), of(func(f fixed) float64 { return f.waitBuffer })
+	c.ChainUS = median(chain)
+	for _, at := range points {
+		list := map[cachemodes.Usage]*[]Price{cachemodes.Storage: &c.Storage, cachemodes.Uniform: &c.Uniform, cachemodes.Staging: &c.Staging}[at.usage]
+		*list = append(*list, at.price())
 	}
 	for i, set := range sets {
 		c.Near = append(c.Near, Near{set, median(near[i])})
@@ -255,18 +273,19 @@ func median(all []float64) float64 {
 // create makes n more buffers.
 func (m *measurer) create(n int, size int64, u cachemodes.Usage) error {
 	for range n {
-		if err := m.dev.Create(device.ID(m.live), size, u); err != nil {
+		if err := m.dev.Create(m.next, size, u); err != nil {
 			return fmt.Errorf("measuring buffers of %d bytes: %w; a smaller --max-size needs less", size, err)
 		}
-		m.live++
+		m.live = append(m.live, m.next)
+		m.next++
 	}
 	return nil
 }
 
-// use records a write of every buffer.
-func (m *measurer) use(recycled bool) error {
-	for i := range m.live {
-		if err := m.dev.Use(recorded, device.ID(i), recycled); err != nil {
+// use records a write of buffers.
+func (m *measurer) use(ids []device.ID, recycled bool) error {
+	for _, id := range ids {
+		if err := m.dev.Use(recorded, id, recycled); err != nil {
 			return err
 		}
 	}
@@ -275,11 +294,24 @@ func (m *measurer) use(recycled bool) error {
 
 // sweep gives every buffer up and waits until it is gone.
 func (m *measurer) sweep() error {
-	for i := range m.live {
-		m.dev.Destroy(device.ID(i))
+	for _, id := range m.live {
+		m.dev.Destroy(id)
 	}
-	m.live = 0
+	m.live, m.next = m.live[:0], 0
 	return m.settle()
+}
+
+// thin gives up every second buffer.
+func (m *measurer) thin() {
+	kept := m.live[:0]
+	for i, id := range m.live {
+		if i%2 == 0 {
+			kept = append(kept, id)
+		} else {
+			m.dev.Destroy(id)
+		}
+	}
+	m.live = kept
 }
 
 // settle waits until the device is idle and has freed what it can.
@@ -295,11 +327,11 @@ func (m *measurer) settle() error {
 
 func since(t time.Time) float64 { return float64(time.Since(t).Nanoseconds()) / 1000 }
 
-// work times recording, submitting and waiting for a write of every buffer: the
+// work times recording, submitting and waiting for a write of buffers: the
 // program's part, and the rest, which is the device's.
-func (m *measurer) work(recycled bool) (program, rest float64, err error) {
+func (m *measurer) work(ids []device.ID, recycled bool) (program, rest float64, err error) {
 	t := time.Now()
-	if err := m.use(recycled); err != nil {
+	if err := m.use(ids, recycled); err != nil {
 		return 0, 0, err
 	}
 	if err := m.dev.Submit(recorded); err != nil {
@@ -313,70 +345,102 @@ func (m *measurer) work(recycled bool) (program, rest float64, err error) {
 	return program, since(t), nil
 }
 
-// base measures what a submission, a wait and a pass cost by themselves, with
-// small buffers.
-func (m *measurer) base() (submit, wait, pass float64, err error) {
-	fail := func(err error) (float64, float64, float64, error) { return 0, 0, 0, err }
+// fixed is what a submission, a wait and a pass cost by themselves, and for each
+// buffer that there is. Microseconds.
+type fixed struct{ submit, wait, pass, submitBuffer, waitBuffer float64 }
+
+// base measures it, with small buffers.
+func (m *measurer) base() (f fixed, err error) {
 	if err := m.create(2, minSize, cachemodes.Storage); err != nil {
-		return fail(err)
+		return f, err
 	}
-	if err := m.use(false); err != nil {
-		return fail(err)
+	if err := m.use(m.live, false); err != nil {
+		return f, err
 	}
 	if err := m.settle(); err != nil {
-		return fail(err)
+		return f, err
 	}
-	// Medians, so that what else runs on the machine does not count.
+	if f.submit, f.wait, err = m.turns(); err != nil {
+		return f, err
+	}
+	if f.pass, err = m.passes(); err != nil {
+		return f, err
+	}
+	if err := m.create(crowd, minSize, cachemodes.Storage); err != nil {
+		return f, err
+	}
+	if err := m.use(m.live, true); err != nil {
+		return f, err
+	}
+	if err := m.settle(); err != nil {
+		return f, err
+	}
+	submit, wait, err := m.turns()
+	if err != nil {
+		return f, err
+	}
+	f.submitBuffer, f.waitBuffer = max(0, submit-f.submit)/crowd, max(0, wait-f.wait)/crowd
+	return f, m.sweep()
+}
+
+// turns is the medians of submissions and waits, so that what else runs on the
+// machine does not count.
+func (m *measurer) turns() (submit, wait float64, err error) {
 	var sends, waits []float64
 	for range submits {
 		if err := m.dev.Use(recorded, 0, true); err != nil {
-			return fail(err)
+			return 0, 0, err
 		}
 		t := time.Now()
 		if err := m.dev.Submit(recorded); err != nil {
-			return fail(err)
+			return 0, 0, err
 		}
 		sends = append(sends, since(t))
 		t = time.Now()
 		if err := m.dev.Wait(); err != nil {
-			return fail(err)
+			return 0, 0, err
 		}
 		waits = append(waits, since(t))
 	}
+	return median(sends), median(waits), nil
+}
+
+// passes measures what beginning and ending a pass costs.
+func (m *measurer) passes() (float64, error) {
 	t := time.Now()
 	for range submits { // in one submission
 		if err := m.dev.Use(recorded, 0, true); err != nil {
-			return fail(err)
+			return 0, err
 		}
 	}
 	clears := since(t)
 	if err := m.settle(); err != nil {
-		return fail(err)
+		return 0, err
 	}
 	t = time.Now()
 	for range submits { // a pass between any two clears
 		if err := m.dev.Use(recorded, 0, true); err != nil {
-			return fail(err)
+			return 0, err
 		}
 		if err := m.dev.Use(recorded, 1, false); err != nil {
-			return fail(err)
+			return 0, err
 		}
 	}
 	mixed := since(t)
 	if err := m.settle(); err != nil {
-		return fail(err)
+		return 0, err
 	}
 	t = time.Now()
 	for range submits { // in one pass
 		if err := m.dev.Use(recorded, 1, false); err != nil {
-			return fail(err)
+			return 0, err
 		}
 	}
 	dispatches := since(t)
-	if err := m.sweep(); err != nil {
-		return fail(err)
+	if err := m.settle(); err != nil {
+		return 0, err
 	}
-	return median(sends), median(waits), max(0, mixed-clears-dispatches) / submits, nil
+	return max(0, mixed-clears-dispatches) / submits, nil
 }
 
 // sets are the sizes of sets that are cleared again and again; none where
@@ -397,10 +461,10 @@ func (m *measurer) sets() []int64 {
 func (m *measurer) near(sets []int64, submit, wait, chain float64) ([]float64, error) {
 	var out []float64
 	for _, set := range sets {
-		if err := m.create(int(set/nearSize)-m.live, nearSize, cachemodes.Storage); err != nil {
+		if err := m.create(int(set/nearSize)-len(m.live), nearSize, cachemodes.Storage); err != nil {
 			return nil, err
 		}
-		if err := m.use(true); err != nil { // so that all of it was written of late
+		if err := m.use(m.live, true); err != nil { // so that all of it was written of late
 			return nil, err
 		}
 		if err := m.settle(); err != nil {
@@ -408,7 +472,7 @@ func (m *measurer) near(sets []int64, submit, wait, chain float64) ([]float64, e
 		}
 		times := max(1, int(nearBytes/set))
 		for range times {
-			if err := m.use(true); err != nil {
+			if err := m.use(m.live, true); err != nil {
 				return nil, err
 			}
 		}
@@ -420,7 +484,7 @@ func (m *measurer) near(sets []int64, submit, wait, chain float64) ([]float64, e
 		if err := m.dev.Wait(); err != nil {
 			return nil, err
 		}
-		waited := chain * float64((times-1)*m.live)
+		waited := chain * float64((times-1)*len(m.live))
 		out = append(out, max(0, since(t)-submit-wait-waited)/float64(times)/(float64(set)/(1<<20)))
 	}
 	return out, m.sweep()
@@ -432,7 +496,7 @@ func (m *measurer) chain() (float64, error) {
 	if err := m.create(submits, minSize, cachemodes.Storage); err != nil {
 		return 0, err
 	}
-	if _, _, err := m.work(true); err != nil { // they are written for the first time
+	if _, _, err := m.work(m.live, true); err != nil { // they are written for the first time
 		return 0, err
 	}
 	took := func(of func(i int) device.ID) (float64, error) {
@@ -475,48 +539,84 @@ func (m *measurer) batch(size int64) int {
 	return int(min(max(most/size, minBatch), maxBatch))
 }
 
-// sample measures one size once.
+// sample measures one size once: of many buffers made one after the other, and
+// then of as many as half of these, made again where every second was given up. That
+// is warm: the allocator below has their memory still, among what stays.
 func (m *measurer) sample(at *point, submit, wait float64) (Price, error) {
 	n := m.batch(at.size)
-	count := float64(n)
 	p := Price{Bytes: at.size, SetBytes: int64(n) * at.size}
 	t := time.Now()
 	if err := m.create(n, at.size, at.usage); err != nil {
 		return p, err
 	}
-	p.CreateUS = since(t) / count
+	p.CreateUS = since(t) / float64(n)
 	for _, step := range []struct {
 		recycled bool
 		into     *Work
 	}{{false, &p.Write}, {true, &p.Clear}, {false, &p.Reuse}} {
-		program, rest, err := m.work(step.recycled)
+		program, rest, err := m.work(m.live, step.recycled)
 		if err != nil {
 			return p, err
 		}
-		*step.into = Work{max(0, program-submit) / count, max(0, rest-wait) / count}
+		*step.into = Work{max(0, program-submit) / float64(n), max(0, rest-wait) / float64(n)}
 	}
+
+	t = time.Now()
+	m.thin()
+	if err := m.settle(); err != nil {
+		return p, err
+	}
+	destroys := since(t)
+	stay := len(m.live)
+	again := n - stay
+	t = time.Now()
+	if err := m.create(again, at.size, at.usage); err != nil {
+		return p, err
+	}
+	p.WarmCreateUS = since(t) / float64(again)
+	program, rest, err := m.work(m.live[stay:], false)
+	if err != nil {
+		return p, err
+	}
+	p.WarmWrite = Work{max(0, program-submit) / float64(again), max(0, rest-wait) / float64(again)}
 	t = time.Now()
 	if err := m.sweep(); err != nil {
 		return p, err
 	}
-	p.DestroyUS = since(t) / count
+	p.DestroyUS = (destroys + since(t)) / float64(n+again)
+	return p, nil
+}
 
-	n = int(min(max(warmBytes/at.size, 1), int64(n)))
-	for range 2 { // the second time it is warm
+// single measures a buffer that is alone of its size and kind, a few times: what
+// the program maps is made for one transfer, and its memory with it. Where that
+// has to be got first, it takes as long as all else in a run: on an NVIDIA H100
+// 20 to 30 ms from some size between 4 and 16 MiB on.
+func (m *measurer) single(at *point, submit, wait float64) (Price, error) {
+	p := Price{Bytes: at.size, SetBytes: at.size}
+	for range alone {
+		t := time.Now()
+		if err := m.create(1, at.size, at.usage); err != nil {
+			return p, err
+		}
+		p.CreateUS += since(t) / alone
+		for _, step := range []struct {
+			recycled bool
+			into     *Work
+		}{{false, &p.Write}, {true, &p.Clear}, {false, &p.Reuse}} {
+			program, rest, err := m.work(m.live, step.recycled)
+			if err != nil {
+				return p, err
+			}
+			step.into.ProgramUS += max(0, program-submit) / alone
+			step.into.DeviceUS += max(0, rest-wait) / alone
+		}
 		t = time.Now()
-		if err := m.create(n, at.size, at.usage); err != nil {
-			return p, err
-		}
-		p.WarmCreateUS = since(t) / float64(n)
-		program, rest, err := m.work(false)
-		if err != nil {
-			return p, err
-		}
-		p.WarmWrite = Work{max(0, program-submit) / float64(n), max(0, rest-wait) / float64(n)}
 		if err := m.sweep(); err != nil {
 			return p, err
 		}
+		p.DestroyUS += since(t) / alone
 	}
+	p.WarmCreateUS, p.WarmWrite = p.CreateUS, p.Write
 	return p, nil
 }
 
@@ -557,7 +657,7 @@ func (m *measurer) rounding(c *Calibration, blocks []int64) error {
 		if err := m.create(n, size, cachemodes.Storage); err != nil {
 			return err
 		}
-		if _, _, err := m.work(false); err != nil {
+		if _, _, err := m.work(m.live, false); err != nil {
 			return err
 		}
 		after := m.o.Read()

@@ -41,7 +41,8 @@ type Device interface {
 	// Submit sends what Use recorded in a recording since its last Submit to the
 	// queue; nothing is sent where nothing was recorded. It does not wait.
 	Submit(r Recording) error
-	// Wait returns when the queue is idle.
+	// Wait returns when everything that was submitted before it is done. What
+	// others submit meanwhile is not waited for (on macOS and Windows it is).
 	Wait() error
 	// Close frees the device and everything on it.
 	Close() error

@@ -7,6 +7,7 @@ package device
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -28,6 +29,9 @@ typedef struct {
 typedef void (*error_callback)(uint32_t type, char const *message, void *user);
 extern uint64_t wgpuQueueSubmitForIndex(void *queue, size_t n, void *const *commands) weak;
 extern uint32_t wgpuDevicePoll(void *device, uint32_t wait, void const *index) weak;
+typedef void (*work_done_callback)(uint32_t status, void *user);
+extern void wgpuQueueOnSubmittedWorkDone(void *queue, work_done_callback, void *user) weak;
+extern void wgpuCommandEncoderClearBuffer(void *encoder, void *buffer, uint64_t offset, uint64_t size) weak;
 extern void *wgpuDeviceCreateBuffer(void *device, buffer_descriptor const *) weak;
 extern void wgpuDeviceReference(void *device) weak;
 extern void wgpuBufferRelease(void *buffer) weak;
@@ -147,6 +151,25 @@ static int guarded_poll(void *device) {
 	return -idle;
 }
 
+typedef struct {
+	atomic_int set;
+} flag;
+
+static void work_done(uint32_t status, void *to) {
+	(void)status;
+	atomic_store(&((flag *)to)->set, 1);
+}
+
+static void *when_done(void *queue) {
+	flag *f = calloc(1, sizeof *f);
+	if (f) {
+		wgpuQueueOnSubmittedWorkDone(queue, work_done, f);
+	}
+	return f;
+}
+
+static int is_done(void *f) { return atomic_load(&((flag *)f)->set); }
+
 static void keep(uint32_t type, char const *message, void *to) {
 	if (type != no_error) {
 		*(char **)to = strdup(message ? message : "");
@@ -204,18 +227,24 @@ import (
 // guard has the end of the process within these calls come back, from here on.
 func guard() { C.guard() }
 
+// A wgpu.Queue is the library's pointers of a device and a queue.
+type queueRefs struct{ device, queue unsafe.Pointer }
+
+const (
+	_ = unsafe.Sizeof(queueRefs{}) - unsafe.Sizeof(wgpu.Queue{})
+	_ = unsafe.Sizeof(wgpu.Queue{}) - unsafe.Sizeof(queueRefs{})
+)
+
+func queueOf(queue *wgpu.Queue) unsafe.Pointer { return (*queueRefs)(unsafe.Pointer(queue)).queue }
+
 // submit hands commands to a queue, and answers the signal that would have ended
 // the process, 0 for none.
 func submit(queue *wgpu.Queue, commands *wgpu.CommandBuffer) syscall.Signal {
-	// A wgpu.Queue is the library's pointers of a device and a queue, a
-	// wgpu.CommandBuffer its pointer and nothing else.
-	type refs struct{ device, queue unsafe.Pointer }
-	const _ = unsafe.Sizeof(refs{}) - unsafe.Sizeof(*queue)
-	const _ = unsafe.Sizeof(*queue) - unsafe.Sizeof(refs{})
+	// A wgpu.CommandBuffer is the library's pointer and nothing else.
 	const _ = unsafe.Sizeof(uintptr(0)) - unsafe.Sizeof(*commands)
 	const _ = unsafe.Sizeof(*commands) - unsafe.Sizeof(uintptr(0))
 	runtime.LockOSThread()
-	if sig := C.guarded_submit((*refs)(unsafe.Pointer(queue)).queue, *(*unsafe.Pointer)(unsafe.Pointer(commands))); sig != 0 {
+	if sig := C.guarded_submit(queueOf(queue), *(*unsafe.Pointer)(unsafe.Pointer(commands))); sig != 0 {
 		return syscall.Signal(sig)
 	}
 	runtime.UnlockOSThread()
@@ -234,6 +263,38 @@ func poll(device *wgpu.Device) (idle bool, sig syscall.Signal) {
 	}
 	runtime.UnlockOSThread()
 	return said < 0, 0
+}
+
+// clear records a clear without a scope for its errors, of which there are none but
+// this program's own: so that it needs no more than its encoder.
+func clear(encoder *wgpu.CommandEncoder, buffer *wgpu.Buffer, size uint64) bool {
+	// A wgpu.CommandEncoder is the library's pointers of a device and an encoder,
+	// a wgpu.Buffer those of a device and a buffer.
+	type refs struct{ device, of unsafe.Pointer }
+	const _ = unsafe.Sizeof(refs{}) - unsafe.Sizeof(*encoder)
+	const _ = unsafe.Sizeof(*encoder) - unsafe.Sizeof(refs{})
+	const _ = unsafe.Sizeof(refs{}) - unsafe.Sizeof(*buffer)
+	const _ = unsafe.Sizeof(*buffer) - unsafe.Sizeof(refs{})
+	C.wgpuCommandEncoderClearBuffer((*refs)(unsafe.Pointer(encoder)).of, (*refs)(unsafe.Pointer(buffer)).of, 0, C.uint64_t(size))
+	return true
+}
+
+// marker is a point in a queue.
+type marker struct{ flag unsafe.Pointer }
+
+// mark is the point that a queue has come to. What the library's own binding has
+// for it keeps a pointer that Go may move or free.
+func mark(queue *wgpu.Queue) marker { return marker{C.when_done(queueOf(queue))} }
+
+// done reports whether a poll has found everything done that was submitted before
+// the mark; after that the marker is void.
+func (m *marker) done() bool {
+	if m.flag == nil || C.is_done(m.flag) == 0 {
+		return false
+	}
+	C.free(m.flag)
+	m.flag = nil
+	return true
 }
 
 // create makes a buffer, as a wgpu.Device does, and answers a signal as submit

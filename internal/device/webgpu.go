@@ -187,9 +187,15 @@ type gpu struct {
 
 	// mu guards what follows, and calls of the library, whose error scopes are
 	// one stack for the whole device.
-	mu      sync.Mutex
+	mu sync.Mutex
+	// table is held with mu to change buffers, recs and lost, and without it to
+	// look them up. What a recording has is for the goroutine of its session.
+	table   sync.RWMutex
 	buffers []buffer     // by ID
 	recs    []*recording // by Recording
+
+	// asking is held by who polls while others only wait.
+	asking sync.Mutex
 
 	// failed counts the creates that the library refused; it goes on counting
 	// each of them as a buffer.
@@ -315,10 +321,7 @@ func (g *gpu) Create(id ID, size int64, usage cachemodes.Usage) error {
 	if g.lost != nil {
 		return g.lost
 	}
-	for int(id) >= len(g.buffers) {
-		g.buffers = append(g.buffers, buffer{})
-	}
-	if g.buffers[id].ref != nil {
+	if int(id) < len(g.buffers) && g.buffers[id].ref != nil {
 		panic(fmt.Sprintf("device: Create(%d): expected an id that is free", id))
 	}
 	if most := g.info.MaxBufferSize; most > 0 && size > most {
@@ -337,6 +340,11 @@ func (g *gpu) Create(id ID, size int64, usage cachemodes.Usage) error {
 		return fmt.Errorf("creating a %s buffer of %d bytes on %s: %w", usage, size, g.info, err)
 	}
 	most := g.info.MaxStorageBinding
+	g.table.Lock()
+	defer g.table.Unlock()
+	for int(id) >= len(g.buffers) {
+		g.buffers = append(g.buffers, buffer{})
+	}
 	g.buffers[id] = buffer{
 		ref:      ref,
 		size:     uint64(size),
@@ -352,6 +360,9 @@ func (g *gpu) Create(id ID, size int64, usage cachemodes.Usage) error {
 // whole. A clear is the first write of a fresh buffer as much as a binding is:
 // the library does not zero it once more.
 func (g *gpu) Use(r Recording, id ID, recycled bool) error {
+	if g.clearAlone(r, id, recycled) {
+		return nil
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	rec := g.recording(r)
@@ -376,6 +387,24 @@ func (g *gpu) Use(r Recording, id ID, recycled bool) error {
 		return fmt.Errorf("recording a write of %d bytes on %s: %w", b.size, g.info, plain(err))
 	}
 	return nil
+}
+
+// clearAlone records a clear into commands that were begun, which needs nothing
+// that sessions share; most of a workload is that. Dawn's lock of a device leaves
+// recording out as well (its feature ImplicitDeviceSynchronization). It answers
+// false where it did not.
+func (g *gpu) clearAlone(r Recording, id ID, recycled bool) bool {
+	g.table.RLock()
+	if g.lost != nil || int(r) >= len(g.recs) || id < 0 || int(id) >= len(g.buffers) {
+		g.table.RUnlock()
+		return false
+	}
+	rec, b := g.recs[r], g.buffers[id]
+	g.table.RUnlock()
+	if rec.encoder == nil || rec.pass != nil || b.ref == nil || b.bindable && !recycled {
+		return false
+	}
+	return clear(rec.encoder, b.ref, b.size)
 }
 
 func (g *gpu) dispatch(rec *recording, b *buffer) error {
@@ -437,7 +466,9 @@ func (g *gpu) Destroy(id ID) {
 	if g.lost == nil {
 		b.ref.Release()
 	}
+	g.table.Lock()
 	*b = buffer{}
+	g.table.Unlock()
 }
 
 // held is the buffer that a caller's ID names.
@@ -481,16 +512,19 @@ func (g *gpu) isLost() bool {
 // and had no memory. The look may not come back, see guard, and is not waited for
 // then. The caller has the lock.
 func (g *gpu) lose(while string, sig syscall.Signal) error {
-	g.lost = &LostError{Device: g.info, While: while}
+	lost := &LostError{Device: g.info, While: while}
+	g.table.Lock()
+	g.lost = lost
+	g.table.Unlock()
 	if sig != aborted {
-		g.lost.Crash = sig.String()
-		return g.lost
+		lost.Crash = sig.String()
+		return lost
 	}
-	g.lost.NoMemory, _ = within(lookAtMost, "looking at "+g.info.String(), func() (bool, error) {
+	lost.NoMemory, _ = within(lookAtMost, "looking at "+g.info.String(), func() (bool, error) {
 		_, sig := poll(g.device)
 		return sig == 0, nil
 	}, func(bool) {})
-	return g.lost
+	return lost
 }
 
 // aborted is how the library gives up.
@@ -511,8 +545,12 @@ func (g *gpu) poll() (idle bool, err error) {
 
 // recording is one by its number.
 func (g *gpu) recording(r Recording) *recording {
-	for int(r) >= len(g.recs) {
-		g.recs = append(g.recs, &recording{})
+	if int(r) >= len(g.recs) {
+		g.table.Lock()
+		defer g.table.Unlock()
+		for int(r) >= len(g.recs) {
+			g.recs = append(g.recs, &recording{})
+		}
 	}
 	return g.recs[r]
 }
@@ -545,12 +583,21 @@ const (
 // Wait asks the library again and again and does not let it wait: its own wait
 // ends after five seconds and then takes the work for done, so that it frees
 // memory that a slow adapter is still writing to. A software adapter under
-// load needs longer for gigabytes.
+// load needs longer for gigabytes. Where several wait, one asks for all.
 func (g *gpu) Wait() error {
+	at, idle, err := g.mark()
+	if idle || err != nil {
+		return err
+	}
 	begin, pause := time.Now(), waitFirst
-	for {
-		if idle, err := g.look(); idle || err != nil {
-			return err
+	for !at.done() {
+		if g.asking.TryLock() {
+			idle, err := g.look()
+			g.asking.Unlock()
+			if idle || err != nil {
+				at.done() // an idle queue has come to every mark: this frees it
+				return err
+			}
 		}
 		switch d := time.Since(begin); {
 		case d < waitSpins:
@@ -562,6 +609,17 @@ func (g *gpu) Wait() error {
 			pause = min(2*pause, waitLongest)
 		}
 	}
+	return nil
+}
+
+// mark is the end of what was submitted, if the queue is not idle.
+func (g *gpu) mark() (at marker, idle bool, err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if idle, err = g.poll(); !idle && err == nil {
+		at = mark(g.queue)
+	}
+	return at, idle, err
 }
 
 // look is poll with the lock.

@@ -484,6 +484,7 @@ func (lp *loop) run(ctx context.Context) {
 				lp.publish()
 			}
 		}
+		lp.stretch()
 	}
 }
 
@@ -530,17 +531,9 @@ func (lp *loop) play(e *workload.Event) {
 	if e.Op == workload.RunStart {
 		lp.current = lp.player.lanes[0].runInfo(e)
 	}
-	if err := lp.player.step(e); err != nil {
-		var oom *device.OutOfMemoryError
-		if errors.As(err, &oom) && lp.crew.plays() { // its own error is the one that explains
-			_ = lp.leave(givenUp(lp.trace.Name, err))
-			return
-		}
-		lp.fail(err)
+	if !lp.step(e) {
 		return
 	}
-	lp.events++
-	lp.tap.event(e)
 	if e.Op == workload.RunStart {
 		lp.lock()
 		lp.runDevice = lp.player.deviceTime
@@ -549,6 +542,34 @@ func (lp *loop) play(e *workload.Event) {
 	lp.between = lp.player.lanes[0].open == 0 || e.Op == workload.RunEnd
 	lp.settle()
 	lp.advance()
+}
+
+// stretch plays on to where anybody may have a say, within a run: a run does not
+// wait for what is asked more often.
+func (lp *loop) stretch() {
+	for !lp.between && lp.err == nil && !lp.released {
+		e := &lp.parts[lp.part].events[lp.at]
+		if e.Op != workload.Request && e.Op != workload.Release || !lp.step(e) {
+			return
+		}
+		lp.at++ // a run ends before its part does
+	}
+}
+
+// step has the player play one event, and answers false where it could not.
+func (lp *loop) step(e *workload.Event) bool {
+	if err := lp.player.step(e); err != nil {
+		var oom *device.OutOfMemoryError
+		if errors.As(err, &oom) && lp.crew.plays() { // its own error is the one that explains
+			_ = lp.leave(givenUp(lp.trace.Name, err))
+			return false
+		}
+		lp.fail(err)
+		return false
+	}
+	lp.events++
+	lp.tap.event(e)
+	return true
 }
 
 // settle puts the changes in force that waited, if no run is in the way.

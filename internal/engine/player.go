@@ -98,7 +98,7 @@ type entry struct {
 // What a player does not do within the runs of a timed device.
 const (
 	// sampleUses is of how many Uses one is timed.
-	sampleUses = 8
+	sampleUses = 64
 	// mostLate bounds what waits to be booked, in a run without an end.
 	mostLate = 1 << 14
 )
@@ -547,7 +547,9 @@ func (l *lane) submit(session int32) error {
 		return err
 	}
 	l.enter(session)
-	p.tick()
+	if !p.defers() { // else it was asked as the device came back
+		p.tick()
+	}
 	p.submitted(id)
 	l.book(p.mgr.Refresh(id))
 	l.leave()

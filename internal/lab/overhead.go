@@ -22,7 +22,7 @@ import (
 // The name and version of the file that Overheads are.
 const (
 	OverheadFormat  = "bucketscope-overhead"
-	OverheadVersion = 1
+	OverheadVersion = 2
 )
 
 // OverheadSchema is the JSON Schema of Overheads.
@@ -55,13 +55,36 @@ type Overhead struct {
 	// Passes is how often each round plays the workload, of which the last
 	// counts; 0 means 1.
 	Passes int `json:"passes,omitempty"`
-	// Off are the same calls of the device and nothing else: no mode decides, no
-	// book is kept. On is what the screen is shown, without its drawing: the mode,
-	// books, journal, driver readings and a State now and then. WhatIf plays
-	// every other mode meanwhile as well.
+	// Off is an engine without a profiler: the mode decides, the device does, and
+	// no book is kept. On is what the screen is shown, without its drawing: books,
+	// journal, driver readings and a State now and then. WhatIf plays every other
+	// mode meanwhile as well.
 	Off    [][]float64 `json:"off_us"`
 	On     [][]float64 `json:"on_us"`
 	WhatIf [][]float64 `json:"what_if_us"`
+	// HostOff and HostOn are the first two on a device that does nothing, in as
+	// many rounds as it takes: their difference is what profiling has a run wait
+	// for, without the noise of a device, but also without what it costs the
+	// device's caches.
+	HostOff [][]float64 `json:"host_off_us"`
+	HostOn  [][]float64 `json:"host_on_us"`
+}
+
+// hostRounds is how often the arms on a device that does nothing take turns: on a
+// busy machine the median of so many is good for a tenth of the difference.
+const hostRounds = 60
+
+// HostUS is what profiling adds to a run on a device that does nothing, the mean
+// over the runs of the differences of their medians, in microseconds.
+func (o *Overhead) HostUS() float64 { return RunUS(o.HostOn) - RunUS(o.HostOff) }
+
+// instant is the host device taken for one whose runs have a time.
+type instant struct{ device.Device }
+
+func (d instant) Info() device.Info {
+	info := d.Device.Info()
+	info.Timed = true
+	return info
 }
 
 // Interval is what a share lies in with a probability of 95 %, as far as the
@@ -166,20 +189,19 @@ func MeasureOverhead(ctx context.Context, dev device.Device, o OverheadOptions) 
 	}
 	out := &Overheads{Format: OverheadFormat, Version: OverheadVersion, Adapter: cost.AdapterOf(info, o.Driver), Made: o.Now.UTC().Format(time.RFC3339), Command: o.Command}
 	for n, t := range o.Workloads {
-		calls, err := record(ctx, t, storageMode(o.Mode), o.Weights)
-		if err != nil {
-			return nil, err
-		}
 		row := Overhead{Workload: t.Name, SHA256: t.SHA256, Mode: o.Mode.String(), Passes: passes}
-		arms := []struct {
-			into *[][]float64
-			play func() ([]float64, error)
-		}{
-			{&row.Off, func() ([]float64, error) {
-				us, err := replay(ctx, dev, calls)
+		off := func(dev device.Device) func() ([]float64, error) {
+			return func() ([]float64, error) {
+				us, err := playBare(ctx, t, dev, storageMode(o.Mode), o.Weights, passes)
 				return us[len(us)-len(us)/passes:], err
-			}},
-			{&row.On, func() ([]float64, error) { return playLive(ctx, t, dev, o, nil) }},
+			}
+		}
+		on := func(dev device.Device) func() ([]float64, error) {
+			return func() ([]float64, error) { return playLive(ctx, t, dev, o, nil) }
+		}
+		arms := []arm{
+			{&row.Off, off(dev)},
+			{&row.On, on(dev)},
 			{&row.WhatIf, func() ([]float64, error) {
 				w := NewWhatIf(o.WhatIf)
 				defer w.Close()
@@ -189,7 +211,7 @@ func MeasureOverhead(ctx context.Context, dev device.Device, o OverheadOptions) 
 		begin := time.Now()
 		for warm := true; warm; warm = time.Since(begin) < o.Settle {
 			if _, err := arms[0].play(); err != nil {
-				return nil, err
+				return nil, fmt.Errorf("%s under %s: %w", t.Name, o.Mode, err)
 			}
 		}
 		begin = time.Now()
@@ -197,19 +219,18 @@ func MeasureOverhead(ctx context.Context, dev device.Device, o OverheadOptions) 
 			if spent := time.Since(begin); o.Budget > 0 && round > 0 && spent+spent/time.Duration(round) > o.Budget {
 				break
 			}
-			for i := range arms {
-				a := &arms[(i+round)%len(arms)]
-				us, err := a.play()
-				if err != nil {
-					return nil, fmt.Errorf("%s under %s: %w", t.Name, o.Mode, err)
-				}
-				if len(us) != len(t.Runs) {
-					return nil, fmt.Errorf("%s: its runs overlap, so that a run alone has no time", t.Name)
-				}
-				*a.into = append(*a.into, us)
+			if err := playRound(arms, round, t, o); err != nil {
+				return nil, err
 			}
 			if o.Progress != nil {
 				o.Progress((float64(n)+float64(round+1)/float64(o.Rounds))/float64(len(o.Workloads)), fmt.Sprintf("round %d of %d: %s", round+1, o.Rounds, t.Name))
+			}
+		}
+		host := instant{device.NewHost()}
+		arms = []arm{{&row.HostOff, off(host)}, {&row.HostOn, on(host)}}
+		for round := range hostRounds {
+			if err := playRound(arms, round, t, o); err != nil {
+				return nil, err
 			}
 		}
 		out.Rows = append(out.Rows, row)
@@ -217,115 +238,26 @@ func MeasureOverhead(ctx context.Context, dev device.Device, o OverheadOptions) 
 	return out, nil
 }
 
-// call is one of a device's.
-type call struct {
-	what      byte // 'c'reate, 'u'se, 'd'estroy, 's'ubmit, 'w'ait
-	recycled  bool
-	usage     cachemodes.Usage
-	id        device.ID
-	recording device.Recording
-	size      int64
+// arm is a way to play a workload, and where its rounds go.
+type arm struct {
+	into *[][]float64
+	play func() ([]float64, error)
 }
 
-// tape is a device that does nothing and writes down what it is asked.
-type tape struct {
-	device.Device
-	calls []call
-}
-
-func (t *tape) Create(id device.ID, size int64, u cachemodes.Usage) error {
-	t.calls = append(t.calls, call{what: 'c', id: id, size: size, usage: u})
-	return nil
-}
-
-func (t *tape) Use(r device.Recording, id device.ID, recycled bool) error {
-	t.calls = append(t.calls, call{what: 'u', recording: r, id: id, recycled: recycled})
-	return nil
-}
-
-func (t *tape) Destroy(id device.ID) { t.calls = append(t.calls, call{what: 'd', id: id}) }
-
-func (t *tape) Submit(r device.Recording) error {
-	t.calls = append(t.calls, call{what: 's', recording: r})
-	return nil
-}
-
-func (t *tape) Wait() error {
-	t.calls = append(t.calls, call{what: 'w'})
-	return nil
-}
-
-// record is what a workload asks of a device under a config, in all passes.
-func record(ctx context.Context, t *workload.Trace, cfg cachemodes.Config, weights engine.Weights) ([]call, error) {
-	to := &tape{Device: device.NewHost()}
-	_, err := engine.Profile(ctx, t, to, engine.Options{Config: cfg, Weights: weights, Repeat: passes})
-	return to.calls, err
-}
-
-// replay makes the calls, and answers the durations of runs in microseconds: of
-// workloads whose runs follow each other, each begins when a wait ends and is
-// over when the next one does.
-func replay(ctx context.Context, dev device.Device, calls []call) ([]float64, error) {
-	var runs []float64
-	var began time.Time
-	inRun := false
-	var err error
-	for i := range calls {
-		c := &calls[i]
-		switch c.what {
-		case 'c':
-			err = dev.Create(c.id, c.size, c.usage)
-		case 'u':
-			err = dev.Use(c.recording, c.id, c.recycled)
-		case 'd':
-			dev.Destroy(c.id)
-		case 's':
-			err = dev.Submit(c.recording)
-		case 'w':
-			if err = dev.Wait(); err != nil {
-				break
-			}
-			now := time.Now()
-			if inRun {
-				runs = append(runs, float64(now.Sub(began).Nanoseconds())/1000)
-			}
-			inRun, began = !inRun, now
-			if cerr := ctx.Err(); cerr != nil && !inRun {
-				err = cerr
-			}
-		}
+// playRound has each arm play once; who comes first changes with the round.
+func playRound(arms []arm, round int, t *workload.Trace, o OverheadOptions) error {
+	for i := range arms {
+		a := &arms[(i+round)%len(arms)]
+		us, err := a.play()
 		if err != nil {
-			return nil, errors.Join(err, undo(dev, calls[:i+1], c.what == 'c'))
+			return fmt.Errorf("%s under %s: %w", t.Name, o.Mode, err)
 		}
-	}
-	return runs, nil
-}
-
-// undo gives up what calls made; failed tells that the last of them did not.
-func undo(dev device.Device, calls []call, failed bool) error {
-	made := map[device.ID]bool{}
-	recordings := map[device.Recording]bool{}
-	for i := range calls {
-		switch c := &calls[i]; c.what {
-		case 'c':
-			made[c.id] = true
-		case 'd':
-			delete(made, c.id)
-		case 'u':
-			recordings[c.recording] = true
+		if len(us) != len(t.Runs) {
+			return fmt.Errorf("%s: %w", t.Name, errOverlap)
 		}
+		*a.into = append(*a.into, us)
 	}
-	if failed {
-		delete(made, calls[len(calls)-1].id)
-	}
-	for id := range made {
-		dev.Destroy(id)
-	}
-	var err error
-	for r := range recordings {
-		err = errors.Join(err, dev.Submit(r))
-	}
-	return errors.Join(err, dev.Wait())
+	return nil
 }
 
 // open is a device that stays open.
@@ -390,9 +322,9 @@ func parseOverheads(text []byte, name string) (*Overheads, error) {
 		if len(r.Off) == 0 {
 			return nil, &FileError{name, r.Workload + " has no rounds"}
 		}
-		for _, arm := range [][][]float64{r.Off, r.On, r.WhatIf} {
-			if len(arm) != len(r.Off) {
-				return nil, &FileError{name, fmt.Sprintf("%s: an arm has %d rounds, not %d", r.Workload, len(arm), len(r.Off))}
+		for i, arm := range [][][]float64{r.Off, r.On, r.WhatIf, r.HostOff, r.HostOn} {
+			if want := len([][][]float64{r.Off, r.HostOff}[i/3]); len(arm) != want {
+				return nil, &FileError{name, fmt.Sprintf("%s: an arm has %d rounds, not %d", r.Workload, len(arm), want)}
 			}
 			for _, runs := range arm {
 				if len(runs) != len(r.Off[0]) {

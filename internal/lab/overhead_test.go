@@ -18,6 +18,16 @@ import (
 	"bucketscope/workload"
 )
 
+// call is one of a device's: 'c'reate, 'u'se, 'd'estroy, 's'ubmit, 'w'ait.
+type call struct {
+	what      byte
+	recycled  bool
+	usage     cachemodes.Usage
+	id        device.ID
+	recording device.Recording
+	size      int64
+}
+
 // logged is a timed device that writes down what it is asked for.
 type logged struct {
 	device.Device
@@ -88,10 +98,17 @@ func TestMeasureOverhead(t *testing.T) {
 		t.Error("no arm asked the driver")
 	}
 	row := &got.Rows[0]
-	for _, arm := range [][][]float64{row.Off, row.On, row.WhatIf} {
-		if len(arm) != 2 || len(arm[0]) != 12 || len(arm[1]) != 12 {
-			t.Errorf("%v", arm)
+	for i, arm := range [][][]float64{row.Off, row.On, row.WhatIf, row.HostOff, row.HostOn} {
+		want := 2
+		if i > 2 {
+			want = hostRounds
 		}
+		if len(arm) != want || len(arm[0]) != 12 || len(arm[1]) != 12 {
+			t.Errorf("arm %d: %v", i, arm)
+		}
+	}
+	if off := RunUS(row.HostOff); off <= 0 || row.HostUS() <= -off {
+		t.Errorf("on a device that does nothing a run takes %v us without profiling, and %v more with it", off, row.HostUS())
 	}
 	var text bytes.Buffer
 	if err := WriteOverheads(&text, got); err != nil {
@@ -108,46 +125,45 @@ func TestMeasureOverhead(t *testing.T) {
 // asked for with it, in the same order.
 func TestOverheadCalls(t *testing.T) {
 	for _, name := range []string{"unet/varied", "llama-3.2-1b/static", "llama-3.2-1b/two"} {
-		tr := load(t, name)
-		on := &logged{Device: device.NewHost(), live: map[device.ID]bool{}}
-		res, err := engine.Profile(t.Context(), tr, on, engine.Options{Config: storageMode(cachemodes.BucketMode), Weights: engine.MakeWeights, Repeat: passes})
-		if err != nil {
-			t.Fatal(err)
-		}
-		calls, err := record(t.Context(), tr, storageMode(cachemodes.BucketMode), engine.MakeWeights)
-		if err != nil {
-			t.Fatal(err)
-		}
-		off := &logged{Device: device.NewHost(), live: map[device.ID]bool{}}
-		runs, err := replay(t.Context(), off, calls)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !slices.Equal(on.log, off.log) {
-			t.Errorf("%s: %d calls with profiling, %d without", name, len(on.log), len(off.log))
-		}
-		if len(runs) != len(res.Runs) {
-			t.Errorf("%s: %d durations of %d runs", name, len(runs), len(res.Runs))
+		for _, mode := range []cachemodes.ModeID{cachemodes.BucketMode, cachemodes.Disabled, cachemodes.Simple, cachemodes.Watermark} {
+			for _, weights := range []engine.Weights{engine.MakeWeights, engine.AccountWeights} {
+				tr := load(t, name)
+				on := &logged{Device: device.NewHost(), live: map[device.ID]bool{}}
+				res, err := engine.Profile(t.Context(), tr, on, engine.Options{Config: storageMode(mode), Weights: weights, Repeat: passes})
+				if err != nil {
+					t.Fatal(err)
+				}
+				off := &logged{Device: device.NewHost(), live: map[device.ID]bool{}}
+				runs, err := playBare(t.Context(), tr, off, storageMode(mode), weights, passes)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if !slices.Equal(on.log, off.log) {
+					t.Errorf("%s under %s, weights %s: %d calls with profiling, %d without", name, mode, weights, len(on.log), len(off.log))
+				}
+				if len(runs) != len(res.Runs) || len(off.live) != 0 {
+					t.Errorf("%s: %d durations of %d runs, %d buffers left", name, len(runs), len(res.Runs), len(off.live))
+				}
+			}
 		}
 	}
 }
 
-// TestOverheadRuns: a run's duration has what its calls take.
+// TestOverheadRuns: a run's duration has the wait at its end in it.
 func TestOverheadRuns(t *testing.T) {
-	calls := []call{{what: 's'}, {what: 'w'}, {what: 'c', id: 1}, {what: 'w'}, {what: 'w'}, {what: 'w'}, {what: 'd', id: 1}, {what: 'w'}}
-	const takes = 20 * time.Millisecond
-	runs, err := replay(t.Context(), slowCreate{device.NewHost(), takes}, calls)
-	if err != nil || len(runs) != 2 || runs[0] < float64(takes.Microseconds()) {
+	const takes = 3 * time.Millisecond
+	runs, err := playBare(t.Context(), load(t, "unet/varied"), slowWait{device.NewHost(), takes}, storageMode(cachemodes.BucketMode), engine.AccountWeights, 1)
+	if err != nil || len(runs) != 12 || slices.Min(runs) < float64(takes.Microseconds()) {
 		t.Errorf("%v, %v", runs, err)
 	}
 }
 
-type slowCreate struct {
+type slowWait struct {
 	device.Device
 	takes time.Duration
 }
 
-func (d slowCreate) Create(device.ID, int64, cachemodes.Usage) error {
+func (d slowWait) Wait() error {
 	time.Sleep(d.takes)
 	return nil
 }
@@ -237,7 +253,7 @@ func TestOverheadRefuse(t *testing.T) {
 		`[{"workload": "x", "off_us": [[1]], "on_us": [[1, 2]], "what_if_us": [[1]]}]`: "a round has 2 runs, not 1",
 	} {
 		var r Results
-		err := r.Add(strings.NewReader(`{"format": "bucketscope-overhead", "version": 1, "adapter": {"name": "x"}, "rows": `+rows+`}`), "x.json")
+		err := r.Add(strings.NewReader(`{"format": "bucketscope-overhead", "version": 2, "adapter": {"name": "x"}, "rows": `+rows+`}`), "x.json")
 		if err == nil || !strings.Contains(err.Error(), want) || !errors.As(err, new(*FileError)) {
 			t.Errorf("%s: %v, want %q", rows, err, want)
 		}

@@ -453,7 +453,8 @@ func (r *Results) writeOverheads(b *bytes.Buffer) {
 			o := &file.Rows[i]
 			on, onIn := o.Share(o.On)
 			with, withIn := o.Share(o.WhatIf)
-			fmt.Fprintf(b, "| %s | %s | `%s` | %d | %d | %s | %s | %s |\n", file.Adapter, o.Workload, o.Mode, len(o.Off), max(o.Passes, 1), ms(RunUS(o.Off)), shares(on, onIn), shares(with, withIn))
+			off := RunUS(o.Off)
+			fmt.Fprintf(b, "| %s | %s | `%s` | %d | %d | %s | %.1f us, %+.2f %% | %s | %s |\n", file.Adapter, o.Workload, o.Mode, len(o.Off), max(o.Passes, 1), ms(off), o.HostUS(), 100*o.HostUS()/off, shares(on, onIn), shares(with, withIn))
 		}
 	}
 }
@@ -462,14 +463,15 @@ func (r *Results) writeOverheads(b *bytes.Buffer) {
 const overheadHead = `
 ## What profiling costs
 
-By ` + "`bucketscope results overhead --device webgpu`" + `: the calls of the device alone (off), the same with the mode, books, journal,
-driver readings and what the screen is shown (on), and with What if besides, in turns. Off is milliseconds a run: of each run the
-median over rounds, and of these the mean. The others are by how much longer runs take, of the same medians; in brackets what
-that lies in with a probability of 95 %, by drawing rounds anew (bootstrap). A round plays a recording in so many passes, of which
-the last counts.
+By ` + "`bucketscope results overhead --device webgpu`" + `: the mode and the device, as in an engine that nobody profiles (off), the same with
+books, journal, driver readings and what the screen is shown (on), and with What if besides, in turns. Off is milliseconds a run: of
+each run the median over rounds, and of these the mean. The last two are by how much longer runs take, of the same medians; in
+brackets what that lies in with a probability of 95 %, by drawing rounds anew (bootstrap). A round plays a recording in so many
+passes, of which the last counts. What a run waits for is on less off on a device that does nothing, in 60 rounds, and that as a
+share of off: what profiling does within a run, without the noise of a device.
 
-| adapter | recording | mode | rounds | passes | off | on | with What if |
-| --- | --- | --- | ---: | ---: | ---: | ---: | ---: |
+| adapter | recording | mode | rounds | passes | off | a run waits | on | with What if |
+| --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |
 `
 
 // shares is a share in percent, with its interval.

@@ -5,7 +5,11 @@ package devicetest
 import (
 	"errors"
 	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"bucketscope/cachemodes"
 	"bucketscope/internal/device"
@@ -32,6 +36,8 @@ func Run(t *testing.T, open func(t *testing.T) device.Device) {
 		{"memory comes back", memoryComesBack},
 		{"closed with work recorded", closeWithWork},
 		{"closed and opened again", cycles},
+		{"waits for what is there alone", waitsForItsOwn},
+		{"sessions at the same time", sessions},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := &suite{T: t, open: open}
@@ -321,5 +327,80 @@ func RunOutOfMemory(t *testing.T, budget int64, open func(t *testing.T) device.D
 	s.create(0, 4, cachemodes.Storage)
 	refused(2, 4)
 	s.submit()
+	s.wait()
+}
+
+// waitsForItsOwn has one recording submit faster than a slow adapter works, and
+// another wait meanwhile. On a fast one the queue is idle at times, and all that is
+// seen is that the wait ends.
+func waitsForItsOwn(s *suite) {
+	const before, most = 2, 400
+	s.create(0, 128<<20, cachemodes.Storage)
+	s.create(1, 256, cachemodes.Storage)
+	other := func() error {
+		for range 4 {
+			if err := s.dev.Use(1, 0, true); err != nil {
+				return err
+			}
+		}
+		return s.dev.Submit(1)
+	}
+	for range before {
+		s.ok("another's submission", other())
+	}
+	var waited atomic.Bool
+	var others sync.WaitGroup
+	submitted := 0
+	var err error
+	others.Go(func() {
+		for ; submitted < most && !waited.Load() && err == nil; submitted++ {
+			err = other()
+			time.Sleep(time.Millisecond) // less than so much is written in
+		}
+	})
+	s.use(1, true)
+	s.submit()
+	s.ok("Wait", s.dev.Wait())
+	waited.Store(true)
+	others.Wait()
+	s.ok("another's submission", err)
+	if submitted == most && runtime.GOOS == "linux" {
+		s.Errorf("Wait went on until another had submitted all of %d times", most)
+	}
+	s.wait()
+}
+
+// sessions has several record, submit, wait, make and give up at the same time,
+// each in a recording of its own and with buffers of its own.
+func sessions(s *suite) {
+	const lanes, each, rounds = 4, 6, 20
+	errs := make([]error, lanes)
+	var all sync.WaitGroup
+	for lane := range lanes {
+		all.Go(func() {
+			rec := device.Recording(lane)
+			do := func(err error) { errs[lane] = errors.Join(errs[lane], err) }
+			for round := range rounds {
+				for i := range each {
+					id := device.ID(i*lanes + lane)
+					do(s.dev.Create(id, int64(256*(1+i)), cachemodes.Storage))
+					do(s.dev.Use(rec, id, false))
+					do(s.dev.Use(rec, id, true))
+				}
+				for i := range each {
+					do(s.dev.Use(rec, device.ID(i*lanes+lane), true))
+				}
+				do(s.dev.Submit(rec))
+				if round%2 == 0 {
+					do(s.dev.Wait())
+				}
+				for i := range each {
+					s.dev.Destroy(device.ID(i*lanes + lane))
+				}
+			}
+		})
+	}
+	all.Wait()
+	s.ok("a session", errors.Join(errs...))
 	s.wait()
 }
