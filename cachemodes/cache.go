@@ -22,10 +22,6 @@ type buffer struct {
 	doomed    bool // pending, and to be destroyed rather than settled
 	excuse    bool // free, not submitted, and a miss of another session was explained by that
 	why       Reason
-	// told is the last event of it, but for Settle: a hit and a release that take
-	// the short way write only what is new in it.
-	told [1]Event
-	_    [8]byte // to two cache lines of the processor's: a hit and a release touch both
 }
 
 // bucket is the free list of one size, and what has been lost of it.
@@ -35,9 +31,8 @@ type bucket struct {
 	free []BufID // last in, first out
 	cap  int32   // of the policy in force
 	why  Reason  // cap is 0
-	// adopted, in the pool of ScopeSharedFree, is that the size was made a key when
-	// the mode was changed: no session learned it, so it goes when keys are renewed.
-	adopted bool
+	mode ModeID  // in force
+	way  way     // of what is released
 	// waiting counts pending buffers that are not doomed; owed is how many
 	// misses they explain since the last time they were looked at.
 	waiting, owed int32
@@ -69,8 +64,12 @@ type cache struct {
 	lines     []line  // of what is pending: see line
 	turns     int64   // buffers that came to be pending
 	ripe      []int32 // sessions whose lines may have what others need not leave, once each
+	// adopted, in the pool of ScopeSharedFree, are the buckets whose sizes were made
+	// keys when the mode was changed: no session learned them, so they go when keys are
+	// renewed.
+	adopted []int32
 	// held is the bytes of its buffers, in whatever state; requested what was
-	// asked for of those in use.
+	// asked for of those in use, where there is a shelf.
 	held, requested int64
 }
 
@@ -108,8 +107,8 @@ func (m *Manager) bucketFor(c *cache, n int64) int32 {
 		i = m.bucketOf(c, c.policy.Key(n))
 		c.byRequest[n] = i
 	}
-	if c.domain == m.home {
-		m.recent[c.usage][recentSlot(n)] = recent{n, i}
+	if c.domain == m.home && c.shelf == nil && c.learner == nil {
+		m.recent[c.usage][recentSlot(n)] = recent{n, &c.buckets[i]}
 	}
 	return i
 }
@@ -120,6 +119,9 @@ func (m *Manager) bucketOf(c *cache, size int64) int32 {
 		return i
 	}
 	i := int32(len(c.buckets))
+	if len(c.buckets) == cap(c.buckets) && c.domain == m.home { // they move
+		clear(m.recent[c.usage][:])
+	}
 	c.buckets = append(c.buckets, bucket{size: size, key: m.keyOf(c.usage, size)})
 	c.bySize[size] = i
 	if c.shelf != nil {
@@ -144,7 +146,15 @@ func (m *Manager) keyOf(u Usage, size int64) KeyID {
 // limit asks the policy anew how many free buffers of a bucket it keeps.
 func (c *cache) limit(b *bucket) {
 	n, why := c.policy.Cap(b.size)
-	b.cap, b.why = int32(min(n, math.MaxInt32)), why
+	b.cap, b.why, b.mode = int32(min(n, math.MaxInt32)), why, c.setting.Mode
+	switch {
+	case c.shelf != nil || b.cap == 0:
+		b.way = asks
+	case c.reuse == AtOnce:
+		b.way = keeps
+	default:
+		b.way = waits
+	}
 }
 
 // missReason explains a request that found no free buffer that it may have; see

@@ -98,14 +98,10 @@ func (c *cubecl) Choose(n int64, free *Shelf) BufID {
 	}
 	// The conversions keep every machine from fusing the sum into one rounding.
 	p.average = float64(p.average*(1-cubeDecay)) + float64(float64(n)*cubeDecay)
-	best := NoBuf
-	for id := free.Oldest(); id != NoBuf; id = free.After(id) {
-		if size := free.Size(id); size >= n && size <= p.max && (best == NoBuf || free.Mark(id) < free.Mark(best)) {
-			best = id
-		}
-	}
+	const least = 1 - cubeIdle
+	best := free.Lowest(n, p.max, least)
 	if best != NoBuf {
-		free.SetMark(best, max(free.Mark(best)-1, 1-cubeIdle))
+		free.SetMark(best, max(free.Mark(best)-1, least))
 	}
 	return best
 }

@@ -1,9 +1,15 @@
 package cachemodes
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // DomainID names a set of caches with one owner for as long as it has buffers.
 type DomainID int32
+
+// homeID is that of Manager.home, which is there first and for good.
+const homeID DomainID = 0
 
 // OwnerKind says what a set of caches belongs to.
 type OwnerKind uint8
@@ -57,6 +63,7 @@ func (d *domain) follows() bool { return d.owner.Kind != OwnerGraph && d.owner.K
 // session is what the Manager knows of one: its recording, and which caches
 // serve it.
 type session struct {
+	id   int32
 	live bool
 	// epoch counts the submits of its recording: what was released in an
 	// earlier one is in no unsubmitted command of its.
@@ -128,8 +135,14 @@ func (m *Manager) awake(id int32) *session {
 func (m *Manager) wake(id int32) *session {
 	s := m.recording(id)
 	if !s.live {
-		s.live = true
-		m.alive++
+		s.id, s.live = id, true
+		if m.alive++; m.several(m.home) {
+			for u := range m.home.caches {
+				if shelf := m.home.caches[u].shelf; shelf != nil {
+					shelf.part()
+				}
+			}
+		}
 	}
 	return s
 }
@@ -146,8 +159,35 @@ func (s *session) newest() int64 {
 // safe reports whether a session may be handed a free buffer: commands that use
 // it are its own or submitted.
 func (m *Manager) safe(b *buffer, session int32) bool {
-	return b.last == session || session == NoSession || b.last == NoSession || b.epoch < m.recording(b.last).epoch ||
-		m.sharing.Provoke == CrossSession
+	return b.last == session || session == NoSession || m.submitted(b)
+}
+
+// submitted reports whether any session may be handed a free buffer.
+func (m *Manager) submitted(b *buffer) bool {
+	return b.last == NoSession || b.epoch < m.recording(b.last).epoch || m.sharing.Provoke == CrossSession
+}
+
+// endRecording notes that what a session recorded is submitted or dropped: what it
+// released is everybody's.
+func (m *Manager) endRecording(id int32, s *session) {
+	s.epoch++
+	s.recorded = false
+	m.home.submitted(id)
+	if m.sharing.Provoke == WrongManager { // else nobody releases in another session's caches
+		for _, d := range m.domains {
+			if d != nil {
+				d.submitted(id)
+			}
+		}
+	}
+}
+
+func (d *domain) submitted(session int32) {
+	for i := range d.caches {
+		if s := d.caches[i].shelf; s != nil {
+			s.submitted(session)
+		}
+	}
 }
 
 // serving is the caches that serve a session's requests now.
@@ -186,6 +226,9 @@ func (m *Manager) each(session int32, f func(*domain)) {
 	s := m.recording(session) // a late submit of one that is gone does not bring it back
 	if m.sharing.Scope == ScopeDevice {
 		f(m.home)
+		if s.capture == nil && len(s.graphs) == 0 {
+			return
+		}
 	}
 	if s.own != nil {
 		f(s.own)
@@ -254,14 +297,21 @@ func (m *Manager) share(c *cache, session int32) {
 }
 
 // trimPool destroys what the pool keeps of sizes that are no session's key any
-// more, under a mode that learns keys.
+// more, under a mode that learns keys: those that ceased to be since it was called
+// last, and those that were made keys as the mode was chosen.
 func (m *Manager) trimPool(u Usage) {
 	pool := &m.home.caches[u]
-	for i := range pool.buckets {
+	m.gone = append(m.gone[:0], pool.adopted...)
+	for _, size := range m.unlearnt[u] {
+		if i, ok := pool.bySize[size]; ok {
+			m.gone = append(m.gone, i)
+		}
+	}
+	slices.Sort(m.gone)
+	for _, i := range slices.Compact(m.gone) {
 		bk := &pool.buckets[i]
-		bk.cap = Uncapped
-		if bk.adopted {
-			bk.adopted = false
+		m.steps++
+		if _, adopted := slices.BinarySearch(pool.adopted, i); adopted {
 			m.keyDropped(pool, bk, NoSession)
 		}
 		if int(bk.key) < len(m.learnt) && m.learnt[bk.key] > 0 {
@@ -277,6 +327,7 @@ func (m *Manager) trimPool(u Usage) {
 		}
 		bk.free = bk.free[:0]
 	}
+	pool.adopted, m.unlearnt[u] = pool.adopted[:0], m.unlearnt[u][:0]
 }
 
 // fromPool takes a free buffer of the pool of ScopeSharedFree for a cache: one
@@ -292,10 +343,12 @@ func (m *Manager) fromPool(c *cache, from, to int64, session int32) BufID {
 			best = i
 		}
 	} else {
-		for i := range pool.buckets {
+		for _, i := range pool.shelf.bySize[pool.shelf.find(from):] {
 			b := &pool.buckets[i]
-			if len(b.free) > 0 && c.chooser.Serves(from, b.size) && (best < 0 || b.size < pool.buckets[best].size) {
-				best = int32(i)
+			m.steps++
+			if len(b.free) > 0 && c.chooser.Serves(from, b.size) {
+				best = i
+				break
 			}
 		}
 	}
@@ -353,7 +406,7 @@ func (m *Manager) empty(d *domain, why Reason) {
 			bk.lost = [NumReasons]int32{}
 		}
 		if c.shelf != nil {
-			c.shelf.clear()
+			c.shelf.empty()
 		}
 	}
 }
@@ -384,7 +437,7 @@ func (m *Manager) close(d *domain) {
 func (m *Manager) SessionRelease(id int32) []Event {
 	m.events = m.events[:0]
 	s := m.recording(id)
-	s.epoch++
+	m.endRecording(id, s)
 	for u := range m.home.caches {
 		c := &m.home.caches[u]
 		if c.learner != nil && c.learner.Forget(id) {

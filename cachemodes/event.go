@@ -33,7 +33,7 @@ const (
 	Fail                // a Create that the device refused; the buffer never was
 
 	KeyBorn    // a learning mode made Size a key
-	KeyDropped // an adjustment took Size from the keys
+	KeyDropped // an adjustment took Size from the keys, or a switch did: see Manager.Set
 	Adjust     // a learning mode renewed its keys
 	Switch     // the mode of a usage, or its parameters, changed
 	Refresh    // the pending buffers of a session were looked at

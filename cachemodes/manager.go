@@ -21,14 +21,18 @@ type Manager struct {
 	order   [NumCaches][]int64 // sizes, in the order of first sight
 	numKeys int
 	events  []Event
+	call    Call                           // of Request and Release
+	slot    [1]BufID                       // of call
+	now     stretch                        // of Play
 	relief  []Event                        // of Relieve
 	merged  []BufID                        // of merge
 	gone    []int32                        // of drop
 	steps   int64                          // see Steps
-	recent  [NumCaches][recentSizes]recent // buckets of home's caches, by recentSlot
+	recent  [maxUsages][recentSizes]recent // buckets of home's caches, by recentSlot
 	// held is the bytes of the buffers that exist, requested what was asked for
 	// of those in use.
-	held, requested [NumUsages]int64
+	held      [NumUsages]int64
+	requested [maxUsages]int64
 
 	home     *domain   // every session's under ScopeDevice; the pool under ScopeSharedFree
 	domains  []*domain // by DomainID; nil where one is gone
@@ -36,6 +40,9 @@ type Manager struct {
 	alive    int     // sessions that asked for something and were not released
 	runs     int64   // ended: the counter that DynamicBucketShared counts with
 	learnt   []int32 // by KeyID, caches whose learning mode has it as a key
+	// unlearnt, under ScopeSharedFree, are the sizes that ceased to be keys since the
+	// pool was trimmed.
+	unlearnt [NumCaches][]int64
 }
 
 // NewManager makes an empty manager with one cache per device. The config must
@@ -44,7 +51,8 @@ func NewManager(cfg Config) *Manager { return NewSharing(cfg, Sharing{}) }
 
 // NewSharing makes an empty manager. The config must be valid.
 func NewSharing(cfg Config, sharing Sharing) *Manager {
-	m := &Manager{config: cfg, sharing: sharing}
+	m := &Manager{config: cfg, sharing: sharing, events: make([]Event, 0, 2*mostPlayed)}
+	m.now.slots = m.slot[:]
 	for u, s := range cfg {
 		if err := s.Params.Validate(); err != nil {
 			panic(fmt.Sprintf("cachemodes: NewManager wants valid parameters: %v", err))
@@ -67,15 +75,13 @@ func (m *Manager) Mode(u Usage) ModeID { return m.config[u].Mode }
 // Request answers which buffer serves n bytes, above 0, for a session: found
 // in the usage's cache (Hit) or new (Create).
 func (m *Manager) Request(session int32, usage Usage, n int64) (BufID, []Event) {
-	if id, b := m.quickHit(session, usage, n); b != nil {
-		return id, b.told[:]
-	}
-	return m.request(session, usage, n)
+	m.call.Op, m.call.Bytes, m.call.Usage = CallRequest, n, usage
+	events := m.one(session)
+	return m.slot[0], events
 }
 
-// request is Request for whatever it is.
-func (m *Manager) request(session int32, usage Usage, n int64) (BufID, []Event) {
-	m.events = m.events[:0]
+// request is Request for whatever it is. Its events come after what is there.
+func (m *Manager) request(session int32, usage Usage, n int64) BufID {
 	m.requested[usage] += n
 	s := m.awake(session)
 	s.recorded = true
@@ -85,10 +91,12 @@ func (m *Manager) request(session int32, usage Usage, n int64) (BufID, []Event) 
 		m.held[usage] += b.size
 		m.home.bufs++
 		m.emit(id, b, Create, Bypass)
-		return id, m.events
+		return id
 	}
 	c := &m.serving(s, session).caches[usage]
-	c.requested += n
+	if c.shelf != nil {
+		c.requested += n
+	}
 	if c.chooser != nil {
 		return m.requestChosen(c, session, n)
 	}
@@ -100,21 +108,21 @@ func (m *Manager) request(session int32, usage Usage, n int64) (BufID, []Event) 
 	}
 	if id := m.takeLast(c, bk, session); id != NoBuf {
 		m.handOut(c, id, session, n)
-		return id, m.events
+		return id
 	}
 	if id := m.fromPool(c, bk.size, bk.size, session); id != NoBuf {
 		m.handOut(c, id, session, n)
-		return id, m.events
+		return id
 	}
 	if c.evictor != nil {
 		m.evict(c, OnMiss, n)
 	}
 	id := m.create(c, i, session, n, m.missReason(bk, session))
-	return id, m.events
+	return id
 }
 
 // requestChosen is Request under a Chooser.
-func (m *Manager) requestChosen(c *cache, session int32, n int64) (BufID, []Event) {
+func (m *Manager) requestChosen(c *cache, session int32, n int64) BufID {
 	if c.learner != nil {
 		c.learner.Requested(session, n)
 	}
@@ -124,12 +132,12 @@ func (m *Manager) requestChosen(c *cache, session int32, n int64) (BufID, []Even
 	if id != NoBuf {
 		m.takeFree(c, id)
 		m.handOut(c, id, session, n)
-		return id, m.events
+		return id
 	}
 	if id := m.fromPool(c, n, MaxBytes, session); id != NoBuf {
 		m.bufs[id].mark, c.shelf.made = c.shelf.made, 0
 		m.handOut(c, id, session, n)
-		return id, m.events
+		return id
 	}
 	i := m.bucketOf(c, c.policy.Key(n))
 	if c.evictor != nil {
@@ -138,7 +146,7 @@ func (m *Manager) requestChosen(c *cache, session int32, n int64) (BufID, []Even
 	why := m.explain(c, n, &c.buckets[i], session)
 	id = m.create(c, i, session, n, why)
 	m.bufs[id].mark, c.shelf.made = c.shelf.made, 0
-	return id, m.events
+	return id
 }
 
 // takeLast takes the buffer of a bucket that became free last and that session
@@ -183,23 +191,22 @@ func (m *Manager) create(c *cache, i, session int32, n int64, why Reason) BufID 
 
 // Release takes back a buffer that is in use.
 func (m *Manager) Release(id BufID) []Event {
-	if b := m.quickRelease(id); b != nil {
-		return b.told[:]
-	}
-	return m.release(id)
+	m.call.Op, m.slot[0] = CallRelease, id
+	return m.one(m.inUse(id, "Release").session)
 }
 
-// release is Release for whatever it is.
-func (m *Manager) release(id BufID) []Event {
-	m.events = m.events[:0]
+// release is Release for whatever it is. Its events come after what is there.
+func (m *Manager) release(id BufID) {
 	b := m.inUse(id, "Release")
 	m.requested[b.usage] -= b.requested
 	if !b.usage.Cached() {
 		m.destroy(id, b, Bypass)
-		return m.events
+		return
 	}
 	d := m.domains[b.domain]
-	d.caches[b.usage].requested -= b.requested
+	if c := &d.caches[b.usage]; c.shelf != nil {
+		c.requested -= b.requested
+	}
 	session, by := b.session, m.recording(b.session)
 	b.last, b.epoch = session, by.newest()
 	if m.sharing.Provoke != NoHazard {
@@ -207,14 +214,13 @@ func (m *Manager) release(id BufID) []Event {
 	}
 	if d.closed {
 		m.destroy(id, b, OwnerGone)
-		return m.events
+		return
 	}
 	c := &d.caches[b.usage]
 	m.releaseTo(c, id, b)
 	if !by.live { // no submit of that session's follows, which it could wait for
 		m.look(c, AtRunEnd, session)
 	}
-	return m.events
 }
 
 // Relieve tells that the device has no memory for buffer id, just created:
@@ -247,7 +253,9 @@ func (m *Manager) Fail(id BufID) []Event {
 		return m.events
 	}
 	c := &m.domains[b.domain].caches[b.usage]
-	c.requested -= b.requested
+	if c.shelf != nil {
+		c.requested -= b.requested
+	}
 	m.forget(id, b)
 	m.evict(c, OnFail, b.requested)
 	return m.events
@@ -256,9 +264,14 @@ func (m *Manager) Fail(id BufID) []Event {
 // Refresh tells that the commands that session recorded were submitted.
 func (m *Manager) Refresh(session int32) []Event {
 	m.events = m.events[:0]
+	m.refresh(session)
+	return m.events
+}
+
+// refresh is Refresh. Its events come after what is there.
+func (m *Manager) refresh(session int32) {
 	r := m.recording(session)
-	r.epoch++
-	r.recorded = false
+	m.endRecording(session, r)
 	for u := range NumCaches {
 		r.submits[u]++
 		due := r.submits[u] >= m.config[u].Params.RefreshEvery
@@ -282,7 +295,6 @@ func (m *Manager) Refresh(session int32) []Event {
 		})
 	}
 	m.events = append(m.events, Event{Kind: Refresh, Session: session, Last: NoSession, Key: NoKey})
-	return m.events
 }
 
 // RunStart tells that an inference of session starts.
@@ -377,6 +389,9 @@ func (m *Manager) keyDropped(c *cache, bk *bucket, session int32) {
 		return
 	}
 	if m.learnt[bk.key]--; m.learnt[bk.key] == 0 {
+		if m.sharing.Scope == ScopeSharedFree {
+			m.unlearnt[c.usage] = append(m.unlearnt[c.usage], bk.size)
+		}
 		m.events = append(m.events, Event{Kind: KeyDropped, Usage: c.usage, Size: bk.size, Key: bk.key, Session: session, Last: NoSession, Mode: c.setting.Mode, Domain: c.domain.id})
 	}
 }
@@ -384,7 +399,9 @@ func (m *Manager) keyDropped(c *cache, bk *bucket, session int32) {
 // Set changes the mode of a usage, its parameters, or both, for every call to
 // come. Buffers in use stay so; pending ones are looked at by the new mode at
 // its next moment; free ones that it could never hand out, or more than it
-// keeps, are destroyed now. Setting what is in force already changes nothing.
+// keeps, are destroyed now. A mode that learns takes the sizes that are free for
+// keys; of those that only graphs have free, which are none, it tells that they are
+// dropped. Setting what is in force already changes nothing.
 func (m *Manager) Set(usage Usage, s Setting) ([]Event, error) {
 	m.events = m.events[:0]
 	if !usage.Cached() {
@@ -418,18 +435,59 @@ func (m *Manager) Set(usage Usage, s Setting) ([]Event, error) {
 			m.change(&d.caches[usage], s, switched)
 		}
 	}
+	if s.Mode.Mode().Learns {
+		m.notAdopted(usage)
+	}
 	return m.events, nil
+}
+
+// notAdopted tells that sizes which only graphs have free are no keys of the
+// learning mode that was chosen. Whoever follows the events cannot tell whose a
+// free buffer is, and takes every size that is in a cache at a switch for a key.
+func (m *Manager) notAdopted(u Usage) {
+	for _, size := range m.order[u] {
+		id := m.keys[u][size]
+		if learnt := int(id) < len(m.learnt) && m.learnt[id] > 0; learnt || !m.freeInGraphs(u, size) {
+			continue
+		}
+		m.events = append(m.events, Event{
+			Kind: KeyDropped, Usage: u, Size: size, Key: id, Session: NoSession, Last: NoSession, Mode: m.config[u].Mode, Domain: m.home.id,
+		})
+	}
+}
+
+// freeInGraphs reports whether caches that no change of the config is have free
+// buffers of a size.
+func (m *Manager) freeInGraphs(u Usage, size int64) bool {
+	return slices.ContainsFunc(m.domains, func(d *domain) bool {
+		if d == nil || d.follows() {
+			return false
+		}
+		c := &d.caches[u]
+		i, ok := c.bySize[size]
+		return ok && len(c.buckets[i].free) > 0
+	})
 }
 
 // change puts a setting in force for a cache that goes on with what it has.
 func (m *Manager) change(c *cache, s Setting, switched bool) {
 	m.adopt(c, s)
+	c.adopted, m.unlearnt[c.usage] = c.adopted[:0], m.unlearnt[c.usage][:0]
+	c.requested = 0 // it is followed where a policy may ask
+	if c.shelf != nil {
+		for id := range m.bufs {
+			if b := &m.bufs[id]; b.state == InUse && b.usage == c.usage && b.domain == c.domain.id {
+				c.requested += b.requested
+			}
+		}
+	}
 	for i := range c.buckets {
 		bk := &c.buckets[i]
-		bk.adopted = false
 		if c.learner != nil && len(bk.free) > 0 {
 			c.learner.Adopt(bk.size)
-			bk.adopted = m.sharing.Scope == ScopeSharedFree && c.domain == m.home
+			if m.sharing.Scope == ScopeSharedFree && c.domain == m.home {
+				c.adopted = append(c.adopted, int32(i))
+			}
 			for int(bk.key) >= len(m.learnt) {
 				m.learnt = append(m.learnt, 0)
 			}
@@ -465,7 +523,7 @@ func (m *Manager) forget(id BufID, b *buffer) {
 }
 
 // all sums over what counts as held.
-func (m *Manager) all(bytes *[NumUsages]int64) int64 {
+func (m *Manager) all(bytes []int64) int64 {
 	var sum int64
 	for u, n := range bytes {
 		if Usage(u).Held() {
@@ -492,7 +550,6 @@ func (m *Manager) emit(id BufID, b *buffer, k Kind, why Reason) {
 		m.events = m.events[:n+1]
 	}
 	b.tell(&m.events[n], id, k, why)
-	b.tell(&b.told[0], id, k, why)
 }
 
 // tell writes an event of a buffer.

@@ -24,31 +24,26 @@ func (ncnn) Reuse() When             { return AtOnce }
 func (ncnn) Discard() When           { return AtOnce }
 
 func (p ncnn) Serves(n, size int64) bool {
-	return size >= n && size*p.ratio>>8 <= p.Key(n)
+	return size >= n && size <= p.most(n)
 }
 
 func (p ncnn) Choose(n int64, free *Shelf) BufID {
-	for id := free.Oldest(); id != NoBuf; id = free.After(id) {
-		if p.Serves(n, free.Size(id)) {
-			return id
-		}
+	return free.First(n, p.most(n))
+}
+
+// most is the largest size that may serve n bytes.
+func (p ncnn) most(n int64) int64 {
+	if p.ratio == 0 {
+		return MaxBytes
 	}
-	return NoBuf
+	return ((p.Key(n)+1)<<8 - 1) / p.ratio
 }
 
 func (p ncnn) Evict(on Occasion, n int64, gone int, free *Shelf) BufID {
 	if on != OnMiss || gone > 0 || free.Len() < ncnnDrop {
 		return NoBuf
 	}
-	smallest, largest := free.Oldest(), free.Oldest()
-	for id := free.Oldest(); id != NoBuf; id = free.After(id) {
-		if free.Size(id) < free.Size(smallest) {
-			smallest = id
-		}
-		if free.Size(id) > free.Size(largest) {
-			largest = id
-		}
-	}
+	smallest, largest := free.Smallest(0, MaxBytes), free.Largest()
 	switch {
 	case free.Size(largest) < n:
 		return smallest

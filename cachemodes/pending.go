@@ -126,6 +126,9 @@ func (m *Manager) over(b *buffer, at When) bool {
 // lookThrough is look at what was taken off its lines. What stays goes back.
 func (m *Manager) lookThrough(c *cache, at When, session int32, ids []BufID, merged bool) {
 	m.steps += int64(len(ids))
+	if !merged && c.shelf == nil && c.reuse <= at {
+		ids = ids[m.settle(c, ids):]
+	}
 	for _, id := range ids {
 		b := &m.bufs[id]
 		over := merged && b.last != session && m.over(b, at)
@@ -141,7 +144,7 @@ func (m *Manager) lookThrough(c *cache, at When, session int32, ids []BufID, mer
 				b.state = Cached
 				bk.free = append(bk.free, id)
 				bk.owed = min(bk.owed, bk.waiting)
-				m.settled(b)
+				m.emit(id, b, Settle, NoReason)
 				if c.shelf != nil {
 					c.shelf.add(id)
 				}
@@ -165,10 +168,30 @@ func (m *Manager) stay(c *cache, id BufID, b *buffer, over bool) {
 	}
 }
 
-// settled is emit for a buffer that settles, of which there are as many as
-// releases in some modes. Its event is that of its release but for three fields.
-func (m *Manager) settled(b *buffer) {
-	m.events = append(m.events, b.told[0])
-	told := &m.events[len(m.events)-1]
-	told.Kind, told.Session, told.Why = Settle, NoSession, NoReason
+// settle settles pending buffers up to the first that is not free from now on, and
+// answers how many: as many as releases in some modes.
+func (m *Manager) settle(c *cache, ids []BufID) int {
+	n := len(m.events)
+	m.events = slices.Grow(m.events, len(ids))
+	events := m.events[n : n+len(ids)]
+	for i, id := range ids {
+		b := &m.bufs[id]
+		bk := &c.buckets[b.bucket]
+		if b.doomed || len(bk.free) >= int(bk.cap) {
+			m.events = m.events[:n+i]
+			return i
+		}
+		bk.free = append(bk.free, id)
+		bk.waiting--
+		if bk.owed > bk.waiting {
+			bk.owed = bk.waiting
+		}
+		b.state = Cached
+		e := &events[i]
+		e.Size, e.Requested, e.Buf, e.Key = b.size, b.requested, id, b.key
+		e.Session, e.Last, e.Domain = b.session, b.last, b.domain
+		e.Kind, e.Usage, e.Mode, e.Why, e.From = Settle, b.usage, b.mode, NoReason, Gone
+	}
+	m.events = m.events[:n+len(ids)]
+	return len(ids)
 }

@@ -8,72 +8,140 @@ import (
 
 // TestQuick: what takes the short way leads to the same events as the long way,
 // in every mode and scope, with sessions that come and go and modes that are
-// switched, and leaves the same behind.
+// switched, and leaves the same behind; one by one, and in stretches.
 func TestQuick(t *testing.T) {
 	const steps = 600
-	quickHits, quickReleases := 0, 0
-	for seed := range uint64(200) {
+	quickHits, quickReleases, stretches := 0, 0, 0
+	for seed := range uint64(400) {
 		rng := rand.New(rand.NewPCG(seed, 0))
 		mode := func() ModeID { return ModeID(rng.IntN(numModes)) }
 		sharing := Sharing{}
 		if rng.IntN(4) == 0 {
 			sharing.Scope = Scopes()[rng.IntN(numScopes)]
 		}
+		if rng.IntN(8) == 0 {
+			sharing.Provoke = Hazards()[rng.IntN(len(Hazards()))]
+		}
 		cfg := DefaultConfig()
 		cfg[Storage].Mode, cfg[Uniform].Mode = mode(), mode()
 		short, long := NewSharing(cfg, sharing), NewSharing(cfg, sharing)
-		var out []BufID
 		same := func(what string, got, want []Event) {
 			t.Helper()
 			if !slices.Equal(got, want) {
 				t.Fatalf("seed %d: %s\n%+v, want\n%+v", seed, what, got, want)
 			}
 		}
+		// What has been called for the long way, and not yet for the short one.
+		var calls []Call
+		var want []Event
+		slots, others := make([]BufID, steps), make([]BufID, steps)
+		for i := range slots {
+			slots[i], others[i] = NoBuf, NoBuf
+		}
+		var out []int32 // slots that have a buffer
+		catchUp := func() {
+			t.Helper()
+			var got []Event
+			for at := 0; at < len(calls); stretches++ {
+				n, events := short.Play(0, calls[at:], slots)
+				if n == 0 {
+					t.Fatalf("seed %d: nothing was played of %+v", seed, calls[at:])
+				}
+				at += n
+				got = append(got, events...)
+			}
+			same("stretch", got, want)
+			if !slices.Equal(slots, others) {
+				t.Fatalf("seed %d: buffers %v, want %v", seed, slots, others)
+			}
+			calls, want = calls[:0], want[:0]
+		}
+		// alone is a call that is made at once, and by the short way if that takes it.
+		alone := func(call Call) bool {
+			catchUp()
+			short.events = short.events[:0]
+			short.now = stretch{slots: slots, first: 0, at: call.Session, by: short.plain(int32(call.Session))}
+			defer func() { short.now = stretch{slots: short.slot[:]} }()
+			if call.Op == CallRequest {
+				return short.hit(&call)
+			}
+			return short.takeBack(&call)
+		}
 		sizes := []int64{4, 16, 100, 4096, 5000, 1 << 20, 1 << 29}
-		for range steps {
+		gather := rng.IntN(4) > 0
+		for slot := range int32(steps) {
 			s := int32(rng.IntN(4) / 3) // mostly the first
+			long.events = long.events[:0]
+			call := Call{Session: uint16(s)}
 			switch n := rng.IntN(100); {
 			case n < 45:
 				u := []Usage{Storage, Storage, Uniform, Uniform, QueryResolve, Weights, Staging}[rng.IntN(7)]
-				bytes := sizes[rng.IntN(len(sizes))]
-				id, got := short.Request(s, u, bytes)
-				other, want := long.request(s, u, bytes)
-				if id != other {
-					t.Fatalf("seed %d: buffer %d, want %d", seed, id, other)
-				}
-				same("request", got, want)
-				if &got[0] == &short.bufs[id].told[0] {
+				call.Op, call.Slot, call.Usage, call.Bytes = CallRequest, slot, u, sizes[rng.IntN(len(sizes))]
+				quick := !gather && alone(call)
+				others[slot] = long.request(s, u, call.Bytes)
+				out = append(out, slot)
+				if quick {
 					quickHits++
+					same("hit", short.events, long.events)
+					continue
 				}
-				out = append(out, id)
 			case n < 88:
 				if len(out) == 0 {
 					continue
 				}
 				i := rng.IntN(len(out))
-				id := out[i]
+				call.Op, call.Slot = CallRelease, out[i]
+				id := others[call.Slot]
+				call.Session = uint16(long.bufs[id].session)
 				out = slices.Delete(out, i, i+1)
-				got := short.Release(id)
-				same("release", got, long.release(id))
-				if len(got) > 0 && &got[0] == &short.bufs[id].told[0] {
+				quick := !gather && alone(call)
+				others[call.Slot] = NoBuf
+				long.release(id)
+				if quick {
 					quickReleases++
+					same("release", short.events, long.events)
+					continue
 				}
 			case n < 93:
-				same("submit", short.Refresh(s), long.Refresh(s))
-			case n < 95:
-				same("run start", short.RunStart(s), long.RunStart(s))
-			case n < 97:
-				same("run end", short.RunEnd(s), long.RunEnd(s))
-			case n < 98:
-				same("session release", short.SessionRelease(s), long.SessionRelease(s))
-			case n < 99:
-				setting := Setting{mode(), DefaultParams()}
-				got, err := short.Set(Storage, setting)
-				want, other := long.Set(Storage, setting)
-				if err != nil || other != nil {
-					t.Fatal(err, other)
+				call.Op = CallRefresh
+				long.refresh(s)
+			default:
+				catchUp()
+				switch {
+				case n < 95:
+					same("run start", short.RunStart(s), long.RunStart(s))
+				case n < 97:
+					same("run end", short.RunEnd(s), long.RunEnd(s))
+				case n < 98:
+					same("session release", short.SessionRelease(s), long.SessionRelease(s))
+				case n < 99:
+					setting := Setting{mode(), DefaultParams()}
+					got, err := short.Set(Storage, setting)
+					want, other := long.Set(Storage, setting)
+					if err != nil || other != nil {
+						t.Fatal(err, other)
+					}
+					same("switch", got, want)
+				default:
+					if len(out) == 0 {
+						continue
+					}
+					i := rng.IntN(len(out))
+					slot := out[i]
+					out = slices.Delete(out, i, i+1)
+					got := short.Release(slots[slot])
+					long.release(others[slot])
+					slots[slot], others[slot] = NoBuf, NoBuf
+					same("one release", got, long.events)
 				}
-				same("switch", got, want)
+			}
+			if call.Op != CallOther {
+				calls = append(calls, call)
+				want = append(want, long.events...)
+				if gather && rng.IntN(100) > 0 {
+					continue
+				}
+				catchUp()
 			}
 			got, err := short.Audit()
 			if err != nil {
@@ -84,8 +152,8 @@ func TestQuick(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d hits and %d releases took the short way", quickHits, quickReleases)
-	if quickHits < 1000 || quickReleases < 1000 {
-		t.Errorf("only %d hits and %d releases of %d steps took the short way", quickHits, quickReleases, 200*steps)
+	t.Logf("%d hits and %d releases took the short way alone; %d stretches", quickHits, quickReleases, stretches)
+	if quickHits < 500 || quickReleases < 500 || stretches < 1000 {
+		t.Errorf("only %d hits and %d releases took the short way alone, %d stretches", quickHits, quickReleases, stretches)
 	}
 }

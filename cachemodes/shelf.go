@@ -1,6 +1,7 @@
 package cachemodes
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 )
@@ -10,7 +11,11 @@ import (
 // only a buffer's mark is the policy's to write.
 //
 //	oldest ─► ... ─► newest       After
-//	16 · 64 · 256 · ... · 1 MiB   Smallest
+//	16 · 64 · 256 · ... · 1 MiB   Smallest, First, Each
+//
+// A request sees what everybody may have, and what its own session released since
+// its last submit; so that what others did costs it nothing, the two are kept apart.
+// What is given up is chosen of all.
 type Shelf struct {
 	m              *Manager
 	c              *cache
@@ -19,9 +24,15 @@ type Shelf struct {
 	bytes          int64
 	bySize         []int32 // the cache's buckets, sizes ascending
 	made           int32   // mark of the next buffer that is created
+	turns          int64   // buffers that became free; buffer.turn is their number
 	// viewer is the session for which a buffer is chosen: it sees no buffer
 	// that another one's unsubmitted commands use. NoSession sees all.
 	viewer int32
+	// parted, of a Chooser that several sessions ask, is that the free buffers are kept
+	// apart: those in no unsubmitted command by bucket, and the others by session, one
+	// on; each in the order of their release.
+	parted       bool
+	clear, fresh [][]BufID
 }
 
 // newShelf puts up what is free in a cache: sizes in the order of their first
@@ -34,7 +45,28 @@ func newShelf(m *Manager, c *cache) *Shelf {
 			s.add(id)
 		}
 	}
+	if m.several(c.domain) {
+		s.part()
+	}
 	return s
+}
+
+// part begins to keep the free buffers apart, if a Chooser asks for them.
+func (s *Shelf) part() {
+	if s.parted || s.c.chooser == nil {
+		return
+	}
+	s.parted, s.clear = true, make([][]BufID, len(s.c.buckets))
+	for id := s.oldest; id != NoBuf; id = s.After(id) {
+		list := s.list(&s.m.bufs[id])
+		*list = append(*list, id)
+	}
+}
+
+// several reports whether more than one session may ask for what is free in a set
+// of caches.
+func (m *Manager) several(d *domain) bool {
+	return m.alive > 1 && d.owner.Kind == OwnerDevice || m.sharing.Provoke == WrongManager
 }
 
 // Len is how many buffers are free.
@@ -51,44 +83,41 @@ func (s *Shelf) Padding() int64 {
 }
 
 // AllHeld is the bytes of everything held, other usages included.
-func (s *Shelf) AllHeld() int64 { return s.m.all(&s.m.held) }
+func (s *Shelf) AllHeld() int64 { return s.m.all(s.m.held[:]) }
 
 // AllRequested is the bytes asked for of everything in use that is held, other
 // usages and the request at hand included.
-func (s *Shelf) AllRequested() int64 { return s.m.all(&s.m.requested) }
+func (s *Shelf) AllRequested() int64 { return s.m.all(s.m.requested[:]) }
 
 // Bytes is the size of the free buffers, together.
 func (s *Shelf) Bytes() int64 { return s.bytes }
 
 // Oldest is the buffer that has been free longest, NoBuf where none is.
-func (s *Shelf) Oldest() BufID { return s.visible(s.oldest) }
+func (s *Shelf) Oldest() BufID { return s.oldest }
 
-// visible is a buffer, or the first one after it that the viewer sees.
-func (s *Shelf) visible(id BufID) BufID {
-	for id != NoBuf && !s.m.safe(&s.m.bufs[id], s.viewer) {
-		s.m.steps++
-		id = s.m.bufs[id].newer
+// seen are the buffers of a bucket that the viewer sees, but for own.
+func (s *Shelf) seen(i int32) []BufID {
+	s.m.steps++
+	if s.viewer == NoSession || !s.parted {
+		return s.c.buckets[i].free
 	}
-	return id
+	return s.clear[i]
 }
 
-// firstOf is the buffer of a bucket that the viewer sees and that has been free
-// longest.
-func (s *Shelf) firstOf(b *bucket) BufID {
-	for _, id := range b.free {
-		s.m.steps++
-		if s.m.safe(&s.m.bufs[id], s.viewer) {
-			return id
-		}
+// own are the buffers that only the viewer sees.
+func (s *Shelf) own() []BufID {
+	if i := int(s.viewer) + 1; s.viewer != NoSession && i < len(s.fresh) {
+		s.m.steps += int64(len(s.fresh[i]))
+		return s.fresh[i]
 	}
-	return NoBuf
+	return nil
 }
 
 // Newest is the buffer released last, NoBuf where none is free.
 func (s *Shelf) Newest() BufID { return s.newest }
 
 // After is the buffer released next after id, NoBuf after the newest.
-func (s *Shelf) After(id BufID) BufID { return s.visible(s.m.bufs[id].newer) }
+func (s *Shelf) After(id BufID) BufID { return s.m.bufs[id].newer }
 
 // Size is a buffer's, in bytes.
 func (s *Shelf) Size(id BufID) int64 { return s.m.bufs[id].size }
@@ -99,27 +128,107 @@ func (s *Shelf) LastRequested(id BufID) int64 { return s.m.bufs[id].requested }
 // Smallest is a free buffer of the smallest size from one size to another,
 // both included; of equals the one that has been free longest.
 func (s *Shelf) Smallest(from, to int64) BufID {
+	best := NoBuf
 	for _, i := range s.bySize[s.find(from):] {
-		b := &s.c.buckets[i]
-		if b.size > to {
+		if s.c.buckets[i].size > to {
 			break
 		}
-		if id := s.firstOf(b); id != NoBuf {
-			return id
+		if free := s.seen(i); len(free) > 0 {
+			best = free[0]
+			break
 		}
 	}
-	return NoBuf
+	for _, id := range s.own() {
+		if size := s.Size(id); size < from || size > to {
+			continue
+		} else if best == NoBuf || size < s.Size(best) || size == s.Size(best) && s.before(id, best) {
+			best = id
+		}
+	}
+	return best
 }
 
-// Largest is a free buffer of the largest size, of equals the one that has been
-// free longest; NoBuf where none is free.
+// First is the buffer of a size from one to another, both included, that has been
+// free longest.
+func (s *Shelf) First(from, to int64) BufID {
+	sizes := s.bySize[s.find(from):]
+	if s.count < len(sizes) { // few are free of many sizes
+		for id := s.oldest; id != NoBuf; id = s.After(id) {
+			s.m.steps++
+			if size := s.Size(id); size >= from && size <= to && s.m.safe(&s.m.bufs[id], s.viewer) {
+				return id
+			}
+		}
+		return NoBuf
+	}
+	best := NoBuf
+	for _, i := range sizes {
+		if s.c.buckets[i].size > to {
+			break
+		}
+		if free := s.seen(i); len(free) > 0 && (best == NoBuf || s.before(free[0], best)) {
+			best = free[0]
+		}
+	}
+	for _, id := range s.own() {
+		if size := s.Size(id); size >= from && size <= to && (best == NoBuf || s.before(id, best)) {
+			best = id
+		}
+	}
+	return best
+}
+
+// Lowest is the buffer of a size from one to another, both included, with the
+// lowest mark, which is least at least; of equals the one that has been free longest.
+func (s *Shelf) Lowest(from, to int64, least int32) BufID {
+	best := NoBuf
+	better := func(id BufID) bool {
+		s.m.steps++
+		return best == NoBuf || s.Mark(id) < s.Mark(best) || s.Mark(id) == s.Mark(best) && s.before(id, best)
+	}
+	sizes := s.bySize[s.find(from):]
+	if s.count < len(sizes) { // few are free of many sizes
+		for id := s.oldest; id != NoBuf; id = s.After(id) {
+			if size := s.Size(id); size >= from && size <= to && s.m.safe(&s.m.bufs[id], s.viewer) && better(id) {
+				best = id
+			}
+		}
+		return best
+	}
+	for _, i := range sizes {
+		if s.c.buckets[i].size > to {
+			break
+		}
+		for _, id := range s.seen(i) {
+			if better(id) {
+				best = id
+			}
+			if s.Mark(id) == least { // the others of this size were released later
+				break
+			}
+		}
+	}
+	for _, id := range s.own() {
+		if size := s.Size(id); size >= from && size <= to && better(id) {
+			best = id
+		}
+	}
+	return best
+}
+
+// before reports whether a buffer has been free longer than another.
+func (s *Shelf) before(a, b BufID) bool { return s.m.bufs[a].turn < s.m.bufs[b].turn }
+
+// Largest is a free buffer of the largest size that there is, whoever sees it, of
+// equals the one that has been free longest; NoBuf where none is free.
 func (s *Shelf) Largest() BufID {
 	if s.count == 0 { // the common case
 		return NoBuf
 	}
 	for i := len(s.bySize) - 1; i >= 0; i-- {
-		if id := s.firstOf(&s.c.buckets[s.bySize[i]]); id != NoBuf {
-			return id
+		s.m.steps++
+		if free := s.c.buckets[s.bySize[i]].free; len(free) > 0 {
+			return free[0]
 		}
 	}
 	return NoBuf
@@ -156,6 +265,9 @@ func (s *Shelf) find(size int64) int {
 }
 
 func (s *Shelf) addBucket(i int32) {
+	if s.parted {
+		s.clear = append(s.clear, nil)
+	}
 	s.bySize = slices.Insert(s.bySize, s.find(s.c.buckets[i].size), i)
 }
 
@@ -170,6 +282,51 @@ func (s *Shelf) add(id BufID) {
 	s.newest = id
 	s.count++
 	s.bytes += b.size
+	b.turn = s.turns
+	s.turns++
+	if s.parted {
+		list := s.list(b)
+		*list = append(*list, id)
+	}
+}
+
+// list is which of clear and fresh a free buffer is on: its session's, until that
+// submits, unless nobody else asks.
+func (s *Shelf) list(b *buffer) *[]BufID {
+	if b.last == s.c.owner || s.m.submitted(b) {
+		return &s.clear[b.bucket]
+	}
+	i := int(b.last) + 1
+	if n := i + 1 - len(s.fresh); n > 0 {
+		s.fresh = append(s.fresh, make([][]BufID, n)...)
+	}
+	return &s.fresh[i]
+}
+
+// submitted puts what a session released where everybody sees it. It is called as
+// the epoch of the session's recording ends.
+func (s *Shelf) submitted(session int32) {
+	if i := int(session) + 1; i < len(s.fresh) {
+		for _, id := range s.fresh[i] {
+			s.m.steps++
+			list := &s.clear[s.m.bufs[id].bucket]
+			at, _ := slices.BinarySearchFunc(*list, id, s.byTurn)
+			*list = slices.Insert(*list, at, id)
+		}
+		s.fresh[i] = s.fresh[i][:0]
+	}
+}
+
+// byTurn compares two free buffers by when they were released.
+func (s *Shelf) byTurn(a, b BufID) int { return cmp.Compare(s.m.bufs[a].turn, s.m.bufs[b].turn) }
+
+// takeOff takes a buffer off a list in the order of release.
+func (s *Shelf) takeOff(list *[]BufID, id BufID) {
+	at, found := slices.BinarySearchFunc(*list, id, s.byTurn)
+	if !found {
+		panic(fmt.Sprintf("cachemodes: free buffer %d of %s is not on the list of its size", id, s.c.usage))
+	}
+	*list = slices.Delete(*list, at, at+1)
 }
 
 func (s *Shelf) remove(id BufID) {
@@ -186,10 +343,19 @@ func (s *Shelf) remove(id BufID) {
 	}
 	s.count--
 	s.bytes -= b.size
+	if s.parted {
+		s.takeOff(s.list(b), id)
+	}
 }
 
-func (s *Shelf) clear() {
+// empty takes everything off.
+func (s *Shelf) empty() {
 	s.oldest, s.newest, s.count, s.bytes = NoBuf, NoBuf, 0, 0
+	for _, lists := range [...][][]BufID{s.clear, s.fresh} {
+		for i := range lists {
+			lists[i] = lists[i][:0]
+		}
+	}
 }
 
 // holds verifies that the neighbours of a buffer know it.
@@ -211,9 +377,7 @@ func (m *Manager) takeFree(c *cache, id BufID) {
 	if b.state != Cached || b.usage != c.usage {
 		panic(fmt.Sprintf("cachemodes: mode %s chose buffer %d, which is not free in %s", c.setting.Mode, id, c.usage))
 	}
-	bk := &c.buckets[b.bucket]
-	i := slices.Index(bk.free, id)
-	bk.free = slices.Delete(bk.free, i, i+1)
+	c.shelf.takeOff(&c.buckets[b.bucket].free, id)
 	c.shelf.remove(id)
 }
 

@@ -96,9 +96,9 @@ func TestWatermarkLimit(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m, w := watermarked(rapid.Int64Range(1, 1<<26).Draw(t, "weights"))
 		shelf := m.home.caches[Storage].shelf
-		most := m.all(&m.requested)
+		most := m.all(m.requested[:])
 		check := func() {
-			most = max(most, m.all(&m.requested))
+			most = max(most, m.all(m.requested[:]))
 			if limit := most + most/10000*watermarkOver; shelf.AllHeld() > limit && shelf.Len() > 0 {
 				t.Fatalf("%d bytes are held above the limit of %d, and %d buffers are free", shelf.AllHeld(), limit, shelf.Len())
 			}

@@ -278,7 +278,7 @@ func (l *Ledger) codeOpen(c *coder) {
 }
 
 func (l *lending) code(c *coder) {
-	all := l.all()
+	all := l.all() // those that an earlier program wrote may be more
 	list(c, &all, func(p *Loan) {
 		number(c, &p.From)
 		number(c, &p.To)
@@ -290,7 +290,9 @@ func (l *lending) code(c *coder) {
 	if c.reading && c.err == nil {
 		*l = lending{}
 		for i := range all {
-			*l.pair(all[i].From, all[i].To) = all[i]
+			p := l.pair(all[i].From, all[i].To)
+			p.Count += all[i].Count
+			p.Bytes += all[i].Bytes
 		}
 	}
 }

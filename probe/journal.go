@@ -223,6 +223,9 @@ func (j *Journal) Graph() Graph { return j.track.graph(j.led, j.driver, j.prevUS
 // Demand is that of every key up to now.
 func (j *Journal) Demand() *Demand { return &j.demand }
 
+// Current is the run that started last.
+func (j *Journal) Current() RunInfo { return j.current }
+
 // End is one more than the ordinal of the newest entry.
 func (j *Journal) End() int64 { return j.last.first + j.last.n }
 
@@ -233,7 +236,8 @@ func (j *Journal) seal() {
 	j.sealed = append(j.sealed, &full)
 	j.sealedSize += full.size()
 	gone := 0
-	for gone < len(j.sealed)-1 && j.sealedSize > j.budget {
+	next := 2 * stateSize(j.led, j.bufs) // a checkpoint, and entries that take as much
+	for gone < len(j.sealed)-1 && j.sealedSize > j.budget-next {
 		j.sealedSize -= j.sealed[gone].size()
 		gone++
 	}

@@ -445,11 +445,9 @@ func (k *Key) wanted() {
 	}
 }
 
-// Loans are all pairs of sessions between which buffers went, by From, then To.
+// Loans are the pairs of sessions between which buffers went, by From, then To: of
+// each lender mostNamed, and one for all Others together, at most.
 func (l *Ledger) Loans() []Loan { return l.lent.all() }
-
-// NumLoans is how many Loans there are.
-func (l *Ledger) NumLoans() int { return l.lent.n }
 
 // loan books a buffer that changed session.
 func (l *Ledger) loan(from, to int32, size int64) {

@@ -3,17 +3,27 @@ package probe
 import (
 	"cmp"
 	"slices"
+
+	"bucketscope/cachemodes"
 )
 
 // Loan is what one session got of what another had.
 type Loan struct {
-	From, To     int32
+	From         int32
+	To           int32 // Others for those that are not named
 	Count, Bytes int64
 }
 
-// lending is what sessions lent each other. Of a thousand sessions that share a
-// device nearly every one lends to every other: a million pairs, of which only
-// those of one lender move when there is a new one.
+// Others is the To of what a session lent beyond the mostNamed sessions that had
+// something of it first.
+const Others = cachemodes.NoSession
+
+// mostNamed bounds the pairs of a lender: of a thousand sessions that share a
+// device nearly every one lends to every other, a million pairs, of which each
+// checkpoint and each State would have a copy.
+const mostNamed = 32
+
+// lending is what sessions lent each other.
 type lending struct {
 	n  int      // pairs
 	by [][]Loan // of each lender, by To
@@ -26,6 +36,15 @@ func (l *lending) pair(from, to int32) *Loan {
 	}
 	row := &l.by[from]
 	at, found := slices.BinarySearchFunc(*row, to, func(p Loan, to int32) int { return cmp.Compare(p.To, to) })
+	if !found && to != Others {
+		others := len(*row) > 0 && (*row)[0].To == Others
+		if others && len(*row) > mostNamed {
+			return &(*row)[0]
+		}
+		if !others && len(*row) == mostNamed {
+			to, at = Others, 0
+		}
+	}
 	if !found {
 		*row = slices.Insert(*row, at, Loan{From: from, To: to})
 		l.n++

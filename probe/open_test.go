@@ -82,6 +82,28 @@ func TestLending(t *testing.T) {
 	}
 }
 
+// A lender names so many; what the others had of it is together, and stays so when
+// it is written and read.
+func TestLendingOthers(t *testing.T) {
+	var l lending
+	for to := range int32(100) {
+		p := l.pair(7, to)
+		p.Count++
+		p.Bytes += 10
+	}
+	l.pair(7, 3).Count++
+	all := l.all()
+	if len(all) != mostNamed+1 || l.n != len(all) || all[0] != (Loan{7, Others, 100 - mostNamed, 10 * (100 - mostNamed)}) || all[4] != (Loan{7, 3, 2, 10}) {
+		t.Errorf("%d pairs, %v", l.n, all)
+	}
+	var w coder
+	l.code(&w)
+	r, read := coder{in: w.out, reading: true, version: historyVersion}, lending{}
+	if read.code(&r); r.err != nil || !slices.Equal(read.all(), all) {
+		t.Errorf("read back: %v, %v", r.err, read.all())
+	}
+}
+
 // The most since each run's start is what following every run apart says, and
 // what is looked at does not grow with the runs.
 func TestCrest(t *testing.T) {

@@ -2,6 +2,7 @@ package probe
 
 import (
 	"fmt"
+	"unsafe"
 
 	"bucketscope/cachemodes"
 )
@@ -154,37 +155,56 @@ func (w *Watch) submitted(b *watched) bool {
 // Event takes in an event and answers the hazard in it, nil for none. The
 // answer is the caller's.
 func (w *Watch) Event(e *cachemodes.Event) *Hazard {
+	if e.Kind == cachemodes.Refresh { // Submitted tells
+		return nil
+	}
+	_, h := w.Events(unsafe.Slice(e, 1)) // a copy would wait for the bytes that were written last
+	return h
+}
+
+// Events takes in events in order, and answers how many: all of them, or those up
+// to the first with a hazard, and that. A Refresh tells what Submitted would.
+func (w *Watch) Events(events []cachemodes.Event) (int, *Hazard) {
 	// Nearly all events are a session's that gets what it had before, or gives
 	// back what it got to the cache that made it. They are taken in here, without
 	// a call; look does everything else, and would do these.
-	switch e.Kind {
-	case cachemodes.Settle, cachemodes.Refresh:
-		return nil
-	case cachemodes.Hit:
-		at := uint(e.Session + 1)
-		if uint(e.Buf) >= uint(len(w.bufs)) || at >= uint(len(w.recs)) || w.graphs != nil {
-			break
+	for i := range events {
+		e := &events[i]
+		switch e.Kind {
+		case cachemodes.Settle:
+			continue
+		case cachemodes.Refresh:
+			w.Submitted(e.Session)
+			continue
+		case cachemodes.Hit:
+			at := uint(e.Session + 1)
+			if uint(e.Buf) >= uint(len(w.bufs)) || at >= uint(len(w.recs)) || w.graphs != nil {
+				break
+			}
+			b, r := &w.bufs[e.Buf], &w.recs[at]
+			if b.out || b.use.Session != e.Session || e.Usage == cachemodes.Uniform && b.epoch >= r.epoch {
+				break
+			}
+			r.newest = r.epoch
+			b.use.Run, b.use.Requested, b.use.Domain, b.out = r.run, e.Requested, b.domain, true
+			continue
+		case cachemodes.Keep, cachemodes.Pend:
+			if uint(e.Buf) >= uint(len(w.bufs)) {
+				break
+			}
+			b := &w.bufs[e.Buf]
+			at := uint(b.use.Session + 1)
+			if at >= uint(len(w.recs)) || b.domain != e.Domain {
+				break
+			}
+			b.out, b.epoch = false, w.recs[at].newest
+			continue
 		}
-		b, r := &w.bufs[e.Buf], &w.recs[at]
-		if b.out || b.use.Session != e.Session || e.Usage == cachemodes.Uniform && b.epoch >= r.epoch {
-			break
+		if h := w.look(e); h != nil {
+			return i + 1, h
 		}
-		r.newest = r.epoch
-		b.use.Run, b.use.Requested, b.use.Domain, b.out = r.run, e.Requested, b.domain, true
-		return nil
-	case cachemodes.Keep, cachemodes.Pend:
-		if uint(e.Buf) >= uint(len(w.bufs)) {
-			break
-		}
-		b := &w.bufs[e.Buf]
-		at := uint(b.use.Session + 1)
-		if at >= uint(len(w.recs)) || b.domain != e.Domain {
-			break
-		}
-		b.out, b.epoch = false, w.recs[at].newest
-		return nil
 	}
-	return w.look(e)
+	return len(events), nil
 }
 
 // look takes in any event that is about a buffer.

@@ -84,6 +84,8 @@ type SessionName struct {
 	Model string `json:"model"`
 	// Workload is the one that it is of, where several were played.
 	Workload string `json:"workload,omitempty"`
+	// Since is how many entries of the history had happened when it was added.
+	Since int64 `json:"since,omitempty"`
 }
 
 // DriverSource is where readings are from; Reason, if there are none.

@@ -380,7 +380,9 @@ func compared(sides [2]*made, byTime bool) (*comparison, error) {
 		}
 	} else {
 		rows[0], rows[1] = compare.Match(a.Runs, b.Runs)
-		figures = rows
+		for i := range rows { // in the order in which they were played: what is held at the end is that of the last
+			figures[i] = slices.Sorted(slices.Values(rows[i]))
+		}
 	}
 	if len(rows[0]) == 0 {
 		return nil, errNoRuns{sides, byTime}
@@ -401,12 +403,10 @@ func compared(sides [2]*made, byTime bool) (*comparison, error) {
 		return nil, err
 	}
 	c.Comparison, c.unlike, c.notes, c.paired = r.Comparisons[0], r.Unlike, r.Notes, len(figures[0])
-	if byTime {
-		if r, err = report(rows); err != nil {
-			return nil, err
-		}
-		c.Runs = r.Comparisons[0].Runs
+	if r, err = report(rows); err != nil {
+		return nil, err
 	}
+	c.Runs = r.Comparisons[0].Runs
 	n := [2]float64{float64(max(len(a.Runs), 1)), float64(max(len(b.Runs), 1))}
 	for _, k := range c.Keys {
 		x := compareKey{usage: k.Usage, size: k.SizeBytes}

@@ -215,3 +215,32 @@ func TestCompareFilters(t *testing.T) {
 	r.lacks(t, "run=99", "misses, ")
 	r.sees(t, "▸6 Compare")
 }
+
+// TestCompareEnd: of runs that are the same in both, what is held at the end is
+// what was held after the one that was played last, wherever in the workload the
+// stretch began; and rows stay pairs.
+func TestCompareEnd(t *testing.T) {
+	side := func(name string, runs ...snapshots.RunEntry) *made {
+		return &made{name: name, doc: &snapshots.RunDocument{Results: []snapshots.ModeResult{{Mode: "bucket", Runs: runs}}}}
+	}
+	run := func(id, held int64) snapshots.RunEntry {
+		return snapshots.RunEntry{Run: id, EndHeldBytes: held, PeakHeldBytes: 100 * id}
+	}
+	c, err := compared([2]*made{side("A", run(0, 1), run(1, 2), run(2, 3)), side("B", run(2, 40), run(0, 50), run(1, 60))}, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range c.Figures {
+		if row.Name == "end_held_bytes" && (*row.Values[0] != 3 || *row.Values[1] != 60) {
+			t.Errorf("at the end A held %v, B %v", *row.Values[0], *row.Values[1])
+		}
+	}
+	if len(c.Runs) != 3 {
+		t.Fatalf("%d runs", len(c.Runs))
+	}
+	for i, r := range c.Runs {
+		if p := r.PeakHeldBytes; p[0] != 100*r.Run.Run || p[1] != p[0] {
+			t.Errorf("row %d is run %d, with peaks of %v", i, r.Run.Run, p)
+		}
+	}
+}

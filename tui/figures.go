@@ -26,6 +26,8 @@ type frame struct {
 	recent recent
 	keys   Keymap  // nil: keymap
 	whatIf *WhatIf // nil: there is none
+	// recorded is the file that is shown, where nothing is played.
+	recorded string
 }
 
 // keymap is the bindings in force.
@@ -57,7 +59,8 @@ func (f *frame) host() bool { return f.st.Device.Kind == device.Host }
 type recent struct {
 	runs    int // that they are over
 	last    *probe.Run
-	hitRate float64
+	asked   bool    // any of them asked for a buffer: a replayed graph does not
+	hitRate float64 // if so
 	trend   int     // of the hit rate against the runs before: -1, 0, 1
 	creates float64 // per run
 	us      float64 // per run
@@ -83,9 +86,9 @@ func recentOf(runs []probe.Run) recent {
 	}
 	n := float64(len(now))
 	r.creates, r.us = float64(creates)/n, float64(us)/n
-	r.hitRate = hitRate(now)
-	if len(then) > 0 {
-		switch d := r.hitRate - hitRate(then); {
+	r.hitRate, r.asked = hitRate(now)
+	if before, asked := hitRate(then); asked && r.asked {
+		switch d := r.hitRate - before; {
 		case d >= trendFrom:
 			r.trend = 1
 		case d <= -trendFrom:
@@ -98,16 +101,17 @@ func recentOf(runs []probe.Run) recent {
 	return r
 }
 
-func hitRate(runs []probe.Run) float64 {
+// hitRate is the share of hits; false where nothing was asked for.
+func hitRate(runs []probe.Run) (rate float64, asked bool) {
 	var requests, hits int64
 	for i := range runs {
 		requests += runs[i].Total.Requests
 		hits += runs[i].Total.Hits
 	}
 	if requests == 0 {
-		return 0
+		return 0, false
 	}
-	return float64(hits) / float64(requests)
+	return float64(hits) / float64(requests), true
 }
 
 // ordinal is the number of the run going on, or of the last one; false before

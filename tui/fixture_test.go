@@ -29,7 +29,7 @@ func fixture() *engine.State {
 		},
 		Device: device.Info{Kind: device.WebGPU, Name: "NVIDIA H100", Backend: "vulkan", Type: device.Discrete, Timed: true},
 		Config: cachemodes.DefaultConfig(),
-		Status: engine.Running, Pace: 4, Pass: 2,
+		Status: engine.Running, Pace: 4,
 		NowUS: now, InRun: true, Events: 51234, Overhead: 0.008,
 		Current: probe.RunInfo{Session: 3, ID: 41, Label: "conv1 step19 n=1 total=147", Tokens: 1, Pass: 2},
 		Driver:  engine.Reading{Bytes: 2874 * mib, OK: true, Source: "nvml"},
@@ -273,7 +273,7 @@ func hostileFixture() *engine.State {
 func hugeFixture() *engine.State {
 	st := fixture()
 	const top = 1 << 60
-	st.RunCount, st.PeakRun, st.Pass, st.NowUS = top, top, top, 47*sec
+	st.RunCount, st.PeakRun, st.Current.Pass, st.NowUS = top, top, top, 47*sec
 	st.Total.InUse, st.Total.Pending, st.Total.Cached, st.Total.PeakHeld = top, top-1, top-2, 4*top-1
 	st.Driver.Bytes, st.Pace = 3, 123456.7
 	for i := range st.Runs {

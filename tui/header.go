@@ -156,7 +156,17 @@ func runText(f *frame) string {
 	if !any {
 		return "loading"
 	}
-	return fmt.Sprintf("s%d run %d %s", f.st.Current.Session, n, phase(&f.st.Current))
+	r := numbered(f.st)
+	return fmt.Sprintf("s%d run %d %s", r.Session, n, phase(r))
+}
+
+// numbered is the run that ordinal numbers: between two, the last that ended,
+// which one that began after it and was given up is not.
+func numbered(st *engine.State) *probe.RunInfo {
+	if last := len(st.Runs) - 1; !st.InRun && last >= 0 {
+		return &st.Runs[last].RunInfo
+	}
+	return &st.Current
 }
 
 // The figures, each answering one question.
@@ -234,7 +244,7 @@ func driverReasonField(f *frame) field {
 func hitField(f *frame) field {
 	r := &f.recent
 	text := f.g.none
-	if r.runs > 0 {
+	if r.asked {
 		trend := " "
 		switch {
 		case r.trend > 0:
@@ -355,8 +365,8 @@ func drawHeader(v view, f *frame, l layoutKind) {
 		{value: cut(f.st.Workload.Name, max(24, v.w/4)), rank: 1},
 	}, modeFields(f)...)
 	first = append(first, field{value: cut(runText(f), max(20, v.w/4)), width: 16, left: true, rank: 3})
-	if f.st.Pass > 0 {
-		first = append(first, field{label: "pass", value: strconv.FormatInt(f.st.Pass, 10), rank: 7})
+	if pass := numbered(f.st).Pass; pass > 0 {
+		first = append(first, field{label: "pass", value: strconv.FormatInt(pass, 10), rank: 7})
 	}
 	drawFields(v.row(0), first)
 	drawFields(v.row(1), notEmpty(

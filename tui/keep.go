@@ -5,30 +5,51 @@ import (
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
+
+	"bucketscope/internal/engine"
 )
 
-// refuses says why an action cannot be done on a recording, which nothing plays.
-func (m *model) refuses(a action) string {
-	if m.o.Recorded == "" {
+// off is why an action is of no use now; empty where it is.
+func (f *frame) off(a action) string {
+	switch {
+	case !commandsEngine(a):
 		return ""
-	}
-	switch a {
-	case pause, step:
-		return "nothing to " + actionNames[a] + ": " + m.o.Recorded + " is a recording, and nothing plays it"
-	case slower, faster:
-		return "nothing has a pace: " + m.o.Recorded + " is a recording, and nothing plays it"
-	case chooseMode, undoTuning:
-		return "no mode can be changed in " + m.o.Recorded + ", which is a recording: bucketscope --workload plays one anew"
-	case chooseWorkload, startSession:
-		return "no other workload is played beside " + m.o.Recorded + ", which is a recording: bucketscope --workload plays one"
-	case holdSession, releaseSession:
-		return "no session can be commanded: " + m.o.Recorded + " is a recording, and nothing plays it"
-	case addNote:
-		return "no note can be written into " + m.o.Recorded + ": a recording stays as it was"
-	case saveSnapshot:
-		return "it is a file already: " + m.o.Recorded
+	case f.latest.Status == engine.Recorded:
+		return f.offRecorded(a)
+	case lost(f.latest) && a != addNote && a != saveSnapshot: // what was played can be kept
+		return actionNames[a] + " is off: " + f.noEngine()
 	}
 	return ""
+}
+
+// noEngine is why nothing can be commanded, in a few words; empty where it can.
+func (f *frame) noEngine() string {
+	switch {
+	case f.latest.Status == engine.Recorded:
+		return "a recording plays nothing"
+	case lost(f.latest):
+		return "the device is lost"
+	}
+	return ""
+}
+
+// offRecorded is off in a recording that was kept.
+func (f *frame) offRecorded(a action) string {
+	switch a {
+	case pause, step:
+		return "nothing to " + actionNames[a] + ": " + f.recorded + " is a recording, and nothing plays it"
+	case slower, faster:
+		return "nothing has a pace: " + f.recorded + " is a recording, and nothing plays it"
+	case chooseMode, undoTuning:
+		return "no mode can be changed in " + f.recorded + ", which is a recording: bucketscope --workload plays one anew"
+	case chooseWorkload, startSession:
+		return "no other workload is played beside " + f.recorded + ", which is a recording: bucketscope --workload plays one"
+	case holdSession, releaseSession:
+		return "no session can be commanded: " + f.recorded + " is a recording, and nothing plays it"
+	case addNote:
+		return "no note can be written into " + f.recorded + ": a recording stays as it was"
+	}
+	return "it is a file already: " + f.recorded
 }
 
 // commandsEngine reports whether an action is of use only where something is

@@ -190,7 +190,7 @@ func (m *model) frame() *frame {
 	st := m.shown()
 	return &frame{
 		st: st, now: m.present(), latest: m.latest, frozen: m.held != nil, g: m.glyphs, si: m.si, recent: recentOf(st.Runs), keys: m.keys,
-		whatIf: m.whatIf,
+		whatIf: m.whatIf, recorded: m.o.Recorded,
 	}
 }
 
@@ -303,7 +303,7 @@ func (m *model) act(a action) tea.Cmd {
 	if id, ok := screenOf(a); ok {
 		return m.goTo(id)
 	}
-	if why := m.refuses(a); why != "" {
+	if why := m.frame().off(a); why != "" {
 		m.tell("%s", why)
 		return nil
 	}

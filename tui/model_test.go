@@ -15,6 +15,7 @@ import (
 
 	"bucketscope/cachemodes"
 	"bucketscope/internal/engine"
+	"bucketscope/probe"
 	"bucketscope/workload"
 )
 
@@ -561,6 +562,14 @@ func TestRecent(t *testing.T) {
 	}
 	if r := recentOf(runs[:3]); r.runs != 3 || r.trend != 0 {
 		t.Errorf("of three runs: %+v", r)
+	}
+	replays := make([]probe.Run, 2*recentRuns)
+	copy(replays, runs[:recentRuns])
+	if r := recentOf(replays); r.asked || r.trend != 0 { // nobody's rate, and so no fall either
+		t.Errorf("of runs that asked for nothing: %+v", r)
+	}
+	if h := hitField(&frame{g: &unicodeGlyphs, recent: recentOf(replays)}); h.value != unicodeGlyphs.none {
+		t.Errorf("their hit rate is %q", h.value)
 	}
 }
 

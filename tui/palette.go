@@ -4,6 +4,8 @@ import (
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
+
+	"bucketscope/internal/units"
 )
 
 // paletteMenu is every action of the screens by what it does, with its key.
@@ -16,8 +18,9 @@ func newPalette() *paletteMenu { return &paletteMenu{} }
 
 func (p *paletteMenu) scope() scope { return inMenus }
 
-// shown are the bindings of the screens with every typed word in their text.
-func (p *paletteMenu) shown(f *frame) (out []binding) {
+// shown are the bindings of the screens with every typed word in their text, and
+// off those of them that are of no use now.
+func (p *paletteMenu) shown(f *frame) (out, off []binding) {
 	words := strings.Fields(strings.ToLower(p.typed))
 	for _, b := range f.keymap() {
 		if b.scope&onScreens == 0 || b.action == openPalette {
@@ -28,15 +31,19 @@ func (p *paletteMenu) shown(f *frame) (out []binding) {
 		for _, w := range words {
 			has = has && strings.Contains(text, w)
 		}
-		if has {
+		switch {
+		case !has:
+		case f.off(b.action) != "":
+			off = append(off, b)
+		default:
 			out = append(out, b)
 		}
 	}
-	return out
+	return out, off
 }
 
 func (p *paletteMenu) press(a action, key tea.KeyPressMsg, f *frame, _, h int) outcome {
-	shown := p.shown(f)
+	shown, _ := p.shown(f)
 	switch a {
 	case back:
 		if p.typed != "" {
@@ -79,11 +86,20 @@ var paletteColumns = []column[binding]{
 }
 
 func (p *paletteMenu) draw(v view, f *frame) {
-	shown := p.shown(f)
+	shown, off := p.shown(f)
 	in, edge := dialog(v, f, "Palette", f.say("{menu-accept} does it, {back} leaves"), 100, len(f.keymap())+1)
 	x := in.put(in.put(0, 0, ": ", label), 0, p.typed+"_", keycap)
+	if n := len(off); n > 0 {
+		if text := units.Plural(n, "action") + " off: " + f.noEngine(); x+textWidth(text) < in.w {
+			in.right(in.w, 0, text, warning)
+		}
+	}
 	if len(shown) == 0 {
-		drawEmpty(in.sub(0, 1, in.w, in.h-1), "nothing, because no action has these words")
+		why := "nothing, because no action has these words"
+		if len(off) > 0 {
+			why = f.off(off[0].action)
+		}
+		drawEmpty(in.sub(0, 1, in.w, in.h-1), why)
 		return
 	}
 	list := below(in, 1, x)

@@ -352,7 +352,11 @@ func drawSessionBar(v view, f *frame, r *sessionRow) {
 	}
 	x = max(x, v.w/3) + 1
 	for i, l := range busiest(r.loans) {
-		more := fmt.Sprintf("%s%d %s (%s)", f.g.arrow, l.To, units.Count(l.Count), f.size(l.Bytes))
+		to := strconv.Itoa(int(l.To))
+		if l.To == probe.Others {
+			to = "others"
+		}
+		more := fmt.Sprintf("%s%s %s (%s)", f.g.arrow, to, units.Count(l.Count), f.size(l.Bytes))
 		if i == 0 {
 			more = "lent " + more
 		}
@@ -414,9 +418,14 @@ func drawLoans(v view, f *frame, rows []sessionRow, each int) {
 	}
 }
 
-// busiest are loans, the most buffers first.
+// busiest are loans, the most buffers first, those to all others last.
 func busiest(loans []probe.Loan) []probe.Loan {
-	return slices.SortedStableFunc(slices.Values(loans), func(a, b probe.Loan) int { return cmp.Compare(b.Count, a.Count) })
+	return slices.SortedStableFunc(slices.Values(loans), func(a, b probe.Loan) int {
+		if x, y := a.To == probe.Others, b.To == probe.Others; x != y {
+			return cmp.Compare(b.To, a.To) // it is below every index
+		}
+		return cmp.Compare(b.Count, a.Count)
+	})
 }
 
 // copyText is the session as a line of text, columns apart by tabs, bytes exact.

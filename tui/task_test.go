@@ -217,6 +217,43 @@ func TestRecorded(t *testing.T) {
 	}
 }
 
+// TestLost: on a device that is lost the footer and the palette offer what works,
+// whatever else is asked for says why it is off, and tells the engine nothing.
+func TestLost(t *testing.T) {
+	for _, size := range [][2]int{{80, 24}, {48, 12}} {
+		st := *compareFixture()
+		st.Status, st.Err = engine.Failed, lostFixture().Err
+		r := newRig(&st, Options{Theme: "mono", Record: record, Formats: testFormats})
+		r.Update(tea.WindowSizeMsg{Width: size[0], Height: size[1]})
+		r.sees(t, "■ STOPPED", "q quit")
+		r.lacks(t, "p pause", "n step", "m mode", "w workload")
+		for key, name := range map[string]string{
+			"p": "pause", "n": "step", "<": "slower", ">": "faster", "m": "mode", "w": "workload", "W": "start-session",
+			"P": "hold-session", "R": "release-session", "z": "undo",
+		} {
+			r.keys(key)
+			r.sees(t, name+" is off: the device is lost")
+			r.keys("j")
+			r.lacks(t, "is off")
+		}
+		r.keys(":")
+		r.sees(t, "10 actions off: the device is lost")
+		r.keys("begin anew")
+		r.sees(t, "pause is off: the device is lost")
+		r.keys("ctrl+u", "snapshot file")
+		r.sees(t, "snapshot")
+		r.lacks(t, "is off")
+		r.keys("esc", "esc", "[")
+		r.sees(t, "◀ @")
+		r.keys("end", "x")
+		r.sees(t, "Export")
+		r.keys("esc")
+		if r.engine.calls != nil {
+			t.Errorf("the engine was told %q", r.engine.calls)
+		}
+	}
+}
+
 // compareFixture is a profile that played the same fourteen runs twice, under
 // bucket and then under dynamicBucket, no figure equal to another.
 func compareFixture() *engine.State {

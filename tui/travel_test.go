@@ -307,7 +307,7 @@ func TestPalette(t *testing.T) {
 	if cmd := r.keys("esc", "q", "u", "i", "t", "enter"); cmd == nil {
 		t.Error("quit does nothing")
 	}
-	if len((&paletteMenu{}).shown(r.frame())) < numActions-8 {
+	if all, off := (&paletteMenu{}).shown(r.frame()); len(all) < numActions-8 || len(off) > 0 {
 		t.Error("the palette lacks actions")
 	}
 }

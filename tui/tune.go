@@ -76,17 +76,17 @@ type number struct {
 
 var numbers = []number{
 	{"round", "round", "", true, 16, func(p *cachemodes.Params) int64 { return p.Round }, func(p *cachemodes.Params, n int64) { p.Round = n },
-		"sizes are rounded up to a multiple of it"},
+		"sizes go up to a multiple of it"},
 	{"adjust_every", "adjust every", "runs", false, 1, func(p *cachemodes.Params) int64 { return int64(p.AdjustEvery) }, func(p *cachemodes.Params, n int64) { p.AdjustEvery = toInt(n) },
-		"runs of a session between two renewals of the keys"},
+		"runs of a session between renewals"},
 	{"history", "history", "periods", false, 1, func(p *cachemodes.Params) int64 { return int64(p.History) }, func(p *cachemodes.Params, n int64) { p.History = toInt(n) },
-		"adjust periods that a key outlives its last use"},
+		"periods that a key outlives its use"},
 	{"refresh_every", "refresh every", "submits", false, 1, func(p *cachemodes.Params) int64 { return int64(p.RefreshEvery) }, func(p *cachemodes.Params, n int64) { p.RefreshEvery = toInt(n) },
 		"submits between two looks at pending buffers"},
 	{"cache_limit", "cache limit", "", true, 16 << 20, func(p *cachemodes.Params) int64 { return p.CacheLimit }, func(p *cachemodes.Params, n int64) { p.CacheLimit = n },
 		"most free bytes kept; 0 is no limit"},
 	{"fit_ratio", "fit ratio", "/256", false, 8, func(p *cachemodes.Params) int64 { return int64(p.FitRatio) }, func(p *cachemodes.Params, n int64) { p.FitRatio = toInt(n) },
-		"how much of a larger buffer a request must fill"},
+		"what a request must fill of a buffer"},
 }
 
 // toInt keeps what does not fit into an int out of range.
@@ -445,6 +445,9 @@ func (m *model) applyTuning() tea.Cmd {
 		return nil
 	case m.o.Recorded != "":
 		m.tell("%s is a recording: numbers can be tried here, and applied nowhere", m.o.Recorded)
+		return nil
+	case lost(m.latest):
+		m.tell("the device is lost: nothing is applied")
 		return nil
 	}
 	before, after := s.before(), *s.draft

@@ -102,6 +102,9 @@ var tuneColumns = []column[tuneView]{
 	}},
 	{title: "", width: 7, left: true, rank: 2, text: func(_ *frame, r tuneView) (string, style) {
 		if r.number != nil {
+			if r.now == 1 {
+				return strings.TrimSuffix(r.number.unit, "s"), faint
+			}
 			return r.number.unit, faint
 		}
 		return "cap", faint
@@ -137,6 +140,13 @@ var tuneColumns = []column[tuneView]{
 	}},
 }
 
+// numberColumns are those of a mode that has no buckets to tune: what a number is
+// takes the room of their figures.
+func numberColumns() []column[tuneView] {
+	const first = 4
+	return append(slices.Clone(tuneColumns[:first]), tuneColumns[len(tuneColumns)-1])
+}
+
 func (s *tuneScreen) draw(v view, f *frame, kind layoutKind) {
 	if kind == layoutLine {
 		drawFigures(v, f)
@@ -167,7 +177,11 @@ func (s *tuneScreen) draw(v view, f *frame, kind layoutKind) {
 	if !s.filter.empty() {
 		none = f.say("nothing, because no row is as the filter wants it; {back} drops it")
 	}
-	drawTable(v.rect(lay.table), f, title, right, lay.framed, true, &s.scroll, tuneColumns, rows, none)
+	cols := tuneColumns
+	if !slices.ContainsFunc(rows, func(r tuneView) bool { return r.number == nil }) {
+		cols = numberColumns()
+	}
+	drawTable(v.rect(lay.table), f, title, right, lay.framed, true, &s.scroll, cols, rows, none)
 	if p := v.rect(lay.preview); !p.empty() {
 		s.drawPreview(pane(p, f, "Simulated: one pass of the workload, no device", "", lay.framed, false), f)
 	}

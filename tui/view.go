@@ -71,7 +71,7 @@ func (m *model) note() (lines []string, s style) {
 	case m.notice.bad:
 		return wrap(m.notice.text, w, maxNotice), failure
 	case m.notice.text != "":
-		return wrap(m.notice.text, w, 1), strong
+		return wrap(m.notice.text, w, 2), strong
 	}
 	switch kind := kindOf(m.w, m.h); {
 	case m.advice.evidence == "", kind == layoutCompact: // there the hints are worth more
@@ -130,7 +130,7 @@ func drawHints(v view, f *frame, where scope, current screenID) {
 		if b.scope&where == 0 || b.short == "" || len(b.keys) == 0 || b.action == back && where == onScreens {
 			continue
 		}
-		if f.latest.Status == engine.Recorded && commandsEngine(b.action) {
+		if f.off(b.action) != "" {
 			continue
 		}
 		if b.action == nextPane && !hasPanes(current) {
@@ -160,7 +160,7 @@ func hint(b *binding, f *frame) string {
 		return "show live"
 	case b.action == pause && f.latest.Status == engine.Paused:
 		return "go on"
-	case b.action == pause && f.latest.Status == engine.Failed && !lost(f.latest):
+	case b.action == pause && f.latest.Status == engine.Failed:
 		return "begin anew"
 	}
 	return b.short

@@ -130,6 +130,8 @@ func (p *whatIfPane) accept(f *frame) wish {
 		return wish{tell: r.Name + " is simulated only: it places several requests in one buffer, which WebGPU cannot bind"}
 	case r.Current:
 		return wish{tell: r.Name + " is what drives the device"}
+	case f.off(chooseMode) != "":
+		return wish{tell: f.off(chooseMode)}
 	}
 	return wish{do: func(m *model) tea.Cmd {
 		if r.Variant {

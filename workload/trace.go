@@ -114,6 +114,7 @@ type Trace struct {
 	Leaks []Leak
 
 	prologue, loop, epilogue []Event // see Loop
+	calls                    calls   // see Calls
 }
 
 // Leak is a buffer that the recorded program never gave back.

@@ -168,16 +168,21 @@ func stateOf(s *snapshots.Snapshot) engine.State {
 		Weights: engine.Weights(s.Device.Weights), Events: s.Events, DeviceUS: s.DeviceUS, History: s.History,
 		Driver: engine.Reading{Source: s.Driver.Source, Reason: s.Driver.Reason},
 	}
-	lanes := map[string]int{}
+	type lane struct {
+		name  string
+		since int64
+	}
+	lanes := map[lane]int{}
 	for _, x := range s.Sessions {
 		name := x.Workload
 		if name == "" {
 			name = w.Name
 		}
-		if _, ok := lanes[name]; !ok {
-			lanes[name] = len(lanes)
+		l := lane{name, x.Since}
+		if _, ok := lanes[l]; !ok {
+			lanes[l] = len(lanes)
 		}
-		st.Sessions = append(st.Sessions, engine.Session{Session: workload.Session{ID: x.ID, Model: x.Model}, Workload: name, Lane: lanes[name]})
+		st.Sessions = append(st.Sessions, engine.Session{Session: workload.Session{ID: x.ID, Model: x.Model}, Workload: name, Lane: lanes[l], Since: x.Since})
 	}
 	// A scope that no program of ours wrote is shown as the usual one.
 	st.Sharing.Scope, _ = cachemodes.LookupScope(s.Scope)

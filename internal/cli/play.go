@@ -341,8 +341,7 @@ func allFit(ctx context.Context, traces []*workload.Trace, cfg cachemodes.Config
 	if info.Kind == device.Host {
 		return nil
 	}
-	t := *traces[0]
-	t.Name = nameOf(traces)
+	name := nameOf(traces)
 	need, largest, err := engine.NeedAll(ctx, traces, cfg, weights)
 	if err != nil {
 		return err
@@ -350,12 +349,12 @@ func allFit(ctx context.Context, traces []*workload.Trace, cfg cachemodes.Config
 	mode := cfg[cachemodes.Storage].Mode
 	if info.MaxBufferSize > 0 && largest > info.MaxBufferSize {
 		return fmt.Errorf("%s under %s asks for a buffer of %s; %s makes none above %s: choose another --mode or --device",
-			t.Name, mode, units.Bytes(largest, false), info.Name, units.Bytes(info.MaxBufferSize, false))
+			name, mode, units.Bytes(largest, false), info.Name, units.Bytes(info.MaxBufferSize, false))
 	}
 	// Where it is not known how much there is, the doctor says why.
 	if have, err := driver.MemoryOf(info); err == nil && need > have.Available {
 		return fmt.Errorf("%s under %s needs %s on the device at its peak; %s has %s available of %s (%s): %s",
-			t.Name, mode, units.Bytes(need, false), info.Name, units.Bytes(have.Available, false), units.Bytes(have.Total, false), have.Source,
+			name, mode, units.Bytes(need, false), info.Name, units.Bytes(have.Available, false), units.Bytes(have.Total, false), have.Source,
 			remedy(ctx, traces, cfg, weights, have.Available))
 	}
 	return nil

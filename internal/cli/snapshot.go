@@ -65,7 +65,7 @@ func sessionNames(sessions []engine.Session) []snapshots.SessionName {
 	}
 	for i := range sessions {
 		s := &sessions[i]
-		name := snapshots.SessionName{ID: s.ID, Model: s.Model}
+		name := snapshots.SessionName{ID: s.ID, Model: s.Model, Since: s.Since}
 		if several {
 			name.ID, name.Workload = int64(i), s.Workload
 		}

@@ -57,6 +57,10 @@ type Counter interface {
 	LiveBuffers() (int, error)
 }
 
+// Idle is a Device whose calls do nothing and never fail, so that they need not
+// be made. A Device around one is none, unless it says so itself.
+type Idle interface{ Idle() }
+
 // Kind tells the implementations apart.
 type Kind string
 

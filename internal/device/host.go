@@ -19,3 +19,6 @@ func (host) Destroy(ID)                               {}
 func (host) Submit(Recording) error                   { return nil }
 func (host) Wait() error                              { return nil }
 func (host) Close() error                             { return nil }
+
+// Idle is described at Idle.
+func (host) Idle() {}

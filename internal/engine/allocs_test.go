@@ -28,10 +28,8 @@ func TestReplayAllocates(t *testing.T) {
 		t.Run(mode.Name, func(t *testing.T) {
 			p := newPlayer(tr, storageMode(mode.ID), device.NewHost(), MakeWeights)
 			play := func(events []workload.Event) {
-				for i := range events {
-					if err := p.step(&events[i]); err != nil {
-						t.Fatal(err)
-					}
+				if err := p.lanes[0].play(events, tr.Calls(events)); err != nil {
+					t.Fatal(err)
 				}
 			}
 			play(tr.Prologue())

@@ -19,11 +19,30 @@ func BenchmarkReplay(b *testing.B) {
 	for _, mode := range cachemodes.Modes() {
 		b.Run(mode.Name, func(b *testing.B) {
 			p := newPlayer(tr, storageMode(mode.ID), device.NewHost(), MakeWeights)
-			benchmark(b, tr, func(events []workload.Event) {
-				for i := range events {
-					if err := p.step(&events[i]); err != nil {
-						b.Fatal(err)
+			benchmark(b, tr, func(events []workload.Event, calls []cachemodes.Call) {
+				if err := p.lanes[0].play(events, calls); err != nil {
+					b.Fatal(err)
+				}
+			})
+		})
+	}
+}
+
+// BenchmarkShadow is BenchmarkReplay as What if plays: a shadow, which follows in
+// batches.
+func BenchmarkShadow(b *testing.B) {
+	tr := load(b, "phi3-mini-4k/grow")
+	for _, mode := range []cachemodes.ModeID{cachemodes.BucketMode, cachemodes.Watermark} {
+		b.Run(mode.String(), func(b *testing.B) {
+			s := NewShadow(Beginning{Trace: tr, Config: storageMode(mode)}, device.NewHost(), nil, nil)
+			batch := make([]*workload.Event, 0, batchEvents)
+			benchmark(b, tr, func(events []workload.Event, _ []cachemodes.Call) {
+				for part := range slices.Chunk(events, batchEvents) {
+					batch = batch[:0]
+					for i := range part {
+						batch = append(batch, &part[i])
 					}
+					s.Play(batch)
 				}
 			})
 		})
@@ -37,13 +56,7 @@ func BenchmarkUnbooked(b *testing.B) {
 	for _, mode := range cachemodes.Modes() {
 		b.Run(mode.Name, func(b *testing.B) {
 			u := newUnbooked(tr, storageMode(mode.ID))
-			benchmark(b, tr, func(events []workload.Event) {
-				for i := range events {
-					if _, err := u.step(&events[i]); err != nil {
-						b.Fatal(err)
-					}
-				}
-			})
+			benchmark(b, tr, u.play)
 		})
 	}
 }
@@ -63,16 +76,13 @@ func BenchmarkBooks(b *testing.B) {
 			u := newUnbooked(tr, cachemodes.DefaultConfig())
 			led, watch := &probe.Ledger{}, &probe.Watch{}
 			book := func(events []cachemodes.Event) {
-				for i := range events {
-					if e := &events[i]; e.Kind == cachemodes.Refresh {
-						watch.Submitted(e.Session)
-					}
+				for part := range slices.Chunk(events, 256) { // as Manager.Play answers them
 					if watched {
-						if h := watch.Event(&events[i]); h != nil {
+						if _, h := watch.Events(part); h != nil {
 							b.Fatal(h)
 						}
 					}
-					led.Apply(&events[i])
+					led.ApplyAll(part)
 				}
 			}
 			record := func(events []workload.Event) (all []cachemodes.Event) {
@@ -109,6 +119,23 @@ type unbooked struct {
 
 func newUnbooked(t *workload.Trace, cfg cachemodes.Config) *unbooked {
 	return &unbooked{cachemodes.NewManager(cfg), device.NewHost(), make([]cachemodes.BufID, t.Slots)}
+}
+
+// play plays events the way that Player does.
+func (u *unbooked) play(events []workload.Event, calls []cachemodes.Call) {
+	for at := 0; at < len(events); {
+		done, _ := u.mgr.Play(0, calls[at:], u.slots)
+		if at += done; done > 0 {
+			continue
+		}
+		switch e := &events[at]; e.Op {
+		case workload.RunStart:
+			u.mgr.RunStart(e.Session)
+		case workload.RunEnd:
+			u.mgr.RunEnd(e.Session)
+		}
+		at++
+	}
 }
 
 func (u *unbooked) step(e *workload.Event) (events []cachemodes.Event, err error) {
@@ -151,10 +178,11 @@ func (u *unbooked) step(e *workload.Event) (events []cachemodes.Event, err error
 // best-ns/op is the sum of the best times of stretches of some tens of
 // microseconds, in which few are interrupted: what the processor needs when
 // others leave it alone, on a machine that others use, too.
-func benchmark(b *testing.B, t *workload.Trace, play func([]workload.Event)) {
-	play(t.Prologue())
+func benchmark(b *testing.B, t *workload.Trace, play func([]workload.Event, []cachemodes.Call)) {
+	play(t.Prologue(), t.Calls(t.Prologue()))
 	loop := t.Loop()
-	play(loop)
+	calls := t.Calls(loop)
+	play(loop, calls)
 	stretches := slices.Collect(slices.Chunk(loop, 1000))
 	best := make([]time.Duration, len(stretches))
 	b.ReportAllocs()
@@ -162,11 +190,11 @@ func benchmark(b *testing.B, t *workload.Trace, play func([]workload.Event)) {
 	for n, at := b.N, 0; n > 0; at = (at + 1) % len(stretches) {
 		s := stretches[at]
 		if n < len(s) {
-			play(s[:n])
+			play(s[:n], calls[1000*at:1000*at+n])
 			break
 		}
 		began := time.Now()
-		play(s)
+		play(s, calls[1000*at:1000*at+len(s)])
 		if took := time.Since(began); best[at] == 0 || took < best[at] {
 			best[at] = took
 		}
@@ -257,9 +285,15 @@ func BenchmarkLive(b *testing.B) {
 		lp.play(&lp.parts[lp.part].events[lp.at])
 	}
 	b.ReportAllocs()
+	ahead := int64(0)
 	for b.Loop() {
-		e := &lp.parts[lp.part].events[lp.at]
-		lp.play(e)
+		if ahead > 0 { // an operation is an event
+			ahead--
+			continue
+		}
+		before := lp.events
+		e := lp.some()
+		ahead = lp.events - before - 1
 		if e.Op == workload.RunEnd && time.Since(lp.lastPublish) >= publishEvery {
 			lp.publish()
 		}

@@ -40,9 +40,9 @@ type member struct {
 // partsOf is a trace as it is played over and over: the last part repeats.
 func partsOf(t *workload.Trace) []part {
 	if l := t.Loop(); l != nil {
-		return []part{{events: t.Prologue()}, {events: l}}
+		return []part{partOf(t, t.Prologue(), 0), partOf(t, l, 0)}
 	}
-	return []part{{events: t.Events}}
+	return []part{partOf(t, t.Events, 0)}
 }
 
 // StartSession plays a workload beside what is played, in sessions of its own,
@@ -96,12 +96,10 @@ func (l *Live) ReleaseSession(lane int) {
 
 // leave ends the first workload alone, with a mark.
 func (lp *loop) leave(mark string) error {
-	at, err := lp.player.lanes[0].abandon()
-	lp.lock()
-	defer lp.unlock()
-	lp.released, lp.between = true, true
-	lp.mark(at, mark)
-	return err
+	return lp.player.lanes[0].abandon(func(seq int64, _ error) {
+		lp.released, lp.between = true, true
+		lp.mark(seq, mark)
+	})
 }
 
 // member is who plays a lane, nil for the loop itself and where there is none.
@@ -139,10 +137,11 @@ func (lp *loop) join(t *workload.Trace) {
 	if lp.crew.moved == nil || lp.crew.moved.L != &p.mu {
 		lp.crew.moved = sync.NewCond(&p.mu)
 	}
-	at := p.end()
+	text, at := "started "+t.Name, p.end()
+	p.remark(text)
 	m := &member{lane: p.add(t), parts: partsOf(t), between: true, next: time.Now()}
 	lp.crew.members = append(lp.crew.members, m)
-	lp.mark(at, "started "+t.Name)
+	lp.mark(at, text)
 	lp.crew.all.Go(func() {
 		defer func() {
 			if v := recover(); v != nil {
@@ -178,16 +177,14 @@ func (lp *loop) serve(m *member) {
 		if err := m.lane.step(e); err != nil {
 			// The session is given up; the others go on. The error that explains
 			// is the first.
-			at, _ := m.lane.abandon()
-			lp.tell(m, at, err)
+			_ = m.lane.abandon(func(seq int64, _ error) { lp.gone(m, seq, err) })
 			return
 		}
 		m.between = m.lane.open == 0
 		lp.counted.Add(1)
 	}
 	if !lp.crew.gone.Load() {
-		at, err := m.lane.abandon()
-		lp.tell(m, at, err)
+		_ = m.lane.abandon(func(seq int64, err error) { lp.gone(m, seq, err) })
 	}
 }
 
@@ -203,10 +200,9 @@ func (m *member) turn() {
 	}
 }
 
-// tell marks that a member's sessions are no more, by an error or without one.
-func (lp *loop) tell(m *member, at int64, err error) {
-	lp.player.mu.Lock()
-	defer lp.player.mu.Unlock()
+// gone marks that a member's sessions are no more, by an error or without one.
+// The caller has the lock.
+func (lp *loop) gone(m *member, at int64, err error) {
 	m.released.Store(true)
 	if err != nil {
 		lp.mark(at, givenUp(m.lane.trace.Name, err))

@@ -83,6 +83,50 @@ func TestDay(t *testing.T) {
 	runtime.KeepAlive(lp)
 }
 
+// TestManySessionsMemory plays a thousand sessions that share a device, by turns,
+// until the journal has forgotten something: MemoryBound holds for them, too.
+func TestManySessionsMemory(t *testing.T) {
+	if invariants || slower > 1 {
+		t.Skip("it takes some million events")
+	}
+	const sessions, turn = 1_000, 48
+	trace := load(t, "unet/varied")
+	before := heap()
+	lp := &loop{live: &Live{}, dev: device.NewHost(), opt: LiveOptions{Weights: MakeWeights}, cfg: config(cachemodes.TVMPooled)}
+	lp.load(trace)
+	lanes := []*playing{{lane: lp.player.lanes[0], parts: partsOf(trace)}}
+	for len(lanes) < sessions {
+		lanes = append(lanes, &playing{lane: lp.player.add(trace), parts: partsOf(trace)})
+	}
+	random := rand.New(rand.NewPCG(5, 7))
+	most, forgot := int64(0), false
+	for n := 1; !forgot || n%(1<<15) != 1; n++ {
+		l := lanes[random.IntN(sessions)]
+		for range turn {
+			n, err := l.some(1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n == 0 {
+				l.at = 0
+			}
+		}
+		if n%1_000 == 0 {
+			lp.publish()
+			forgot = lp.live.State().History.First() > 0
+		}
+		if n%(1<<15) == 0 {
+			most = max(most, heap()-before)
+		}
+	}
+	if last := lp.live.State(); most > MemoryBound {
+		t.Errorf("the profile takes %d MiB, its bound is %d: %d loans, %d of %d entries", most>>20, MemoryBound>>20, len(last.Loans), last.History.End()-last.History.First(), last.History.End())
+	} else {
+		t.Logf("%d MiB, %d entries", most>>20, last.History.End())
+	}
+	runtime.KeepAlive(lp)
+}
+
 // heap is what is in use on the heap, in bytes.
 func heap() int64 {
 	runtime.GC()

@@ -400,7 +400,14 @@ func counted(n int, thing string) string {
 	return fmt.Sprintf("%d %ss", n, thing)
 }
 
+// unusedCache says nothing while graphs can be replayed: what is free may be a
+// graph's, which a replay uses without asking for it.
 func unusedCache(st *State, w writer) (Finding, bool) {
+	for i := range st.Sessions {
+		if st.Sessions[i].Books.Graphs > 0 {
+			return Finding{}, false
+		}
+	}
 	var bytes, oldest, most int64
 	buckets, worst, usage := 0, cachemodes.NoKey, cachemodes.Storage
 	for i := range st.Keys {

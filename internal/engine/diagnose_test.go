@@ -118,6 +118,23 @@ func repeated(n int, size int64, count int) [][]int64 {
 	return runs
 }
 
+// TestDiagnoseGraphs: what a captured graph keeps for its replays is not cached for
+// nothing, however long nobody asks for it.
+func TestDiagnoseGraphs(t *testing.T) {
+	for _, capture := range []bool{false, true} {
+		lp := &loop{live: &Live{}, dev: device.NewHost(), opt: LiveOptions{Weights: MakeWeights, Capture: capture}, cfg: config(cachemodes.BucketMode)}
+		lp.load(script(t, append(repeated(1, 16<<20, 8), repeated(20, 4<<10, 2)...)...))
+		for lp.player.led.Runs() < 20 {
+			lp.play(&lp.parts[lp.part].events[lp.at])
+		}
+		lp.publish()
+		found := slices.ContainsFunc(Diagnose(lp.live.State(), false), func(f Finding) bool { return f.Rule == UnusedCache })
+		if found == capture {
+			t.Errorf("captured: %t, found: %t", capture, found)
+		}
+	}
+}
+
 // TestReports: what users reported is found, named and ranked as they found it
 // out.
 func TestReports(t *testing.T) {

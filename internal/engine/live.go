@@ -34,19 +34,14 @@ const (
 	// keepJournal bounds, in bytes, how far back any moment can be had again:
 	// some ten million events.
 	keepJournal = 64 << 20
-	// fewLoans is how many pairs of sessions that lent each other buffers every State
-	// has anew; more are copied once in loansEvery. Of a thousand sessions there
-	// are a million pairs, 24 MB.
-	fewLoans   = 1 << 14
-	loansEvery = time.Second
 	// keepMarks bounds the log of what a person changed.
 	keepMarks = 512
 )
 
 // MemoryBound is the most heap, in bytes, that a live profile takes however
-// long it runs, beside the workload and the device: the journal's keepJournal
-// and the chunk that it writes to, 9 MiB of graph, 6 MiB of runs, 3 MiB of keys
-// of runs, the books, and two States.
+// long it runs, beside the workload and the device: the journal's keepJournal,
+// 9 MiB of graph, 6 MiB of runs, 3 MiB of keys of runs, the books, and two States.
+// TestDay and TestManySessionsMemory hold it.
 const MemoryBound = 104 << 20
 
 // Reading is what a driver says is held, in bytes; OK is false where it cannot
@@ -90,15 +85,14 @@ type State struct {
 	Sessions []Session // by index
 	Sharing  cachemodes.Sharing
 	Capture  bool
-	Hazards  int64        // seen; the history has each
-	Loans    []probe.Loan // more than fewLoans of them as they stood up to loansEvery before
+	Hazards  int64 // seen; the history has each
+	Loans    []probe.Loan
 	Device   device.Info
 	Config   cachemodes.Config
 	Weights  Weights
 	Status   Status
 	Err      error
 	Pace     float64 // runs per second; 0 is flat out
-	Pass     int64   // repetition of the workload, from 0
 	// Play numbers the beginnings: a workload loaded, or begun anew. Runs, keys
 	// and entries of the history are counted from 0 in each.
 	Play int64
@@ -108,7 +102,8 @@ type State struct {
 	// NowUS is the profile's clock: microseconds since the workload was
 	// loaded, pauses left out.
 	NowUS int64
-	// Current is the run going on, if InRun, else the last.
+	// Current is the run that began last, of whichever workload; it goes on, or
+	// another does, if InRun.
 	Current probe.RunInfo
 	InRun   bool
 	// Events counts the workload's events played.
@@ -395,7 +390,6 @@ type loop struct {
 	runs      probe.Tail[probe.Run]
 	marks     probe.Tail[Mark]
 	plays     int64
-	current   probe.RunInfo
 	events    int64
 	overhead  float64
 	runDevice time.Duration // player.deviceTime at the last run start
@@ -403,8 +397,6 @@ type loop struct {
 	reading     Reading
 	lastRead    time.Time
 	lastPublish time.Time
-	loans       []probe.Loan // of the last States
-	lastLoans   time.Time
 	keys        []cachemodes.Free // scratch
 }
 
@@ -429,8 +421,7 @@ func (lp *loop) load(t *workload.Trace) {
 	lp.runs = probe.Tail[probe.Run]{Keep: keepRuns}
 	lp.marks = probe.Tail[Mark]{Keep: keepMarks}
 	lp.plays++
-	lp.current, lp.events, lp.overhead = probe.RunInfo{}, 0, -1
-	lp.lastLoans = time.Time{}
+	lp.events, lp.overhead = 0, -1
 	lp.clock.reset()
 	lp.nextRun = time.Now()
 	lp.player = begin(lp.dev, setup{
@@ -473,7 +464,7 @@ func (lp *loop) run(ctx context.Context) {
 			}
 			lp.nextRun = lp.due()
 		}
-		lp.play(e)
+		e = lp.some()
 		if e.Op == workload.Submit || e.Op == workload.RunEnd {
 			lp.wait(ctx, 0)
 			every := publishEvery
@@ -526,11 +517,30 @@ func (lp *loop) wait(ctx context.Context, d time.Duration) bool {
 	return true
 }
 
+// some plays the next events, within a run as many as go together, and answers the
+// last of them.
+func (lp *loop) some() *workload.Event {
+	part, n := &lp.parts[lp.part], 0
+	if !lp.between {
+		n = lp.player.lanes[0].together(part.calls[lp.at:])
+	}
+	if n == 0 {
+		e := &part.events[lp.at]
+		lp.play(e)
+		return e
+	}
+	played := part.events[lp.at : lp.at+n]
+	lp.events += int64(n)
+	for i := range played {
+		lp.tap.event(&played[i])
+	}
+	lp.at += n - 1
+	lp.advance()
+	return &played[n-1]
+}
+
 // play plays one event and notes what the screen wants to know.
 func (lp *loop) play(e *workload.Event) {
-	if e.Op == workload.RunStart {
-		lp.current = lp.player.lanes[0].runInfo(e)
-	}
 	if !lp.step(e) {
 		return
 	}
@@ -713,10 +723,10 @@ func (lp *loop) publish() {
 	lp.player.settle()
 	led, graph, demand := lp.player.led, lp.player.journal.Graph(), lp.player.journal.Demand()
 	s := &State{
-		Workload: lp.about, Sessions: lp.sessions(), Sharing: lp.opt.Sharing, Capture: lp.opt.Capture, Hazards: led.Hazards(), Loans: lp.loansNow(), DeviceUS: lp.player.deviceTime.Microseconds(), Device: lp.dev.Info(), Config: lp.cfg, Weights: lp.opt.Weights,
-		Err: lp.err, Pace: lp.pace, Pass: lp.player.lanes[0].pass,
+		Workload: lp.about, Sessions: lp.sessions(), Sharing: lp.opt.Sharing, Capture: lp.opt.Capture, Hazards: led.Hazards(), Loans: led.Loans(), DeviceUS: lp.player.deviceTime.Microseconds(), Device: lp.dev.Info(), Config: lp.cfg, Weights: lp.opt.Weights,
+		Err: lp.err, Pace: lp.pace,
 		Play: lp.plays, Seq: lp.player.end(),
-		NowUS: lp.clock.us(), Current: lp.current, InRun: lp.player.inRun > 0,
+		NowUS: lp.clock.us(), Current: lp.player.journal.Current(), InRun: lp.player.inRun > 0,
 		Events: lp.events + lp.counted.Load(), Overhead: lp.overhead, Driver: lp.reading,
 		Total: led.Total(), Runs: lp.runs.All(), RunCount: led.Runs(), Adjusts: led.Adjusts(), Marks: lp.marks.All(),
 		Slots: graph.Slots, PeakRun: graph.PeakRun, PeakAtUS: graph.PeakUS, History: lp.player.journal.History(), Waiting: len(lp.waiting),
@@ -740,18 +750,11 @@ func (lp *loop) publish() {
 	}
 	s.Keys = make([]KeyRow, 0, len(lp.keys))
 	for _, f := range lp.keys {
-		s.Keys = append(s.Keys, keyRow(f, led, demand))
+		if k, _, _ := led.Key(f.Key); k.Size > 0 { // else the device is still making its first buffer
+			s.Keys = append(s.Keys, keyRow(f, led, demand))
+		}
 	}
 	lp.live.state.Store(s)
-}
-
-// loansNow are the loans, new or of a State before.
-func (lp *loop) loansNow() []probe.Loan {
-	led := lp.player.led
-	if led.NumLoans() <= fewLoans || time.Since(lp.lastLoans) >= loansEvery {
-		lp.loans, lp.lastLoans = led.Loans(), lp.lastPublish
-	}
-	return lp.loans
 }
 
 // keyRow is how a bucket stands, with what the books say of it.

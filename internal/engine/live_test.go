@@ -63,7 +63,7 @@ func config(m cachemodes.ModeID) cachemodes.Config {
 // another workload.
 func TestLiveSession(t *testing.T) {
 	l := start(t, load(t, "bert/varied"), device.NewHost(), LiveOptions{Config: cachemodes.DefaultConfig()})
-	s := until(t, l, "the third pass", func(s *State) bool { return s.Pass >= 2 })
+	s := until(t, l, "the third pass", func(s *State) bool { return s.Current.Pass >= 2 })
 	if s.Total.PeakHeld == 0 || len(s.Keys) == 0 || len(s.Runs) == 0 || len(s.Slots[0].Done) == 0 {
 		t.Fatalf("an empty state: %d keys, %d runs, %d points", len(s.Keys), len(s.Runs), len(s.Slots[0].Done))
 	}
@@ -221,7 +221,7 @@ func TestLiveFailure(t *testing.T) {
 	}
 	l.SetMode(cachemodes.Storage, cachemodes.BucketMode)
 	l.Pause(false)
-	until(t, l, "a new beginning", func(s *State) bool { return s.Status == Running && s.Pass > 1 && s.Err == nil })
+	until(t, l, "a new beginning", func(s *State) bool { return s.Status == Running && s.Current.Pass > 1 && s.Err == nil })
 }
 
 // TestLiveEnds with its context, wherever it is, and leaves the device empty.

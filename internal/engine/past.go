@@ -22,7 +22,7 @@ func StateAt(st *State, seq int64) *State {
 	graph := m.Graph()
 	s := &State{
 		Workload: st.Workload, Sessions: sessionsAt(st.Sessions, m), Sharing: st.Sharing, Capture: st.Capture, Hazards: m.Ledger.Hazards(), Loans: m.Ledger.Loans(), Device: st.Device, Config: m.Config, Weights: st.Weights,
-		Pass: m.Current.Pass, Play: st.Play, Seq: m.Seq, NowUS: m.AtUS, Current: m.Current, InRun: m.Ledger.InRun(),
+		Play: st.Play, Seq: m.Seq, NowUS: m.AtUS, Current: m.Current, InRun: m.Ledger.InRun(),
 		Overhead: -1, Driver: Reading{Reason: "not recorded"},
 		Total: m.Ledger.Total(), Keys: keysAt(m), RunCount: m.Ledger.Runs(), Adjusts: m.Ledger.Adjusts(),
 		History: st.History, Slots: graph.Slots, PeakRun: graph.PeakRun, PeakAtUS: graph.PeakUS,
@@ -34,7 +34,7 @@ func StateAt(st *State, seq int64) *State {
 		s.Usage[u] = m.Ledger.Usage(cachemodes.Usage(u))
 	}
 	s.Marks = st.Marks[:sort.Search(len(st.Marks), func(i int) bool { return st.Marks[i].Seq >= m.Seq })]
-	if n := len(s.Marks); st.Err != nil && n > 0 && s.Marks[n-1].Text == stoppedText {
+	if st.Err != nil && slices.ContainsFunc(s.Marks, func(m Mark) bool { return m.Text == stoppedText }) {
 		s.Status, s.Err = Failed, st.Err
 	}
 	for u := range s.Sizes {
@@ -61,9 +61,9 @@ func StateAt(st *State, seq int64) *State {
 	return s
 }
 
-// sessionsAt is how sessions stood; those that were begun later were not loaded.
+// sessionsAt is how the sessions stood that there were.
 func sessionsAt(now []Session, m *probe.Moment) []Session {
-	out := slices.Clone(now)
+	out := slices.Clone(now[:sort.Search(len(now), func(i int) bool { return now[i].Since > m.Seq })])
 	for i := range out {
 		out[i].Books, out[i].Running, out[i].Run, out[i].Stopped = m.Ledger.Session(int32(i)), false, probe.RunInfo{}, false
 	}

@@ -67,22 +67,23 @@ func published(t *testing.T, dev device.Device, random *rand.Rand) []*State {
 // published then.
 func rebuilt(last, then *State) error {
 	g, w := *StateAt(last, then.Seq), *then
-	// What no entry tells.
+	// What no entry tells, as StateAt says: what the screens show of it they show of
+	// the present alone. A moment lasts until the next entry, so that its time does too.
 	w.Events, w.Overhead, w.Driver, w.NowUS, w.History, w.Waiting = g.Events, g.Overhead, g.Driver, g.NowUS, g.History, g.Waiting
+	w.Pace, w.DeviceUS = g.Pace, g.DeviceUS
+	if w.Status == Paused {
+		w.Status = g.Status
+	}
+	w.Sessions = slices.Clone(w.Sessions)
+	for i := range w.Sessions {
+		w.Sessions[i].Stopped = false
+	}
+	// As far back as the logs of last reach.
+	w.Runs = w.Runs[max(len(w.Runs)-len(g.Runs), 0):]
+	w.KeyRuns = w.KeyRuns[max(len(w.KeyRuns)-len(g.KeyRuns), 0):]
 	for i := range w.Slots { // none is none
 		if len(w.Slots[i].Done)+len(g.Slots[i].Done) == 0 {
 			w.Slots[i].Done, g.Slots[i].Done = nil, nil
-		}
-	}
-	// The next pass begins with its first run; of several workloads, the one whose
-	// run began last has its own.
-	if !w.InRun || w.Sessions[len(w.Sessions)-1].Lane > 0 {
-		w.Pass = g.Pass
-	}
-	if w.Capture { // no entry tells what is a graph's: that is no key of a mode that learns
-		w.Keys = slices.Clone(w.Keys)
-		for i := range min(len(w.Keys), len(g.Keys)) {
-			w.Keys[i].Cap, w.Keys[i].IsKey = g.Keys[i].Cap, g.Keys[i].IsKey
 		}
 	}
 	return differ(&g, &w)
@@ -96,7 +97,15 @@ func differ(got, want *State) error {
 		if a.Kind() == reflect.Slice && a.Len() == 0 && b.Len() == 0 || reflect.DeepEqual(a.Interface(), b.Interface()) {
 			continue
 		}
-		return fmt.Errorf("after %d entries %s is\n%+v, was\n%+v", want.Seq, g.Type().Field(i).Name, a.Interface(), b.Interface())
+		name := g.Type().Field(i).Name
+		if a.Kind() == reflect.Slice {
+			for j := range min(a.Len(), b.Len()) {
+				if !reflect.DeepEqual(a.Index(j).Interface(), b.Index(j).Interface()) {
+					return fmt.Errorf("after %d entries %s[%d] of %d is\n%+v, was of %d\n%+v", want.Seq, name, j, a.Len(), a.Index(j), b.Len(), b.Index(j))
+				}
+			}
+		}
+		return fmt.Errorf("after %d entries %s is\n%+v, was\n%+v", want.Seq, name, a, b)
 	}
 	return nil
 }

@@ -41,6 +41,7 @@ type Player struct {
 	journal *probe.Journal // nil where nobody looks back
 	weights Weights
 	timed   bool
+	idle    bool // the device's calls need not be made
 	// clock is microseconds since the player began; at is its last answer. It is
 	// asked at submits and around runs, and of a timed device at both ends of the
 	// calls that are timed. Of a shared one it is asked for every event.
@@ -75,6 +76,7 @@ type lane struct {
 	p     *Player
 	trace *workload.Trace
 	first int32 // index of its first session
+	since int64 // entries of the journal when it was added
 	pass  int64
 	// slots maps Event.Buf to the manager's buffer; none for none.
 	slots      []cachemodes.BufID
@@ -135,6 +137,7 @@ func begin(dev device.Device, s setup) *Player {
 		weights: s.weights, timed: dev.Info().Timed, capture: s.capture, shared: s.shared,
 		clock: func() int64 { return time.Since(start).Microseconds() }, onRun: s.onRun,
 	}
+	_, p.idle = dev.(device.Idle)
 	p.watch.Immediate = s.sharing.Provoke == cachemodes.DestroyBeforeSubmit
 	if p.timed { // the mean over time begins now, in a replay of the journal too
 		p.led.Advance(0)
@@ -151,6 +154,9 @@ func (p *Player) add(t *workload.Trace) *lane {
 	}
 	for i := range l.slots {
 		l.slots[i] = none
+	}
+	if p.journal != nil {
+		l.since = p.end()
 	}
 	if p.capture {
 		l.graphs = newGraphs(t)
@@ -204,6 +210,61 @@ func (l *lane) step(e *workload.Event) error {
 	}
 	if err != nil {
 		return l.stopped(e, err)
+	}
+	return nil
+}
+
+// stretch plays events and answers how many, at least one: as many as go together
+// where nobody has to be told of one before the next is played. calls are the
+// same events. See step for errors.
+func (l *lane) stretch(events []workload.Event, calls []cachemodes.Call) (int, error) {
+	if n := l.together(calls); n > 0 {
+		return n, nil
+	}
+	return 1, l.step(&events[0])
+}
+
+// joins reports whether calls of the lane may go together: nothing has to be done
+// for one of them before the next is decided.
+func (l *lane) joins() bool {
+	p := l.p
+	return p.idle && !p.timed && !p.shared && l.graphs == nil && !invariants
+}
+
+// together plays as many calls as go together, and answers how many. With a
+// journal it goes up to a submit, which has a time and an entry of its own.
+func (l *lane) together(calls []cachemodes.Call) int {
+	p := l.p
+	if !l.joins() {
+		return 0
+	}
+	if p.journal != nil {
+		for i := range calls {
+			if calls[i].Op == cachemodes.CallRefresh {
+				calls = calls[:i]
+				break
+			}
+		}
+	}
+	done, events := p.mgr.Play(l.first, calls, l.slots)
+	if p.journal == nil {
+		p.bookAll(events)
+		return done
+	}
+	for i := range events {
+		p.bookEvent(p.at, &events[i])
+	}
+	return done
+}
+
+// play plays events; calls are the same.
+func (l *lane) play(events []workload.Event, calls []cachemodes.Call) error {
+	for at := 0; at < len(events); {
+		n, err := l.stretch(events[at:], calls[at:])
+		if err != nil {
+			return err
+		}
+		at += n
 	}
 	return nil
 }
@@ -360,10 +421,7 @@ func (p *Player) newDeviceID(id cachemodes.BufID) device.ID {
 
 func (l *lane) request(e *workload.Event) error {
 	p := l.p
-	usage := e.Usage
-	if e.Init && usage == cachemodes.Storage {
-		usage = cachemodes.Weights
-	}
+	usage := e.CacheUsage()
 	if l.graphs != nil && usage.Cached() && l.graphs.replays(e.Run) {
 		return nil
 	}
@@ -691,6 +749,19 @@ func (p *Player) bookEvent(at int64, e *cachemodes.Event) {
 	p.led.Apply(e)
 }
 
+// bookAll is bookEvent for events of a stretch, which has no journal. A Refresh
+// tells of a submit.
+func (p *Player) bookAll(events []cachemodes.Event) {
+	for rest := events; len(rest) > 0; {
+		n, h := p.watch.Events(rest)
+		if h != nil {
+			p.found(p.at, h)
+		}
+		rest = rest[n:]
+	}
+	p.led.ApplyAll(events)
+}
+
 // submitted books that a session submitted, or has it wait for that.
 func (p *Player) submitted(session int32) {
 	if !p.defers() {
@@ -775,9 +846,10 @@ func (l *lane) empty() {
 
 // abandon ends the sessions of a lane in the middle of whatever they do: what
 // they recorded is submitted, what they have out is given back, and they are
-// released. It is for the lane's goroutine, without the lock, and answers the
-// ordinal of its first entry in the journal.
-func (l *lane) abandon() (seq int64, err error) {
+// released. It is for the lane's goroutine, without the lock. Unless nil, then is
+// told what went wrong and the ordinal of the first entry of that in the journal,
+// before anybody can look at the books.
+func (l *lane) abandon(then func(seq int64, err error)) (err error) {
 	p := l.p
 	for i := range l.recorded {
 		if serr := l.send(int32(i)); err == nil {
@@ -786,8 +858,9 @@ func (l *lane) abandon() (seq int64, err error) {
 	}
 	l.enter(0)
 	defer l.leave()
-	if p.journal != nil {
-		seq = p.end()
+	if then != nil {
+		seq := p.end()
+		defer func() { then(seq, err) }()
 	}
 	l.empty()
 	p.inRun -= l.open
@@ -809,7 +882,7 @@ func (l *lane) abandon() (seq int64, err error) {
 		l.book(p.mgr.SessionRelease(id))
 	}
 	p.settle()
-	return seq, err
+	return err
 }
 
 // close gives back everything that is out and destroys everything that is

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -96,6 +97,7 @@ type Session struct {
 	Running  bool          // a run of it is going on
 	Run      probe.RunInfo // that, if Running
 	Stopped  bool          // held by a person
+	Since    int64         // entries of the history that had happened when it was added
 }
 
 // Profile plays the whole trace and leaves the device empty. It stops at once,
@@ -182,7 +184,7 @@ func (p *Player) sessions() []Session {
 	out := make([]Session, 0, p.next)
 	for n, l := range p.lanes {
 		for i, s := range l.trace.Sessions {
-			out = append(out, Session{Session: s, Workload: l.trace.Name, Lane: n, Books: p.led.Session(l.first + int32(i))})
+			out = append(out, Session{Session: s, Workload: l.trace.Name, Lane: n, Since: l.since, Books: p.led.Session(l.first + int32(i))})
 		}
 	}
 	for _, r := range p.led.OpenRuns() {
@@ -210,32 +212,42 @@ type playing struct {
 	*lane
 	parts []part
 	part  int
-	at    int  // in parts[part].events
-	ended bool // the last event ended a run
+	at    int             // in parts[part].events
+	last  *workload.Event // that was played
+	many  bool            // and some before it at once
 }
 
-// one plays the next event, and answers false after the last.
-func (l *playing) one() (*workload.Event, bool, error) {
+// some plays the next events, at most so many and at least one, and answers how
+// many; 0 after the last.
+func (l *playing) some(most int) (int, error) {
 	for l.at == len(l.parts[l.part].events) {
 		if l.part == len(l.parts)-1 {
-			return nil, false, nil
+			return 0, nil
 		}
 		l.part, l.at = l.part+1, 0
 	}
-	l.pass = l.parts[l.part].pass
-	e := &l.parts[l.part].events[l.at]
-	l.at++
-	l.ended = e.Op == workload.RunEnd
-	return e, true, l.step(e)
+	part := &l.parts[l.part]
+	l.pass = part.pass
+	to := l.at + min(most, len(part.events)-l.at)
+	n, err := l.stretch(part.events[l.at:to], part.calls[l.at:to])
+	l.at += n
+	l.last, l.many = &part.events[l.at-1], n > 1
+	return n, err
 }
+
+// ended reports whether the last event ended a run.
+func (l *playing) ended() bool { return l.last.Op == workload.RunEnd }
+
+// looks reports whether it is time to look up from playing.
+func (l *playing) looks() bool { return l.many || l.ended() || l.last.Op == workload.Submit }
 
 // play plays every lane to its end.
 func (f *profile) play() error {
 	switch {
 	case len(f.lanes) == 1:
 		for {
-			more, err := f.one(f.lanes[0])
-			if err != nil || !more {
+			n, err := f.some(f.lanes[0], math.MaxInt)
+			if err != nil || n == 0 {
 				return err
 			}
 		}
@@ -260,13 +272,18 @@ func (f *profile) play() error {
 // turn plays so many events of a lane, or to the end of its run, and answers
 // whether there are more.
 func (f *profile) turn(l *playing, events int) (more bool, err error) {
-	for n := 0; n < events || f.o.WholeRuns; n++ {
-		if more, err := f.one(l); err != nil || !more {
+	if f.o.WholeRuns {
+		events = math.MaxInt
+	}
+	for events > 0 {
+		n, err := f.some(l, events)
+		if err != nil || n == 0 {
 			return false, err
 		}
-		if f.o.WholeRuns && l.ended {
+		if f.o.WholeRuns && l.ended() {
 			break
 		}
+		events -= n
 	}
 	return true, nil
 }
@@ -275,27 +292,27 @@ func (f *profile) turn(l *playing, events int) (more bool, err error) {
 // turn: a few recordings' worth.
 const mostTurn = 64
 
-// one plays the next event of a lane and tells those who want to know.
-func (f *profile) one(l *playing) (more bool, err error) {
-	e, more, err := l.one()
-	if err != nil || !more {
-		return more, err
+// some plays the next events of a lane, at most so many, and tells those who want
+// to know. It answers how many; 0 after the last.
+func (f *profile) some(l *playing, most int) (int, error) {
+	n, err := l.some(most)
+	if err != nil || n == 0 {
+		return n, err
 	}
-	f.done++
-	looks := e.Op == workload.Submit || e.Op == workload.RunEnd
-	if looks || f.p.timed { // a call of a slow device may take seconds
+	f.done += int64(n)
+	if l.looks() || f.p.timed { // a call of a slow device may take seconds
 		if err := f.ctx.Err(); err != nil {
-			return false, err
+			return n, err
 		}
 	}
-	if looks {
+	if l.looks() {
 		f.read()
 		f.watch()
 		if f.o.Progress != nil {
 			f.o.Progress(f.done, f.total)
 		}
 	}
-	return true, nil
+	return n, nil
 }
 
 // parallel plays each lane in a goroutine of its own. The first error stops all.
@@ -307,15 +324,15 @@ func (f *profile) parallel() error {
 		all.Go(func() {
 			var done int64
 			for ctx.Err() == nil {
-				e, more, err := l.one()
+				n, err := l.some(1)
 				if err != nil {
 					stop(err)
 				}
-				if err != nil || !more {
+				if err != nil || n == 0 {
 					break
 				}
-				if done++; e.Op == workload.RunEnd {
-					l.enter(e.Session)
+				if done++; l.ended() {
+					l.enter(l.last.Session)
 					f.done += done
 					done = 0
 					f.read()
@@ -363,24 +380,30 @@ func (p *Player) figures(cfg cachemodes.Config, r Reading) *Figures {
 // part is a stretch of events that belongs to one repetition.
 type part struct {
 	events []workload.Event
+	calls  []cachemodes.Call // the same
 	pass   int64
+}
+
+// partOf is a part of a trace.
+func partOf(t *workload.Trace, events []workload.Event, pass int64) part {
+	return part{events, t.Calls(events), pass}
 }
 
 // schedule is a trace's events with its runs repeated.
 func schedule(t *workload.Trace, repeat int) []part {
 	loop := t.Loop()
 	if repeat <= 1 || loop == nil {
-		parts := []part{{t.Events, 0}}
+		parts := []part{partOf(t, t.Events, 0)}
 		for i := 1; i < repeat; i++ {
-			parts = append(parts, part{t.Events, int64(i)})
+			parts = append(parts, partOf(t, t.Events, int64(i)))
 		}
 		return parts
 	}
-	parts := []part{{t.Prologue(), 0}}
+	parts := []part{partOf(t, t.Prologue(), 0)}
 	for i := range repeat {
-		parts = append(parts, part{loop, int64(i)})
+		parts = append(parts, partOf(t, loop, int64(i)))
 	}
-	return append(parts, part{t.Epilogue(), int64(repeat - 1)})
+	return append(parts, partOf(t, t.Epilogue(), int64(repeat-1)))
 }
 
 // Need is the most that a trace will hold on a device at once under a config,

@@ -26,7 +26,7 @@ func Reopen(st State, look func() error) (*State, error) {
 	}
 	s := &st
 	s.Status, s.Config, s.Seq, s.NowUS, s.Current, s.InRun = Recorded, m.Config, m.Seq, m.AtUS, m.Current, m.Ledger.InRun()
-	s.Total, s.RunCount, s.Adjusts, s.Runs, s.Pass = m.Ledger.Total(), m.Ledger.Runs(), m.Ledger.Adjusts(), runs, m.Current.Pass
+	s.Total, s.RunCount, s.Adjusts, s.Runs = m.Ledger.Total(), m.Ledger.Runs(), m.Ledger.Adjusts(), runs
 	graph := m.Graph()
 	s.Overhead, s.Keys, s.Slots, s.PeakRun, s.PeakAtUS = -1, keysAt(m), graph.Slots, graph.PeakRun, graph.PeakUS
 	s.Sessions = sessionsAt(s.Sessions, m)

@@ -419,17 +419,17 @@ func soak(t *testing.T, seed uint64, traces []*workload.Trace) {
 		i := random.IntN(len(lanes))
 		for range 1 + random.IntN(mostTurn) {
 			events--
-			_, more, err := lanes[i].one()
+			n, err := lanes[i].some(1)
 			var oom *device.OutOfMemoryError
 			if err != nil && !errors.As(err, &oom) {
 				fail("%v", err)
 			}
 			if err != nil { // the session is given up; the others go on
-				if _, err := lanes[i].abandon(); err != nil {
+				if err := lanes[i].abandon(nil); err != nil {
 					fail("%v", err)
 				}
 			}
-			if err != nil || !more {
+			if err != nil || n == 0 {
 				lanes = append(lanes[:i], lanes[i+1:]...)
 				break
 			}
@@ -444,7 +444,7 @@ func soak(t *testing.T, seed uint64, traces []*workload.Trace) {
 		case 1: // released in the middle of whatever it does
 			if len(lanes) > 1 {
 				i := random.IntN(len(lanes))
-				if _, err := lanes[i].abandon(); err != nil {
+				if err := lanes[i].abandon(nil); err != nil {
 					fail("%v", err)
 				}
 				lanes = append(lanes[:i], lanes[i+1:]...)
@@ -455,7 +455,7 @@ func soak(t *testing.T, seed uint64, traces []*workload.Trace) {
 		fail("%v", err)
 	}
 	for _, l := range lanes {
-		if _, err := l.abandon(); err != nil {
+		if err := l.abandon(nil); err != nil {
 			fail("%v", err)
 		}
 	}

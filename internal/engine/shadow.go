@@ -14,8 +14,9 @@ import (
 // requests. It is a Player, so its figures are those of a real run. It is used
 // by one goroutine.
 type Shadow struct {
-	p   *Player
-	cfg cachemodes.Config
+	p     *Player
+	cfg   cachemodes.Config
+	calls []cachemodes.Call // scratch
 }
 
 // NewShadow begins with empty books. dev must not fail; clock, if set, is its
@@ -31,10 +32,24 @@ func NewShadow(b Beginning, dev device.Device, clock func() int64, onRun func(*p
 
 // Play plays events in order.
 func (s *Shadow) Play(events []*workload.Event) {
-	for _, e := range events {
-		if err := s.p.step(e); err != nil {
+	l := s.lane()
+	s.calls = s.calls[:0]
+	if l.joins() {
+		for _, e := range events {
+			s.calls = append(s.calls, e.Call())
+		}
+	}
+	for at := 0; at < len(events); {
+		if len(s.calls) > 0 {
+			if n := l.together(s.calls[at:]); n > 0 {
+				at += n
+				continue
+			}
+		}
+		if err := l.step(events[at]); err != nil {
 			panic(fmt.Sprintf("engine: a device that makes nothing must not fail: %v", err))
 		}
+		at++
 	}
 }
 

@@ -120,7 +120,7 @@ func (s *simulation) turn() error {
 			i := s.random.IntN(len(s.lanes))
 			l := s.lanes[i].lane
 			s.lanes = slices.Delete(s.lanes, i, i+1)
-			_, err := l.abandon()
+			err := l.abandon(nil)
 			return err
 		}
 	case 3, 4:
@@ -133,22 +133,19 @@ func (s *simulation) turn() error {
 
 // one plays the next event of a lane; a lane whose create is refused is given up.
 func (s *simulation) one(l *playing) (more bool, err error) {
-	e, more, err := l.one()
-	if more && e.Op == workload.RunStart {
-		s.lp.current = l.runInfo(e)
-	}
+	n, err := l.some(1)
 	var oom *device.OutOfMemoryError
 	switch {
 	case errors.As(err, &oom):
-		_, err := l.abandon()
+		err := l.abandon(nil)
 		return false, err
-	case err != nil || !more:
+	case err != nil || n == 0:
 		return false, err
 	}
 	s.lp.events++
 	if s.shadow != nil {
 		s.shadow.Pass(l.pass)
-		s.shadow.Play([]*workload.Event{e})
+		s.shadow.Play([]*workload.Event{l.last})
 	}
 	s.lp.between = s.lp.player.lanes[0].open == 0
 	s.settle()
@@ -405,7 +402,7 @@ func (s *simulation) play(all []invariant) error {
 		return err
 	}
 	for _, l := range s.lanes {
-		if _, err := l.abandon(); err != nil {
+		if err := l.abandon(nil); err != nil {
 			return err
 		}
 	}
