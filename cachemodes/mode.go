@@ -175,7 +175,7 @@ var modes = [numModes]Mode{
 	{CandlePow2, "candlePow2", "candle", "power of two; smallest free buffer that fits, however large; all out at run end", "candle-core/src/metal_backend/device.rs", nil, false, candlePow2},
 	{NCNNRatio, "ncnnRatio", "ncnn", "first free buffer that fits, unless the ratio forbids; from 10 free, a miss drops the smallest or largest", "src/allocator.cpp, PoolAllocator", []string{"fit_ratio"}, false, newNCNN},
 	{TinygradLRU, "tinygradLRU", "tinygrad", "exact size, no cap, usable at once; a refused create frees all", "tinygrad/device.py, LRUAllocator", nil, false, tinygradLRU},
-	{Watermark, "watermark", "bucketscope", "at most 2.95 % above the most ever requested at once; requests of a run like one before share buffers as planned from it; what is needed last goes first", "docs/watermark.md", nil, false, newWatermark},
+	{Watermark, "watermark", "bucketscope", "at most 2.95 % above the most ever requested at once; requests of a run like one before share buffers as planned from it; what is large and needed late goes first", "docs/watermark.md", nil, false, newWatermark},
 	{DynamicBucketShared, "dynamicBucketShared", ort, "dynamicBucket with one run counter and one pattern for all sessions: one's run start wipes another's half run", "ORT PR #25120 as it was proposed", []string{"round", "adjust_every", "history"}, true,
 		func(p Params) Policy { return &dynamicShared{dynamic: newDynamic(p)} }},
 }

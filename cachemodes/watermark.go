@@ -14,13 +14,13 @@ import "math/bits"
 //	run end   the run's requests, with their sizes and lives, become a plan: slots
 //	          that requests share whose lives do not meet (watermark_plan.go)
 //	request   planned: its slot's buffer, at once. Else the smallest free buffer
-//	          that fits and that the plan has no use for, if the padding allows
-//	create    as large as the plan's slot; without a plan rounded up to a quarter
-//	          of a power of two, so that sizes that grow find room
-//	limit     before a create would exceed it, buffers go: what no plan needs, then
-//	          what the next run does not, then what this run needs last. A slot's
-//	          buffer that would push out what the next run needs is no larger than
-//	          the request
+//	          that fits and that the plan has no use for, if the padding allows; for
+//	          what outlives the run any
+//	create    as large as the plan's slot; without a plan rounded up to half a power
+//	          of two, so that sizes that grow find room
+//	limit     before a create would exceed it, buffers go: that first which has most
+//	          bytes times requests until it is needed. A slot's buffer that would
+//	          push out what the next run needs is no larger than the request
 //	release   at once; where ORT's bucket mode would have held less on average up
 //	          to now, the largest free buffer goes, if bucket would not have it
 //	          either or has created more (watermark_shadow.go)
@@ -31,6 +31,8 @@ import "math/bits"
 // that one leaves below the limit while the request lives. One that asks for more
 // than was planned for has what would be left if all were as much larger squared as
 // its largest so far (scores grow with a length squared), or a share of the 2.5 %.
+// Where it is not sure what is asked for next, one request has a fourth of the
+// padding at most, or some times its size.
 type watermark struct {
 	peak    int64 // the watermark, bytes
 	limit   int64 // of everything held, bytes
@@ -79,14 +81,16 @@ const noSlot int32 = -1
 
 // The shares of the watermark, in ten-thousandths; the part of it by which bucket's
 // average is to be undercut, so that the end of a workload does not exceed it; how
-// many runs' growth there is room for; the steps between powers of two that rounding
-// tries; what it rounds to at least, in bytes.
+// many runs' growth there is room for; in how many runs what no plan needs counts as
+// needed, at most; the steps between powers of two that rounding tries; what it rounds to at
+// least, in bytes.
 const (
 	watermarkOver    = 295
 	watermarkPadding = 250
 	watermarkAhead   = 2048
 	watermarkRuns    = 192
-	watermarkCoarse  = 4
+	watermarkFar     = 4
+	watermarkCoarse  = 2
 	watermarkFine    = 64
 	watermarkStep    = 16
 )
@@ -139,7 +143,9 @@ func (w *watermark) Choose(n int64, free *Shelf) BufID {
 	slot, fit, room := noSlot, int64(0), strict
 	p, st := m.plan, m.step
 	w.known = 0
-	if p != nil {
+	if p == nil {
+		room = min(strict, max(4*n, strict/4))
+	} else {
 		w.known = max(0, w.limit-m.life()-(held-idle-m.inUse)-w.extra)
 		switch {
 		case st.end < 0:
@@ -148,7 +154,7 @@ func (w *watermark) Choose(n int64, free *Shelf) BufID {
 			room = w.known
 		case m.ratio <= 1:
 			w.known += strict
-			room = w.known
+			room = min(w.known, max(64*n, w.known/4))
 		default:
 			room = max(strict, w.known)
 		}
@@ -171,7 +177,7 @@ func (w *watermark) Choose(n int64, free *Shelf) BufID {
 					w.disown(id)
 				}
 			}
-			if p.match != 0 {
+			if p.match != 0 && st.end >= 0 {
 				fit = min(fit, max(n, m.need(p, slot)))
 			}
 			room = most - n
@@ -184,6 +190,12 @@ func (w *watermark) Choose(n int64, free *Shelf) BufID {
 	}
 	if id := w.smallest(n, n+room, p, free); id != NoBuf {
 		return w.serve(id, slot, free)
+	}
+
+	if st != nil && st.end < 0 { // whatever it is kept for
+		if id := free.Smallest(n, n+strict/4); id != NoBuf {
+			return w.serve(id, slot, free)
+		}
 	}
 
 	// A new one.
@@ -212,11 +224,6 @@ func (w *watermark) Choose(n int64, free *Shelf) BufID {
 	w.most = max(w.key, n+room)
 	if id := free.Smallest(n, w.most); id != NoBuf {
 		if w.most = free.Size(id) - 1; w.most < w.key {
-			return w.serve(id, slot, free)
-		}
-	}
-	if held+w.key > w.limit && st != nil && st.end < 0 { // what is alike serves, before it is pushed out
-		if id := free.Smallest(n, n+room); id != NoBuf {
 			return w.serve(id, slot, free)
 		}
 	}
@@ -363,7 +370,7 @@ func (w *watermark) Evict(on Occasion, n int64, gone int, free *Shelf) BufID {
 	switch on {
 	case OnMiss:
 		if over := free.AllHeld() + w.key - w.limit; over > 0 {
-			id = w.victim(over, neededNow, free)
+			id = w.victim(false, free)
 		}
 	case OnRelease:
 		if gone == 0 {
@@ -373,7 +380,7 @@ func (w *watermark) Evict(on Occasion, n int64, gone int, free *Shelf) BufID {
 			id = w.surplus(free)
 		}
 		if over := free.AllHeld() - w.limit; id == NoBuf && w.limit > 0 && over > 0 {
-			id = w.victim(over, neededNow, free)
+			id = w.victim(false, free)
 		}
 	case OnFail:
 		if gone == 0 && w.newest != 0 {
@@ -420,72 +427,64 @@ func (w *watermark) surplus(free *Shelf) BufID {
 	case !w.shadow.has(free.LastRequested(id)) || !w.shadow.keeps(free.Size(id)):
 		return id
 	case w.created < w.shadow.created:
-		return w.victim(0, neededLater, free)
+		return w.victim(true, free)
 	}
 	return NoBuf
 }
 
-// need is how soon a free buffer is needed, the soonest first.
-type need int
-
-const (
-	neededNow   need = iota // by this run
-	neededNext              // by the run after it
-	neededLater             // by another run of some plan
-	unneeded
-)
-
-// victim is the free buffer to give up where over bytes are too many, of those
-// that are needed no sooner than least: of what is needed last the largest, but of
-// what a plan needs in this run that which is needed last of all that suffice.
-func (w *watermark) victim(over int64, least need, free *Shelf) BufID {
+// victim is the free buffer to give up: that of the most bytes times requests until
+// it is needed, so that few creates make much room; with later, none that is needed
+// within two runs' requests.
+func (w *watermark) victim(later bool, free *Shelf) BufID {
 	p := w.now.follows()
 	if p == nil {
 		return free.Largest()
 	}
-	best, bestNeed, bestEnough, bestNext := NoBuf, least, false, int64(-1)
-	for _, i := range free.bySize {
-		b := &free.c.buckets[i]
-		for _, id := range b.free {
-			c := w.claim(id)
-			need, enough, next := unneeded, false, b.size
-			switch {
-			case b.size <= p.tiny: // makes no room
-				need = neededNow
-			case c.plan == p:
-				enough = b.size >= over
-				ordinal := p.nextUse(c.slot, w.now.ordinal())
-				need = neededLater
-				if int(ordinal) < len(p.steps) {
-					need = neededNow
-				} else if p.next == p {
-					need = neededNext
-				}
-				if enough {
-					next = int64(ordinal)
-				}
-			case c.plan != nil && c.plan == p.next:
-				need = neededNext
-			case c.plan != nil && !c.plan.dead:
-				need = neededLater
-			}
-			if need < bestNeed || need == bestNeed && (bestEnough && !enough || bestEnough == enough && next <= bestNext) {
-				continue
-			}
-			best, bestNeed, bestEnough, bestNext = id, need, enough, next
+	far := watermarkFar * int64(len(p.steps))
+	best, most := NoBuf, int64(-1)
+	for id := free.oldest; id != NoBuf; id = free.m.bufs[id].newer {
+		size := free.Size(id)
+		if size*far < most {
+			continue
+		}
+		away := int64(0)
+		if size > w.now.tiny { // else it makes no room
+			away = min(w.away(w.claim(id), p), far)
+		}
+		if later && away < 2*int64(len(p.steps)) {
+			continue
+		}
+		if cost := size * away; cost > most || cost == most && size > free.Size(best) {
+			best, most = id, cost
 		}
 	}
 	return best
 }
 
+// away is how many requests from now the slot is needed that a free buffer is for,
+// where a run follows a plan.
+func (w *watermark) away(c claim, p *plan) int64 {
+	now, n := w.now.ordinal(), int32(len(p.steps))
+	switch {
+	case c.plan == nil || c.plan.dead:
+		return watermarkFar * int64(n)
+	case c.plan == p:
+		next := p.nextUse(c.slot, now)
+		if next >= n && p.next != p && p.next != nil {
+			next += int32(len(p.next.steps))
+		}
+		return int64(next - now)
+	case c.plan == p.next:
+		return int64(n - now + c.plan.slots[c.slot].members[0])
+	}
+	return int64(2*n - now + c.plan.slots[c.slot].members[0])
+}
+
 // expendable is how many bytes are free that the next run has no use for.
 func (w *watermark) expendable(p *plan, free *Shelf) (sum int64) {
-	for _, i := range free.bySize {
-		b := &free.c.buckets[i]
-		for _, id := range b.free {
-			if c := w.claim(id); c.plan == nil || c.plan != p.next {
-				sum += b.size
-			}
+	for id := free.oldest; id != NoBuf; id = free.m.bufs[id].newer {
+		if c := w.claim(id); c.plan == nil || c.plan != p.next {
+			sum += free.Size(id)
 		}
 	}
 	return sum

@@ -16,6 +16,7 @@ type memory struct {
 	kept  []int64 // sizes of what outlived it, bytes
 	due   *plan   // to be made anew at run end
 	inUse int64   // bytes of the session's buffers
+	tiny  int64   // the most bytes that need no slot in any plan
 
 	// Of the run.
 	serial int32 // runs so far
@@ -276,6 +277,10 @@ func (m *memory) learn(w *watermark, free *Shelf) {
 		total = q.assign(w.peak, budget, lean)
 	}
 	m.replace(p, q)
+	m.tiny = 0
+	for _, p := range m.plans {
+		m.tiny = max(m.tiny, p.tiny)
+	}
 	q.furnish(w, free, budget-total)
 }
 

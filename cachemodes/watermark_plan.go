@@ -173,7 +173,7 @@ func (p *plan) assign(peak, budget, lean int64) int64 {
 		sizes[i] = p.steps[i].grown(8)
 	}
 	p.tiny = min(largest, peak/10000*watermarkOver/int64(len(p.steps))) / 16
-	var order []int32
+	order := make([]int32, 0, len(p.steps))
 	for i := range p.steps {
 		if p.steps[i].end < 0 {
 			p.lasting = append(p.lasting, int32(i))
@@ -182,7 +182,7 @@ func (p *plan) assign(peak, budget, lean int64) int64 {
 			order = append(order, int32(i))
 		}
 	}
-	slices.SortStableFunc(order, func(a, b int32) int { return cmp.Compare(sizes[b], sizes[a]) })
+	slices.SortFunc(order, func(a, b int32) int { return cmp.Or(cmp.Compare(sizes[b], sizes[a]), cmp.Compare(a, b)) })
 	best := p.pack(order, sizes, false)
 	if best.total > budget { // perhaps with the largest slot for each
 		if other := p.pack(order, sizes, true); other.total < best.total {
@@ -247,6 +247,9 @@ func (p *plan) pack(order []int32, sizes []int64, largest bool) packing {
 		c.held[i] += c.held[i-1]
 	}
 	var shared []int32 // slots of what does not outlive the run
+	// First members come from one piece of memory.
+	const few = 4
+	first := make([]int32, few*len(order))
 	for _, k := range order {
 		st := &p.steps[k]
 		size := sizes[k]
@@ -269,7 +272,8 @@ func (p *plan) pack(order []int32, sizes []int64, largest bool) packing {
 		}
 		if at == noSlot {
 			at = int32(len(c.slots))
-			c.slots = append(c.slots, slot{buf: NoBuf, size: roundUp(st.size, watermarkStep)})
+			c.slots = append(c.slots, slot{buf: NoBuf, size: roundUp(st.size, watermarkStep), members: first[:0:few]})
+			first = first[few:]
 			c.largest = append(c.largest, k)
 			c.total += c.slots[at].size
 			if st.end >= 0 {
@@ -328,7 +332,7 @@ func (p *plan) furnish(w *watermark, free *Shelf, room int64) {
 	for i := range order {
 		order[i] = int32(i)
 	}
-	slices.SortStableFunc(order, func(a, b int32) int { return cmp.Compare(p.slots[b].size, p.slots[a].size) })
+	slices.SortFunc(order, func(a, b int32) int { return cmp.Or(cmp.Compare(p.slots[b].size, p.slots[a].size), cmp.Compare(a, b)) })
 	for _, at := range order {
 		s := &p.slots[at]
 		id := w.smallest(s.size, s.size+min(max(0, room), s.size/4), p, free)

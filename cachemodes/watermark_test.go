@@ -82,8 +82,8 @@ func TestWatermarkLearns(t *testing.T) {
 		m, w := watermarked(1 << 36)
 		w.credit = 1 << 60 // bucket holds more
 		u := user{m: m}
-		for i := range 12 {
-			if n := u.play(run, func() {}); i > 7 && n > 0 {
+		for i := range 72 {
+			if n := u.play(run, func() {}); i > 63 && n > 0 {
 				t.Fatalf("run %d creates %d", i, n)
 			}
 		}

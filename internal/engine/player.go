@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -732,10 +733,13 @@ func (p *Player) apply(e *cachemodes.Event) {
 		p.bookEvent(p.at, e)
 		return
 	}
-	p.late = append(p.late, entry{at: p.at, event: *e})
 	if len(p.late) >= mostLate {
 		p.settle()
 	}
+	n := len(p.late)
+	p.late = slices.Grow(p.late, 1)[:n+1]
+	x := &p.late[n] // made in place: a run waits for it
+	x.at, x.submitted, x.event = p.at, false, *e
 }
 
 // bookEvent books an event, in the journal first: that needs the state before it.

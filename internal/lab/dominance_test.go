@@ -15,7 +15,7 @@ import (
 // change; they were drawn one after the other, each for what was the mode then. Of
 // many only the counts were looked at, and what exceeded the peak or the average.
 // Unseen were drawn when the rule was done, and showed one fault that was mended;
-// last were drawn and played after that. Names without a parameter are of shapes.
+// last were drawn and played after that, fresh when both had been looked at. Names without a parameter are of shapes.
 var (
 	looked = slices.Concat([]string{
 		"llm:llama-3.2-3b,prompt=200,tokens=100,conversations=3",
@@ -105,6 +105,23 @@ var (
 		"llm:llama-3.1-8b,prompt=200,tokens=100,conversations=2",
 		"llm:layers=14,heads=14,kv-heads=2,head-size=64,hidden=896,intermediate=4864,vocab=65000,prompt=300,tokens=70,conversations=4",
 	}, seeds(400, 10))
+	fresh = slices.Concat([]string{
+		"llm:phi3-mini-4k,prompt=150,tokens=80,conversations=4",
+		"llm:phi3-mini-4k,prompt=700,tokens=30,conversations=4,kv=static",
+		"llm:phi-4-mini,prompt=90,tokens=60,conversations=5",
+		"llm:mistral-7b,prompt=256,tokens=64,conversations=3",
+		"llm:qwen2.5-0.5b,prompt=600,tokens=80,conversations=3",
+		"llm:qwen2.5-0.5b,prompt=350,tokens=50,conversations=6,kv=static",
+		"llm:tinyllama-1.1b,prompt=700,tokens=90,conversations=3",
+		"llm:tinyllama-1.1b,prompt=220,tokens=60,conversations=5",
+		"llm:llama-3.2-1b,prompt=600,tokens=100,conversations=3",
+		"llm:llama-3.2-1b,prompt=120,tokens=90,conversations=4",
+		"llm:llama-3.2-3b,prompt=450,tokens=70,conversations=3",
+		"llm:llama-3.1-8b,prompt=400,tokens=90,conversations=3",
+		"llm:dsr1-qwen-1.5b,prompt=500,tokens=70,conversations=4",
+		"llm:layers=10,heads=12,kv-heads=4,head-size=64,hidden=768,intermediate=2048,vocab=32000,prompt=180,tokens=90,conversations=4",
+		"llm:layers=22,heads=20,kv-heads=4,head-size=64,hidden=1280,intermediate=5120,vocab=60000,prompt=350,tokens=60,conversations=3",
+	}, seeds(500, 10))
 )
 
 // seeds names shapes of every kind.
@@ -152,7 +169,7 @@ func TestDominance(t *testing.T) {
 	for _, set := range []struct {
 		what  string
 		names []string
-	}{{"recordings", recordings}, {"looked at", looked}, {"once", once}, {"afterwards", afterwards}, {"many", many}, {"unseen", unseen}, {"last", last}} {
+	}{{"recordings", recordings}, {"looked at", looked}, {"once", once}, {"afterwards", afterwards}, {"many", many}, {"unseen", unseen}, {"last", last}, {"fresh", fresh}} {
 		var peak, average, creates, impossible int
 		for _, name := range set.names {
 			tr := generate(t, name)
@@ -166,7 +183,7 @@ func TestDominance(t *testing.T) {
 					*n++
 				}
 			}
-			if set.what == "many" || set.what == "last" {
+			if set.what == "many" {
 				if !met[0] || !met[1] {
 					t.Logf("%s: peak %.3f, average %.3f", name, float64(got.Peak)/float64(s.Floor), float64(got.Average)/float64(bucket.Average))
 				}
