@@ -2,6 +2,7 @@ package tui
 
 import (
 	"bytes"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/charmbracelet/x/ansi"
@@ -230,7 +231,8 @@ func cut(text string, w int) string {
 }
 
 // wrap breaks text at blanks into lines of at most w columns, and into at most
-// n lines: the last one is cut.
+// n lines: the last one is cut. A word that has no room in a line of its own, such
+// as a path, begins where it stands.
 func wrap(text string, w, n int) []string {
 	var lines []string
 	for len(lines) < n && text != "" {
@@ -255,7 +257,7 @@ func wrap(text string, w, n int) []string {
 		switch {
 		case at < len(text) && text[at] == ' ': // the line is full at a blank
 			lines, text = append(lines, text[:at]), text[at+1:]
-		case blank > 0:
+		case blank > 0 && textWidth(firstWord(text[blank+1:])) <= w:
 			lines, text = append(lines, text[:blank]), text[blank+1:]
 		case at == 0: // not even one rune fits
 			return lines
@@ -264,4 +266,9 @@ func wrap(text string, w, n int) []string {
 		}
 	}
 	return lines
+}
+
+func firstWord(text string) string {
+	word, _, _ := strings.Cut(text, " ")
+	return word
 }

@@ -2,6 +2,7 @@ package tui
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -106,4 +107,16 @@ func TestWrapLosesNothing(t *testing.T) {
 			t.Fatalf("wrapped to %d, %q became %q", w, text, lines)
 		}
 	})
+}
+
+// A path has no room in a line of its own: it begins behind what says what it is.
+func TestWrapLongWord(t *testing.T) {
+	got := wrap("written: /a/folder/of/many/letters.snapshot", 20, 2)
+	if want := []string{"written: /a/folder/o", "f/many/letters.snap…"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+	got = wrap("written: unet.snapshot", 16, 2)
+	if want := []string{"written:", "unet.snapshot"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
 }
