@@ -140,7 +140,8 @@ func (w *watermark) Choose(n int64, free *Shelf) BufID {
 	left := w.limit - (held - idle)
 
 	// How large the buffer should be, and how much padding it may have.
-	slot, fit, room := noSlot, int64(0), strict
+	slot, fit := noSlot, int64(0)
+	var room int64
 	p, st := m.plan, m.step
 	w.known = 0
 	if p == nil {

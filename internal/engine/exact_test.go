@@ -39,8 +39,8 @@ func TestLivePast(t *testing.T) {
 		for range rapid.IntRange(0, 2).Draw(t, "others") {
 			o.Others = append(o.Others, trace())
 		}
-		var dev device.Device = device.NewHost()
-		if rapid.Bool().Draw(t, "timed") {
+		var dev device.Device
+		if dev = device.NewHost(); rapid.Bool().Draw(t, "timed") {
 			dev = timed{dev}
 		}
 		if n := rapid.SampledFrom([]int{0, 0, 0, 200, 2_000}).Draw(t, "fails at"); n > 0 {
