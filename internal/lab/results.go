@@ -337,7 +337,6 @@ func (r *Results) writeErrors(b *bytes.Buffer, all []*adapter) {
 		return
 	}
 	b.WriteString("\n| adapter | calibrated | measured | plays of each | predictions off by, median | 90 % within |\n| --- | --- | --- | ---: | ---: | ---: |\n")
-	missing := map[string][]string{}
 	for _, a := range all {
 		calibrated, made, rounds, mid, most := "–", "–", "–", "–", "–"
 		if a.prices != nil {
@@ -350,8 +349,6 @@ func (r *Results) writeErrors(b *bytes.Buffer, all []*adapter) {
 				c := &m.Cells[i]
 				if n := len(c.Rounds); n > 0 {
 					low, high = min(low, n), max(high, n)
-				} else {
-					missing[a.about.Name] = append(missing[a.about.Name], fmt.Sprintf("%s: %s", c, c.Missing))
 				}
 			}
 			if rounds = fmt.Sprint(high); low < high {
@@ -378,13 +375,40 @@ func (r *Results) writeErrors(b *bytes.Buffer, all []*adapter) {
 		if len(commands) > 0 {
 			fmt.Fprintf(b, "\nOn %s, by\n\n```sh\n%s\n```\n", a.about, strings.Join(commands, "\n"))
 		}
-		if list := missing[a.about.Name]; len(list) > 0 {
+		if list := a.missing(); len(list) > 0 {
 			fmt.Fprintf(b, "\nNot measured on %s:\n\n", a.about)
 			for _, text := range list {
 				fmt.Fprintf(b, "- %s\n", text)
 			}
 		}
 	}
+}
+
+// missing names what was not measured and why: what differs by the mode alone, once.
+func (a *adapter) missing() []string {
+	var order []*Cell
+	first := map[string]*Cell{} // by all but the mode
+	for _, m := range a.times {
+		for i := range m.Cells {
+			c := m.Cells[i]
+			if len(c.Rounds) > 0 {
+				continue
+			}
+			key := c
+			key.Mode = ""
+			if at := first[key.String()+c.Missing]; at != nil {
+				at.Mode += ", " + c.Mode
+			} else {
+				first[key.String()+c.Missing] = &c
+				order = append(order, &c)
+			}
+		}
+	}
+	out := make([]string, len(order))
+	for i, c := range order {
+		out[i] = fmt.Sprintf("%s: %s", c, c.Missing)
+	}
+	return out
 }
 
 // writeRounding names the sizes that take more of the device's memory than was
