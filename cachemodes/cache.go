@@ -108,7 +108,7 @@ func (m *Manager) bucketFor(c *cache, n int64) int32 {
 		c.byRequest[n] = i
 	}
 	if c.domain == m.home && c.shelf == nil && c.learner == nil {
-		m.recent[c.usage][recentSlot(n)] = recent{n, &c.buckets[i]}
+		m.recent[c.usage].put(n, &c.buckets[i])
 	}
 	return i
 }

@@ -21,14 +21,14 @@ type Manager struct {
 	order   [NumCaches][]int64 // sizes, in the order of first sight
 	numKeys int
 	events  []Event
-	call    Call                           // of Request and Release
-	slot    [1]BufID                       // of call
-	now     stretch                        // of Play
-	relief  []Event                        // of Relieve
-	merged  []BufID                        // of merge
-	gone    []int32                        // of drop
-	steps   int64                          // see Steps
-	recent  [maxUsages][recentSizes]recent // buckets of home's caches, by recentSlot
+	call    Call               // of Request and Release
+	slot    [1]BufID           // of call
+	now     stretch            // of Play
+	relief  []Event            // of Relieve
+	merged  []BufID            // of merge
+	gone    []int32            // of drop
+	steps   int64              // see Steps
+	recent  [maxUsages]recents // buckets of home's caches
 	// held is the bytes of the buffers that exist, requested what was asked for
 	// of those in use.
 	held      [NumUsages]int64

@@ -1,5 +1,7 @@
 package cachemodes
 
+import "slices"
+
 // Nearly every call of a replay is a request that the newest free buffer of its
 // size serves, or the release of such a buffer. What follows does these, and
 // only these, exactly as the long way would (request, release, settle): without
@@ -63,9 +65,34 @@ type recent struct {
 	bk *bucket
 }
 
+// recents are they, by recentSlot. Where another size is, a size is beside it: two
+// that a run asks for in turns must not push each other out.
+type recents [recentSizes]recent
+
 // recentSlot is where a size is remembered: multiples of 4 KiB, as well as of 4,
 // are spread by the multiplication (2^64 divided by the golden ratio).
 func recentSlot(n int64) uint64 { return uint64(n) * 0x9E3779B97F4A7C15 >> (64 - recentBits) }
+
+// find is the bucket of a size, nil where it is not remembered.
+func (r *recents) find(n int64) *bucket {
+	at := recentSlot(n)
+	if e := &r[at]; e.n == n {
+		return e.bk
+	}
+	if e := &r[at^1]; e.n == n {
+		return e.bk
+	}
+	return nil
+}
+
+// put remembers a size. Another that is in its place goes beside it.
+func (r *recents) put(n int64, bk *bucket) {
+	at := recentSlot(n)
+	if other := r[at]; other.n != n && other.n != 0 {
+		r[at^1] = other
+	}
+	r[at] = recent{n, bk}
+}
 
 // way is what becomes of the released buffers of a bucket, where that is the same
 // for all.
@@ -90,6 +117,38 @@ func (m *Manager) Play(first int32, calls []Call, slots []BufID) (done int, even
 	done = m.play(calls)
 	m.now = stretch{slots: m.slot[:]}
 	return done, m.events
+}
+
+// Plain does calls in order as Play does, up to the first that is not plain, and
+// answers how many it did; their events are appended to into, one for each. None
+// of them is a miss, nor gives a buffer up: of a device they ask the use of what
+// was hit, and that can wait until Plain is back.
+func (m *Manager) Plain(first int32, calls []Call, slots []BufID, into []Event) (done int, events []Event) {
+	calls = calls[:min(len(calls), mostPlayed)]
+	own := m.events
+	m.events = slices.Grow(into, len(calls))
+	m.now = stretch{slots: slots, first: first, by: m.plain(first)}
+	for done < len(calls) && m.easy(&calls[done]) {
+		done++
+	}
+	events, m.events = m.events, own
+	m.now = stretch{slots: m.slot[:]}
+	return done, events
+}
+
+// easy does a call that is plain.
+func (m *Manager) easy(call *Call) bool {
+	if call.Session != m.now.at {
+		m.now.at = call.Session
+		m.now.by = m.plain(m.now.first + int32(m.now.at))
+	}
+	switch call.Op {
+	case CallRequest:
+		return m.hit(call)
+	case CallRelease:
+		return m.takeBack(call)
+	}
+	return false
 }
 
 // one does m.call, of session and the buffer in m.slot, alone.
@@ -158,11 +217,10 @@ func (m *Manager) plain(id int32) *session {
 // hit serves a request that is plainly a hit.
 func (m *Manager) hit(call *Call) bool {
 	n, usage, s := call.Bytes, call.Usage&(maxUsages-1), m.now.by
-	r := &m.recent[usage][recentSlot(n)]
-	if r.n != n || s == nil {
+	bk := m.recent[usage].find(n)
+	if bk == nil || s == nil {
 		return false
 	}
-	bk := r.bk
 	top := uint(len(bk.free)) - 1
 	if top >= uint(len(bk.free)) { // none is
 		return false
@@ -232,7 +290,7 @@ func (m *Manager) takeBack(call *Call) bool {
 }
 
 // event is the next event. There is room for it: the Manager's list of events has
-// room for more than mostPlayed from the beginning.
+// room for more than mostPlayed from the beginning, and Plain makes room.
 func (m *Manager) event() *Event {
 	n := len(m.events)
 	m.events = m.events[:n+1]

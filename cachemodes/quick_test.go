@@ -8,10 +8,11 @@ import (
 
 // TestQuick: what takes the short way leads to the same events as the long way,
 // in every mode and scope, with sessions that come and go and modes that are
-// switched, and leaves the same behind; one by one, and in stretches.
+// switched, and leaves the same behind; one by one, in stretches, and in stretches
+// of what is plain.
 func TestQuick(t *testing.T) {
 	const steps = 600
-	quickHits, quickReleases, stretches := 0, 0, 0
+	quickHits, quickReleases, stretches, plain := 0, 0, 0, 0
 	for seed := range uint64(400) {
 		rng := rand.New(rand.NewPCG(seed, 0))
 		mode := func() ModeID { return ModeID(rng.IntN(numModes)) }
@@ -43,6 +44,19 @@ func TestQuick(t *testing.T) {
 			t.Helper()
 			var got []Event
 			for at := 0; at < len(calls); stretches++ {
+				n := 0
+				if rng.IntN(2) == 0 {
+					before := len(got)
+					n, got = short.Plain(0, calls[at:], slots, got)
+					plain += n
+					if len(got)-before != n {
+						t.Fatalf("seed %d: %d plain calls led to %d events", seed, n, len(got)-before)
+					}
+					at += n
+				}
+				if at == len(calls) {
+					break
+				}
 				n, events := short.Play(0, calls[at:], slots)
 				if n == 0 {
 					t.Fatalf("seed %d: nothing was played of %+v", seed, calls[at:])
@@ -152,8 +166,46 @@ func TestQuick(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d hits and %d releases took the short way alone; %d stretches", quickHits, quickReleases, stretches)
-	if quickHits < 500 || quickReleases < 500 || stretches < 1000 {
-		t.Errorf("only %d hits and %d releases took the short way alone, %d stretches", quickHits, quickReleases, stretches)
+	t.Logf("%d hits and %d releases took the short way alone; %d stretches; %d plain calls", quickHits, quickReleases, stretches, plain)
+	if quickHits < 500 || quickReleases < 500 || stretches < 1000 || plain < 500 {
+		t.Errorf("only %d hits and %d releases took the short way alone, %d stretches, %d plain calls", quickHits, quickReleases, stretches, plain)
+	}
+}
+
+// TestRecents: two sizes that belong in one place are both found, whichever was
+// asked for first; what is forgotten is found to be nothing else.
+func TestRecents(t *testing.T) {
+	bks := make([]bucket, 3)
+	alike := []int64{32}
+	for n := int64(48); len(alike) < 3; n += 16 {
+		if recentSlot(n) == recentSlot(32) {
+			alike = append(alike, n)
+		}
+	}
+	var r recents
+	r.put(alike[0], &bks[0])
+	r.put(alike[1], &bks[1])
+	for range 3 {
+		for i := range 2 {
+			if got := r.find(alike[i]); got != &bks[i] {
+				t.Fatalf("%d has another bucket", alike[i])
+			}
+		}
+	}
+	r.put(alike[2], &bks[2])
+	for i, n := range alike {
+		if got := r.find(n); got != &bks[i] && (got != nil || i == 2) {
+			t.Errorf("%d has the bucket of another, or none", n)
+		}
+	}
+	beside := int64(16)
+	for recentSlot(beside) != recentSlot(32)^1 || slices.Contains(alike, beside) {
+		beside += 16
+	}
+	r = recents{}
+	r.put(32, &bks[0])
+	r.put(beside, &bks[1])
+	if r.find(32) != &bks[0] || r.find(beside) != &bks[1] {
+		t.Error("a size pushed out one that was beside its place, with room for both")
 	}
 }

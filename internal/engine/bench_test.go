@@ -281,8 +281,8 @@ func (s slow) Submit(r device.Recording) error {
 func BenchmarkLive(b *testing.B) {
 	lp := &loop{live: &Live{}, dev: device.NewHost(), opt: LiveOptions{Weights: MakeWeights}, cfg: cachemodes.DefaultConfig()}
 	lp.load(load(b, "phi3-mini-4k/grow"))
-	for range len(lp.trace.Events) {
-		lp.play(&lp.parts[lp.part].events[lp.at])
+	for lp.events < int64(len(lp.trace.Events)) {
+		lp.some()
 	}
 	b.ReportAllocs()
 	ahead := int64(0)

@@ -40,7 +40,7 @@ func TestDay(t *testing.T) {
 		if e.Op == workload.RunStart {
 			now += 250_000
 		}
-		lp.play(e)
+		e = lp.some()
 		if e.Op != workload.RunEnd {
 			continue
 		}

@@ -25,7 +25,7 @@ func afterRuns(trace *workload.Trace, m cachemodes.ModeID, runs int64) *loop {
 	lp := &loop{live: &Live{}, dev: device.NewHost(), opt: LiveOptions{Weights: MakeWeights}, cfg: config(m)}
 	lp.load(trace)
 	for lp.player.led.Runs() < runs {
-		lp.play(&lp.parts[lp.part].events[lp.at])
+		lp.some()
 	}
 	return lp
 }
@@ -125,7 +125,7 @@ func TestDiagnoseGraphs(t *testing.T) {
 		lp := &loop{live: &Live{}, dev: device.NewHost(), opt: LiveOptions{Weights: MakeWeights, Capture: capture}, cfg: config(cachemodes.BucketMode)}
 		lp.load(script(t, append(repeated(1, 16<<20, 8), repeated(20, 4<<10, 2)...)...))
 		for lp.player.led.Runs() < 20 {
-			lp.play(&lp.parts[lp.part].events[lp.at])
+			lp.some()
 		}
 		lp.publish()
 		found := slices.ContainsFunc(Diagnose(lp.live.State(), false), func(f Finding) bool { return f.Rule == UnusedCache })
@@ -212,7 +212,7 @@ func TestReports(t *testing.T) {
 		lp := &loop{live: &Live{}, dev: device.NewHost(), opt: LiveOptions{Weights: MakeWeights}, cfg: config(c.mode)}
 		lp.load(c.trace(t))
 		for lp.player.led.Runs() < c.runs {
-			lp.play(&lp.parts[lp.part].events[lp.at])
+			lp.some()
 		}
 		lp.publish()
 		found := Diagnose(lp.live.state.Load(), false)
@@ -238,7 +238,7 @@ func TestRisingFloor(t *testing.T) {
 		lp := &loop{live: &Live{}, dev: device.NewHost(), opt: LiveOptions{Weights: MakeWeights}, cfg: config(mode)}
 		lp.load(script(t, runs...))
 		for lp.player.led.Runs() < 60 {
-			lp.play(&lp.parts[lp.part].events[lp.at])
+			lp.some()
 		}
 		lp.publish()
 		found := Diagnose(lp.live.state.Load(), false)
@@ -259,7 +259,7 @@ func TestCapBeforePadding(t *testing.T) {
 	lp := &loop{live: &Live{}, dev: device.NewHost(), opt: LiveOptions{Weights: MakeWeights}, cfg: config(cachemodes.BucketMode)}
 	lp.load(script(t, runs...))
 	for lp.player.led.Runs() < 10 {
-		lp.play(&lp.parts[lp.part].events[lp.at])
+		lp.some()
 	}
 	lp.publish()
 	found := Diagnose(lp.live.state.Load(), false)
@@ -281,7 +281,7 @@ func TestCapsLetGo(t *testing.T) {
 		lp := &loop{live: &Live{}, dev: device.NewHost(), opt: LiveOptions{Weights: MakeWeights}, cfg: config(mode)}
 		lp.load(script(t, runs...))
 		for lp.player.led.Runs() < 40 {
-			lp.play(&lp.parts[lp.part].events[lp.at])
+			lp.some()
 		}
 		lp.publish()
 		found := Diagnose(lp.live.state.Load(), false)
@@ -310,7 +310,7 @@ func TestDriverDrifts(t *testing.T) {
 		lp.load(script(t, repeated(2, 8<<20, 4)...))
 		lp.player.clock = func() int64 { return now }
 		for run := int64(0); run < 60; {
-			lp.play(&lp.parts[lp.part].events[lp.at])
+			lp.some()
 			now += 40_000
 			if n := lp.player.led.Runs(); n > run {
 				run = n

@@ -517,33 +517,15 @@ func (lp *loop) wait(ctx context.Context, d time.Duration) bool {
 	return true
 }
 
-// some plays the next events, within a run as many as go together, and answers the
-// last of them.
+// some plays the next events, within a run as many as go together, notes what the
+// screen wants to know, and answers the last of them.
 func (lp *loop) some() *workload.Event {
-	part, n := &lp.parts[lp.part], 0
-	if !lp.between {
-		n = lp.player.lanes[0].together(part.calls[lp.at:])
-	}
+	events := lp.parts[lp.part].events[lp.at:]
+	n := lp.step()
 	if n == 0 {
-		e := &part.events[lp.at]
-		lp.play(e)
-		return e
+		return &events[0]
 	}
-	played := part.events[lp.at : lp.at+n]
-	lp.events += int64(n)
-	for i := range played {
-		lp.tap.event(&played[i])
-	}
-	lp.at += n - 1
-	lp.advance()
-	return &played[n-1]
-}
-
-// play plays one event and notes what the screen wants to know.
-func (lp *loop) play(e *workload.Event) {
-	if !lp.step(e) {
-		return
-	}
+	e := &events[n-1]
 	if e.Op == workload.RunStart {
 		lp.lock()
 		lp.runDevice = lp.player.deviceTime
@@ -551,35 +533,48 @@ func (lp *loop) play(e *workload.Event) {
 	}
 	lp.between = lp.player.lanes[0].open == 0 || e.Op == workload.RunEnd
 	lp.settle()
+	lp.at += n - 1
 	lp.advance()
+	return e
 }
 
 // stretch plays on to where anybody may have a say, within a run: a run does not
 // wait for what is asked more often.
 func (lp *loop) stretch() {
 	for !lp.between && lp.err == nil && !lp.released {
-		e := &lp.parts[lp.part].events[lp.at]
-		if e.Op != workload.Request && e.Op != workload.Release || !lp.step(e) {
+		op := lp.parts[lp.part].calls[lp.at].Op
+		if op != cachemodes.CallRequest && op != cachemodes.CallRelease {
 			return
 		}
-		lp.at++ // a run ends before its part does
+		n := lp.step()
+		if n == 0 {
+			return
+		}
+		lp.at += n // a run ends before its part does
 	}
 }
 
-// step has the player play one event, and answers false where it could not.
-func (lp *loop) step(e *workload.Event) bool {
-	if err := lp.player.step(e); err != nil {
+// step has the player play the next event, and within a run those that go together
+// with it. It answers how many, none where it could not.
+func (lp *loop) step() int {
+	part := &lp.parts[lp.part]
+	events, calls := part.events[lp.at:], part.calls[lp.at:]
+	if lp.between {
+		events, calls = events[:1], calls[:1]
+	}
+	n, err := lp.player.lanes[0].stretch(events, calls)
+	if err != nil {
 		var oom *device.OutOfMemoryError
 		if errors.As(err, &oom) && lp.crew.plays() { // its own error is the one that explains
 			_ = lp.leave(givenUp(lp.trace.Name, err))
-			return false
+			return 0
 		}
 		lp.fail(err)
-		return false
+		return 0
 	}
-	lp.events++
-	lp.tap.event(e)
-	return true
+	lp.events += int64(n)
+	lp.tap.played(events[:n])
+	return n
 }
 
 // settle puts the changes in force that waited, if no run is in the way.

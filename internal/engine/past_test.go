@@ -46,7 +46,7 @@ func published(t *testing.T, dev device.Device, random *rand.Rand) []*State {
 		if lp.err != nil {
 			break
 		}
-		lp.play(&lp.parts[lp.part].events[lp.at])
+		lp.some()
 		if random.IntN(2_500) == 0 {
 			u := cachemodes.Usage(random.IntN(cachemodes.NumCaches))
 			s := lp.cfg[u]

@@ -58,8 +58,10 @@ type Player struct {
 	// sampleUses-th is timed, for all of them.
 	deviceTime time.Duration
 	untimed    int // Uses since
-	// late is what was decided and made, and is not booked yet: see settle.
-	late    []entry
+	// late is what was decided and made, and is not booked yet; times says when it
+	// was, and who submitted meanwhile: see settle.
+	late    []cachemodes.Event
+	times   []lateTime
 	inRun   int  // runs open
 	capture bool // runs that can be are captured as graphs
 
@@ -90,12 +92,13 @@ type lane struct {
 	deviceTime time.Duration // since it was booked
 }
 
-// entry is an event to be booked, or that a session submitted.
-type entry struct {
+// lateTime is the time of late events from one on, before which a session may
+// have submitted.
+type lateTime struct {
+	from      int
 	at        int64
 	submitted bool
 	session   int32
-	event     cachemodes.Event
 }
 
 // What a player does not do within the runs of a timed device.
@@ -222,7 +225,34 @@ func (l *lane) stretch(events []workload.Event, calls []cachemodes.Call) (int, e
 	if n := l.together(calls); n > 0 {
 		return n, nil
 	}
+	if n, err := l.plain(events, calls); n > 0 {
+		return n, err
+	}
 	return 1, l.step(&events[0])
+}
+
+// plain plays as many calls as are plain (see Manager.Plain), and answers how many;
+// calls are those of the events. It is for a timed device: a run waits for what is
+// decided, and for the device, but for no book.
+func (l *lane) plain(events []workload.Event, calls []cachemodes.Call) (int, error) {
+	p := l.p
+	if !p.defers() || l.graphs != nil || invariants {
+		return 0, nil
+	}
+	p.wait()
+	first, done := len(p.late), 0
+	done, p.late = p.mgr.Plain(l.first, calls, l.slots, p.late)
+	for i := first; i < len(p.late); i++ {
+		e := &p.late[i]
+		if e.Kind != cachemodes.Hit {
+			continue
+		}
+		l.recorded[e.Session-l.first] = true
+		if err := l.use(device.Recording(e.Session), device.ID(e.Buf), true); err != nil {
+			return done, l.stopped(&events[0], err)
+		}
+	}
+	return done, nil
 }
 
 // joins reports whether calls of the lane may go together: nothing has to be done
@@ -358,19 +388,26 @@ func (p *Player) defers() bool { return p.timed && !p.shared }
 // settle books what waits. Whoever looks at the books, the journal or the watch
 // calls it first: between runs, and within one as often as a screen looks.
 func (p *Player) settle() {
-	if len(p.late) == 0 {
+	if len(p.times) == 0 {
 		return
 	}
-	for i := range p.late {
-		e := &p.late[i]
-		p.led.Advance(e.at)
-		if e.submitted {
-			p.bookSubmit(e.at, e.session)
-		} else {
-			p.bookEvent(e.at, &e.event)
+	at, done := p.at, 0
+	book := func(to int) {
+		for ; done < to; done++ {
+			p.bookEvent(at, &p.late[done])
 		}
 	}
-	p.late = p.late[:0]
+	for i := range p.times {
+		t := &p.times[i]
+		book(t.from)
+		at = t.at
+		p.led.Advance(at)
+		if t.submitted {
+			p.bookSubmit(at, t.session)
+		}
+	}
+	book(len(p.late))
+	p.late, p.times = p.late[:0], p.times[:0]
 	p.led.Advance(p.at)
 }
 
@@ -733,13 +770,20 @@ func (p *Player) apply(e *cachemodes.Event) {
 		p.bookEvent(p.at, e)
 		return
 	}
+	p.wait()
+	n := len(p.late)
+	p.late = slices.Grow(p.late, 1)[:n+1]
+	p.late[n] = *e // in place: a run waits for it
+}
+
+// wait has what is decided next wait for its booking.
+func (p *Player) wait() {
 	if len(p.late) >= mostLate {
 		p.settle()
 	}
-	n := len(p.late)
-	p.late = slices.Grow(p.late, 1)[:n+1]
-	x := &p.late[n] // made in place: a run waits for it
-	x.at, x.submitted, x.event = p.at, false, *e
+	if n := len(p.times); n == 0 || p.times[n-1].at != p.at {
+		p.times = append(p.times, lateTime{from: len(p.late), at: p.at})
+	}
 }
 
 // bookEvent books an event, in the journal first: that needs the state before it.
@@ -772,7 +816,7 @@ func (p *Player) submitted(session int32) {
 		p.bookSubmit(p.at, session)
 		return
 	}
-	p.late = append(p.late, entry{at: p.at, submitted: true, session: session})
+	p.times = append(p.times, lateTime{from: len(p.late), at: p.at, submitted: true, session: session})
 }
 
 func (p *Player) bookSubmit(at int64, session int32) {

@@ -66,14 +66,19 @@ func (t *tap) begin(b Beginning) {
 	t.batch = t.to.Batch()
 }
 
-// event notes an event that was played.
-func (t *tap) event(e *workload.Event) {
-	if t.batch == nil {
+// played notes events that were played.
+func (t *tap) played(events []workload.Event) {
+	if t.to == nil {
 		return
 	}
-	t.batch.Events = append(t.batch.Events, e)
-	if len(t.batch.Events) >= batchEvents {
-		t.hand()
+	for i := range events {
+		if t.batch == nil {
+			return
+		}
+		t.batch.Events = append(t.batch.Events, &events[i])
+		if len(t.batch.Events) >= batchEvents {
+			t.hand()
+		}
 	}
 }
 

@@ -21,6 +21,7 @@ type bare struct {
 	dev      device.Device
 	weights  engine.Weights
 	slots    []cachemodes.BufID // by workload.Event.Buf
+	plain    []cachemodes.Event // forgotten at once
 	recorded []bool             // by session: it has commands that are not submitted
 	open     bool               // a run is
 	began    time.Time
@@ -43,26 +44,52 @@ func playBare(ctx context.Context, t *workload.Trace, dev device.Device, cfg cac
 		}
 	}
 	parts = append(parts, t.Epilogue())
-	err := b.play(ctx, parts)
+	err := b.play(ctx, t, parts)
 	if err = errors.Join(err, b.end()); err != nil {
 		return nil, err
 	}
 	return b.runs, nil
 }
 
-func (b *bare) play(ctx context.Context, parts [][]workload.Event) error {
+func (b *bare) play(ctx context.Context, t *workload.Trace, parts [][]workload.Event) error {
 	for _, part := range parts {
-		for i := range part {
-			e := &part[i]
+		calls := t.Calls(part)
+		for at := 0; at < len(part); {
+			n, err := b.easy(calls[at:])
+			if err != nil {
+				return err
+			}
+			if at += n; n > 0 {
+				continue
+			}
+			e := &part[at]
 			if err := b.step(e); err != nil {
 				return err
 			}
 			if e.Op == workload.RunEnd && ctx.Err() != nil {
 				return ctx.Err()
 			}
+			at++
 		}
 	}
 	return nil
+}
+
+// easy plays as many calls as engine.Profile plays at once, and answers how many.
+func (b *bare) easy(calls []cachemodes.Call) (int, error) {
+	done, events := b.mgr.Plain(0, calls, b.slots, b.plain[:0])
+	b.plain = events
+	for i := range events {
+		e := &events[i]
+		if e.Kind != cachemodes.Hit {
+			continue
+		}
+		b.recorded[e.Session] = true
+		if err := b.dev.Use(device.Recording(e.Session), device.ID(e.Buf), true); err != nil {
+			return done, err
+		}
+	}
+	return done, nil
 }
 
 func (b *bare) step(e *workload.Event) error {
