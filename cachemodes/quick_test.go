@@ -44,18 +44,15 @@ func TestQuick(t *testing.T) {
 			t.Helper()
 			var got []Event
 			for at := 0; at < len(calls); stretches++ {
-				n := 0
 				if rng.IntN(2) == 0 {
-					before := len(got)
-					n, got = short.Plain(0, calls[at:], slots, got)
-					plain += n
-					if len(got)-before != n {
-						t.Fatalf("seed %d: %d plain calls led to %d events", seed, n, len(got)-before)
+					n, events := short.Plain(0, calls[at:], slots, got)
+					if len(events)-len(got) != n {
+						t.Fatalf("seed %d: %d plain calls led to %d events", seed, n, len(events)-len(got))
 					}
-					at += n
-				}
-				if at == len(calls) {
-					break
+					got, plain = events, plain+n
+					if at += n; at == len(calls) {
+						break
+					}
 				}
 				n, events := short.Play(0, calls[at:], slots)
 				if n == 0 {

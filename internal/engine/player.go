@@ -240,10 +240,11 @@ func (l *lane) plain(events []workload.Event, calls []cachemodes.Call) (int, err
 		return 0, nil
 	}
 	p.wait()
-	first, done := len(p.late), 0
-	done, p.late = p.mgr.Plain(l.first, calls, l.slots, p.late)
-	for i := first; i < len(p.late); i++ {
-		e := &p.late[i]
+	at := len(p.late)
+	done, late := p.mgr.Plain(l.first, calls, l.slots, p.late)
+	p.late = late
+	for i := at; i < len(late); i++ {
+		e := &late[i]
 		if e.Kind != cachemodes.Hit {
 			continue
 		}
