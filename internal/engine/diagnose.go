@@ -64,9 +64,9 @@ const (
 
 // madeWeight is what a byte that each run makes anew costs, in bytes that are
 // held for nothing. Both cost a run time: on an NVIDIA H100 a buffer of 16 MiB
-// took 607 us to make and 19 us to use again, its padding being cleared with
-// the rest (shared/spec/modes.md, "Yardsticks").
-const madeWeight = 607 / 19
+// took 493 us to make and write and 22 us to clear, which padding is as well, in
+// docs/results/h100.calibration.json.
+const madeWeight = 493 / 22
 
 // made and held are findings of bytes that each run makes, and of bytes that
 // are held for nothing.
