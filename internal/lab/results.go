@@ -384,16 +384,26 @@ func (r *Results) writeErrors(b *bytes.Buffer, all []*adapter) {
 	}
 }
 
-// missing names what was not measured and why: what differs by the mode alone, once.
+// missing names what was not measured by any file and why, once: what differs by the
+// mode alone together, what several files lack by the reason of the first.
 func (a *adapter) missing() []string {
+	known := map[string]bool{}
+	for _, m := range a.times {
+		for i := range m.Cells {
+			if c := &m.Cells[i]; len(c.Rounds) > 0 {
+				known[c.String()] = true
+			}
+		}
+	}
 	var order []*Cell
 	first := map[string]*Cell{} // by all but the mode
 	for _, m := range a.times {
 		for i := range m.Cells {
 			c := m.Cells[i]
-			if len(c.Rounds) > 0 {
+			if known[c.String()] {
 				continue
 			}
+			known[c.String()] = true
 			key := c
 			key.Mode = ""
 			if at := first[key.String()+c.Missing]; at != nil {
@@ -478,7 +488,7 @@ func (r *Results) writeOverheads(b *bytes.Buffer) {
 			on, onIn := o.Share(o.On)
 			with, withIn := o.Share(o.WhatIf)
 			off := RunUS(o.Off)
-			fmt.Fprintf(b, "| %s | %s | `%s` | %d | %d | %s | %.1f us, %+.2f %% | %s | %s |\n", file.Adapter, o.Workload, o.Mode, len(o.Off), max(o.Passes, 1), ms(off), o.HostUS(), 100*o.HostUS()/off, shares(on, onIn), shares(with, withIn))
+			fmt.Fprintf(b, "| %s | %s | %s | `%s` | %d | %d | %s | %.1f us, %+.2f %% | %s | %s |\n", file.Adapter, file.Made, o.Workload, o.Mode, len(o.Off), max(o.Passes, 1), ms(off), o.HostUS(), 100*o.HostUS()/off, shares(on, onIn), shares(with, withIn))
 		}
 	}
 }
@@ -494,8 +504,8 @@ brackets what that lies in with a probability of 95 %, by drawing rounds anew (b
 passes, of which the last counts. What a run waits for is on less off on a device that does nothing, in 60 rounds, and that as a
 share of off: what profiling does within a run, without the noise of a device.
 
-| adapter | recording | mode | rounds | passes | off | a run waits | on | with What if |
-| --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |
+| adapter | measured | recording | mode | rounds | passes | off | a run waits | on | with What if |
+| --- | --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |
 `
 
 // shares is a share in percent, with its interval.

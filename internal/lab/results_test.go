@@ -155,9 +155,11 @@ func TestResults(t *testing.T) {
 	other.Rounding, other.RoundingSource = []cost.Block{{Bytes: 12 << 20, Cost: 16 << 20, Buffers: 10}, {Bytes: 16 << 20, Cost: 16 << 20, Buffers: 8}}, "NVML"
 	sessions := &Measurements{Format: MeasurementsFormat, Version: MeasurementsVersion, Adapter: p.Adapter, Made: "2026-01-02T03:04:05Z", Cells: []Cell{
 		{Workload: tr.Name, SHA256: tr.SHA256, Mode: "bucket", Sessions: 8, Turns: ByThreads, Scope: "session", Rounds: []Round{{MeanUS: 7000, RunsPerSecond: 90}, {MeanUS: 9000, RunsPerSecond: 110}}},
+		{Workload: tr.Name, SHA256: tr.SHA256, Mode: "simple", Missing: "not within 2s"}, // another file has it
+		{Workload: tr.Name, SHA256: tr.SHA256, Mode: "graph", Missing: "not within 2s"},  // another says why it has not
 	}}
 	m.Command = "bucketscope results measure --device webgpu"
-	costs := &Overheads{Adapter: p.Adapter, Command: "bucketscope results overhead --device webgpu", Rows: []Overhead{{
+	costs := &Overheads{Adapter: p.Adapter, Made: "2026-01-03T00:00:00Z", Command: "bucketscope results overhead --device webgpu", Rows: []Overhead{{
 		Workload: tr.Name, Mode: "bucket", Off: [][]float64{{1000, 3000}, {1000, 3000}}, On: [][]float64{{1010, 3030}, {1030, 3090}}, WhatIf: [][]float64{{1050, 3150}, {1050, 3150}},
 		HostOff: [][]float64{{10, 30}}, HostOn: [][]float64{{12, 33}},
 	}}}
@@ -179,7 +181,7 @@ func TestResults(t *testing.T) {
 	for _, want := range []string{
 		"## unet/varied", "On none test:\n\n| mode | predicted | measured | off | held | made | driver | x made |", "On other:\n\n| mode | predicted |",
 		"| none test | " + p.Made + " | 2026-01-02T03:04:05Z | 2 to 3 | 25 % | 25 % |",
-		"| none test | unet/varied | `bucket` | 2 | 1 | 2.00 | 2.5 us, +0.12 % | +2.0 % (+1.0 to +3.0 %) | +5.0 % (+5.0 to +5.0 %) |",
+		"| none test | 2026-01-03T00:00:00Z | unet/varied | `bucket` | 2 | 1 | 2.00 | 2.5 us, +0.12 % | +2.0 % (+1.0 to +3.0 %) | +5.0 % (+5.0 to +5.0 %) |",
 		"on other\n\nBy its calibration (NVML): of 2 sizes from 12 to 16 MiB", "\n| 12 | 16.000 | 1.33 | 10 |\n\n",
 		"| 8 x unet/varied | `bucket` | session | parallel | 100.0 (90.0–110.0) | 8.00 (7.00–9.00) | – | – | – | – |",
 		" | 3.0 | 4.0 | 5.0 | 1.250 |", " | 3.0 | 4.0 | – | – |", "| `graph` | " + ms(unmeasured) + " | – | – | – | – | – | – |",
@@ -191,6 +193,9 @@ func TestResults(t *testing.T) {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in\n%s", want, out.String())
 		}
+	}
+	if strings.Contains(out.String(), "not within 2s") {
+		t.Error("what one file has, or says why it has not, is said to be missing by another")
 	}
 	for _, mode := range cachemodes.Modes() {
 		var columns []int
