@@ -79,6 +79,7 @@ type adapter struct {
 	prices *cost.Calibration // nil for none
 	times  []*Measurements   // none, one or several
 	errors []float64         // predicted by measured, less 1
+	orders []float64         // by workload: see rankCorrelation
 }
 
 // adapters pair calibrations and measurements of the same adapter.
@@ -165,7 +166,8 @@ have their default parameters, uniform buffers ` + "`simple`" + `.
 Times are milliseconds a run, the mean over the runs of a recording. Predicted is by the cost model from a calibration of
 the adapter (` + "`bucketscope calibrate`" + `); measured is the median of several plays of the whole recording, in turns with all
 other modes, with their range (` + "`bucketscope results measure`" + `); off is the prediction less that. Tokens/s are those of decode
-steps. Weights are made outside of runs and count for no time.
+steps. Weights are made outside of runs and count for no time. The order of modes is how well predictions tell which mode is
+faster than which: Spearman's rank correlation of a recording's modes, 1 for the same order, of all recordings the least and the most.
 
 Held, made and driver are the most at once, in a play of its own. Held is the ledger's, as peak is. Made is what existed on the
 adapter by the program's own count: what the caches hold, staging buffers, the application's own, and weights if they were made
@@ -261,6 +263,47 @@ func (a *adapter) write(b *bytes.Buffer, t *workload.Trace, predicted []float64)
 		}
 		b.WriteString("\n")
 	}
+	if a.prices != nil && measured {
+		a.order(predicted, cells)
+	}
+}
+
+// order notes how well the order of the modes is predicted.
+func (a *adapter) order(predicted []float64, cells []*Cell) {
+	var told, was []float64
+	for i, c := range cells {
+		if us := c.MeanUS().Median; us > 0 {
+			told, was = append(told, predicted[i]), append(was, us)
+		}
+	}
+	if len(was) > 2 {
+		a.orders = append(a.orders, rankCorrelation(told, was))
+	}
+}
+
+// rankCorrelation is Spearman's: 1 where both have the same order, 0 where one says
+// nothing of the other's.
+func rankCorrelation(a, b []float64) float64 {
+	ranks := func(all []float64) []float64 {
+		out := make([]float64, len(all))
+		for i, x := range all {
+			for j, y := range all {
+				if y < x {
+					out[i]++
+				} else if y == x && i != j {
+					out[i] += 0.5
+				}
+			}
+		}
+		return out
+	}
+	x, y, mean := ranks(a), ranks(b), float64(len(a)-1)/2
+	xy, xx, yy := 0.0, 0.0, 0.0
+	for i := range x {
+		dx, dy := x[i]-mean, y[i]-mean
+		xy, xx, yy = xy+dx*dy, xx+dx*dx, yy+dy*dy
+	}
+	return xy / math.Sqrt(xx*yy)
 }
 
 // memoryColumns say how full the device got.
@@ -336,17 +379,19 @@ func (r *Results) writeErrors(b *bytes.Buffer, all []*adapter) {
 		b.WriteString("\nNo calibration and no measurements were given: there are no times.\n")
 		return
 	}
-	b.WriteString("\n| adapter | calibrated | measured | plays of each | predictions off by, median | 90 % within |\n| --- | --- | --- | ---: | ---: | ---: |\n")
+	b.WriteString("\n| adapter | calibrated | measured | plays of each | predictions off by, median | 90 % within | order of modes |\n| --- | --- | --- | ---: | ---: | ---: | ---: |\n")
 	for _, a := range all {
-		calibrated, made, rounds, mid, most := "–", "–", "–", "–", "–"
+		calibrated, made, rounds, mid, most, order := "–", "–", "–", "–", "–", "–"
 		if a.prices != nil {
 			calibrated = a.prices.Made
 		}
 		low, high := math.MaxInt, 0
 		for _, m := range a.times {
-			made = m.Made
 			for i := range m.Cells {
 				c := &m.Cells[i]
+				if c.Sessions == 0 {
+					made = m.Made
+				}
 				if n := len(c.Rounds); n > 0 {
 					low, high = min(low, n), max(high, n)
 				}
@@ -363,7 +408,10 @@ func (r *Results) writeErrors(b *bytes.Buffer, all []*adapter) {
 			slices.Sort(off)
 			mid, most = fmt.Sprintf("%.0f %%", 100*median(off)), fmt.Sprintf("%.0f %%", 100*off[min(n*9/10, n-1)])
 		}
-		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s |\n", a.about, calibrated, made, rounds, mid, most)
+		if len(a.orders) > 0 {
+			order = fmt.Sprintf("%.2f to %.2f", slices.Min(a.orders), slices.Max(a.orders))
+		}
+		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s | %s |\n", a.about, calibrated, made, rounds, mid, most, order)
 	}
 	for _, a := range all {
 		commands := a.commands()

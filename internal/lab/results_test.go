@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -180,7 +181,7 @@ func TestResults(t *testing.T) {
 	bucket := modeFigures(t, tr, cachemodes.BucketMode)
 	for _, want := range []string{
 		"## unet/varied", "On none test:\n\n| mode | predicted | measured | off | held | made | driver | x made |", "On other:\n\n| mode | predicted |",
-		"| none test | " + p.Made + " | 2026-01-02T03:04:05Z | 2 to 3 | 25 % | 25 % |",
+		"| none test | " + p.Made + " | 2026-01-02T03:04:05Z | 2 to 3 | 25 % | 25 % | 1.00 to 1.00 |",
 		"| none test | 2026-01-03T00:00:00Z | unet/varied | `bucket` | 2 | 1 | 2.00 | 2.5 us, +0.12 % | +2.0 % (+1.0 to +3.0 %) | +5.0 % (+5.0 to +5.0 %) |",
 		"on other\n\nBy its calibration (NVML): of 2 sizes from 12 to 16 MiB", "\n| 12 | 16.000 | 1.33 | 10 |\n\n",
 		"| 8 x unet/varied | `bucket` | session | parallel | 100.0 (90.0–110.0) | 8.00 (7.00–9.00) | – | – | – | – |",
@@ -210,6 +211,24 @@ func TestResults(t *testing.T) {
 	out.Reset()
 	if err := (&Results{Workloads: []*workload.Trace{tr}}).Write(t.Context(), &out); err != nil || !strings.Contains(out.String(), "there are no times") {
 		t.Errorf("%v: %s", err, out.String())
+	}
+}
+
+// TestRankCorrelation: of a permutation the textbook's 1 - 6 sum(d^2) / (n (n^2 - 1)),
+// and what is equal shares its rank.
+func TestRankCorrelation(t *testing.T) {
+	for _, c := range []struct {
+		a, b []float64
+		want float64
+	}{
+		{[]float64{1, 2, 3, 4}, []float64{10, 20, 30, 99}, 1},
+		{[]float64{1, 2, 3, 4}, []float64{9, 3, 2, 1}, -1},
+		{[]float64{1, 2, 3, 4, 5}, []float64{2, 1, 4, 3, 5}, 1 - 6*4.0/120},
+		{[]float64{1, 1, 2}, []float64{1, 2, 3}, math.Sqrt(3) / 2},
+	} {
+		if got := rankCorrelation(c.a, c.b); math.Abs(got-c.want) > 1e-12 {
+			t.Errorf("%v and %v: %v, want %v", c.a, c.b, got, c.want)
+		}
 	}
 }
 
