@@ -45,6 +45,10 @@ type Calibration struct {
 	// ChainUS is what the device takes longer for a command that has to wait for
 	// one before it in the same submission, which wrote the same buffer.
 	ChainUS float64 `json:"chain_us,omitempty"`
+	// Mix is how many times as long a step of writes of many sizes takes, in many
+	// submissions, as all of the above say, which is measured in rows of one size; 0,
+	// where it was not measured, means 1.
+	Mix float64 `json:"mix,omitempty"`
 	// Storage are buffers that a shader writes first, Uniform those that a copy
 	// does: uniform, query resolve and all others. Sizes ascend.
 	Storage []Price `json:"storage"`
@@ -197,6 +201,9 @@ func (c *Calibration) validate() error {
 	if !sane(c.SubmitUS, c.WaitUS, c.PassUS, c.ChainUS, c.SubmitBufferUS, c.WaitBufferUS) {
 		return fmt.Errorf("submit, wait, pass or chain is no time")
 	}
+	if !sane(c.Mix) || c.Mix > mostMix {
+		return fmt.Errorf("a mix of %v times as long makes no sense", c.Mix)
+	}
 	for _, l := range []struct {
 		name   string
 		prices []Price
@@ -230,6 +237,17 @@ func (c *Calibration) validate() error {
 		last = b.Bytes
 	}
 	return nil
+}
+
+// mostMix bounds Mix: more is no adapter's, but a machine's that did something else.
+const mostMix = 100
+
+// mix is Mix, or 1.
+func (c *Calibration) mix() float64 {
+	if c.Mix == 0 {
+		return 1
+	}
+	return c.Mix
 }
 
 // sane reports whether all are times.

@@ -11,7 +11,8 @@ import (
 // Clock is a device that does nothing and tells how long the device of a
 // calibration would have taken for it. It is used by one goroutine.
 type Clock struct {
-	c *Calibration
+	c   *Calibration
+	mix float64 // c.Mix, by which all but creates and first writes take longer
 	// program is the program's time; device is when the device will have done
 	// what was submitted.
 	program, device float64
@@ -60,7 +61,7 @@ type slot struct {
 
 // NewClock begins at 0.
 func NewClock(c *Calibration) *Clock {
-	k := &Clock{c: c}
+	k := &Clock{c: c, mix: c.mix()}
 	for u := range k.known {
 		k.known[u] = map[int64]*priced{}
 	}
@@ -103,14 +104,12 @@ func (k *Clock) Use(r device.Recording, id device.ID, recycled bool) error {
 	if p.priced == nil {
 		panic(fmt.Sprintf("cost: Use(%d): expected a buffer that Create made", id))
 	}
-	w := p.Clear
+	w := p.Write
 	switch {
 	case recycled:
-		w.DeviceUS = k.c.clearUS(&p.Price, k.written-p.at+p.Bytes)
+		w = Work{k.mix * p.Clear.ProgramUS, k.mix * k.c.clearUS(&p.Price, k.written-p.at+p.Bytes)}
 	case p.warm:
 		w = p.WarmWrite
-	default:
-		w = p.Write
 	}
 	rec := k.at(r)
 	if dispatch := p.shader && !recycled; dispatch && !rec.inPass {
@@ -122,7 +121,7 @@ func (k *Clock) Use(r device.Recording, id device.ID, recycled bool) error {
 	k.program += w.ProgramUS
 	rec.us += w.DeviceUS
 	if p.in == r && p.at > rec.since {
-		rec.us += k.c.ChainUS
+		rec.us += k.mix * k.c.ChainUS
 	}
 	rec.any = true
 	k.written += p.Bytes
@@ -150,7 +149,7 @@ func (k *Clock) Destroy(id device.ID) {
 func (k *Clock) Submit(r device.Recording) error {
 	rec := k.at(r)
 	if rec.any {
-		k.program += k.c.SubmitUS + k.c.SubmitBufferUS*k.made
+		k.program += k.mix * (k.c.SubmitUS + k.c.SubmitBufferUS*k.made)
 		k.device = max(k.device, k.program) + rec.us
 	}
 	*rec = recording{since: k.written}
@@ -160,7 +159,7 @@ func (k *Clock) Submit(r device.Recording) error {
 // Wait counts until the device is done.
 func (k *Clock) Wait() error {
 	if k.device > 0 {
-		k.program = max(k.program, k.device) + k.c.WaitUS + k.c.WaitBufferUS*k.made
+		k.program = max(k.program, k.device) + k.mix*(k.c.WaitUS+k.c.WaitBufferUS*k.made)
 		k.device = 0
 	}
 	return nil

@@ -28,7 +28,7 @@ func tariff() *Calibration {
 	}
 	return &Calibration{
 		Format: Format, Version: Version, Adapter: Adapter{Name: "nobody", Backend: "none", Type: "cpu"}, Made: "2026-01-02T03:04:05Z",
-		SubmitUS: 1000, WaitUS: 500, PassUS: 100,
+		SubmitUS: 1000, WaitUS: 500, PassUS: 100, Mix: 1,
 		Storage: []Price{price(1024, 1), price(2048, 3), price(1<<20, 40)}, Uniform: []Price{price(256, 7)},
 		Rounding: []Block{{Bytes: 12 << 20, Cost: 16 << 20, Buffers: 3}}, RoundingSource: "a test",
 	}
@@ -227,6 +227,43 @@ func TestClockChain(t *testing.T) {
 	both("one buffer in two recordings", 2*2+5+2*sent+waited, clears([2]int{0, 0}, [2]int{1, 0}))
 }
 
+// TestMix: a step is priced call by call, and takes as many times as long as the mix
+// says; no buffer is larger than may be.
+func TestMix(t *testing.T) {
+	c := tariff()
+	c.Storage, c.Uniform, c.SubmitUS = c.Storage[:1], c.Uniform[:1], 5000
+	x := newMix(1024, 0)
+	want := 0.0
+	device := 0.0 // when it is done
+	for i, id := range x.uses {
+		p := c.Price(x.usages[id], x.sizes[id])
+		want += p.Clear.ProgramUS
+		if (i+1)%mixUses == 0 {
+			want += c.SubmitUS // longer than the device takes for one submission
+			device = 0
+			for _, id := range x.uses[i+1-mixUses : i+1] {
+				device += c.Price(x.usages[id], x.sizes[id]).Clear.DeviceUS
+			}
+		}
+	}
+	want += device + c.WaitUS
+	got := x.predicted(c)
+	if math.Abs(got-want) > 1e-6*want {
+		t.Errorf("a step takes %v us, want %v", got, want)
+	}
+	c.Mix = 3
+	if thrice := x.predicted(c); math.Abs(thrice-3*want) > 1e-6*thrice {
+		t.Errorf("three times as long is %v us, of %v", thrice, want)
+	}
+	sum := int64(0)
+	for _, n := range newMix(1<<30, 4<<20).sizes {
+		sum += n
+	}
+	if sum > 4<<20 {
+		t.Errorf("it takes %d bytes", sum)
+	}
+}
+
 // TestRead: what was written is read, and what cannot be used is said to be.
 func TestRead(t *testing.T) {
 	var text bytes.Buffer
@@ -244,13 +281,14 @@ func TestRead(t *testing.T) {
 		`"nobody"`:                 "names no adapter",
 		`"bytes": 2048`:            "do not ascend at 5",
 		`"submit_us": 1000`:        "submit, wait, pass or chain is no time",
+		`"mix": 1`:                 "a mix of 1000 times",
 		`"create_us": 40`:          "a price of storage buffers of 1048576 bytes is no time",
 		`"cost": 16777216`:         "rounding at 12582912 bytes makes no sense",
 		`{`:                        "no calibration",
 	} {
 		to := map[string]string{
 			`"version": 1`: `"version": 1000`, `"bucketscope-calibration`: `"other`, `"nobody"`: `""`, `"bytes": 2048`: `"bytes": 5`,
-			`"submit_us": 1000`: `"submit_us": -1`, `"create_us": 40`: `"create_us": 1e300`, `"cost": 16777216`: `"cost": -1`, `{`: `[`,
+			`"submit_us": 1000`: `"submit_us": -1`, `"mix": 1`: `"mix": 1000`, `"create_us": 40`: `"create_us": 1e300`, `"cost": 16777216`: `"cost": -1`, `{`: `[`,
 		}[from]
 		bad := strings.Replace(text.String(), from, to, 1)
 		if bad == text.String() {
@@ -371,6 +409,9 @@ func TestMeasure(t *testing.T) {
 		if want := int64(1) << bits.Len64(uint64(r.Bytes-1)); r.Cost != want {
 			t.Errorf("%d bytes are said to take %d, and take %d", r.Bytes, r.Cost, want)
 		}
+	}
+	if c.Mix <= 0 {
+		t.Errorf("a mix of %v", c.Mix)
 	}
 	if len(c.Near) != 9 || c.Near[0].SetBytes != 1<<20 || c.Near[8].SetBytes != 256<<20 || c.Storage[0].SetBytes != 64*256 {
 		t.Errorf("sets %+v, samples of %d bytes", c.Near, c.Storage[0].SetBytes)

@@ -164,7 +164,8 @@ func (m *measurer) all() (*Calibration, error) {
 	near := make([][]float64, len(sets))
 	c := &Calibration{Format: Format, Version: Version}
 	var base []fixed
-	var chain []float64
+	var chain, steps []float64
+	x := newMix(m.most, m.o.MaxBytes)
 	// The first round warms device and driver up and is dropped; so is what comes
 	// after it until they have settled.
 	begin := time.Now()
@@ -188,6 +189,13 @@ func (m *measurer) all() (*Calibration, error) {
 			if round > 0 {
 				near[i] = append(near[i], us)
 			}
+		}
+		step, err := m.mixed(x)
+		if err != nil {
+			return nil, err
+		}
+		if round > 0 {
+			steps = append(steps, step)
 		}
 		if err := m.tick("round %d of %d", round, m.o.Rounds); err != nil {
 			return nil, err
@@ -228,6 +236,9 @@ func (m *measurer) all() (*Calibration, error) {
 	}
 	for i, set := range sets {
 		c.Near = append(c.Near, Near{set, median(near[i])})
+	}
+	if us := x.predicted(c); us > 0 {
+		c.Mix = min(median(steps)/us, mostMix)
 	}
 	return c, m.rounding(c, blocks)
 }
@@ -274,12 +285,17 @@ func median(all []float64) float64 {
 func (m *measurer) create(n int, size int64, u cachemodes.Usage) error {
 	for range n {
 		if err := m.dev.Create(m.next, size, u); err != nil {
-			return fmt.Errorf("measuring buffers of %d bytes: %w; a smaller --max-size needs less", size, err)
+			return tooLarge(size, err)
 		}
 		m.live = append(m.live, m.next)
 		m.next++
 	}
 	return nil
+}
+
+// tooLarge says that a buffer could not be made.
+func tooLarge(size int64, err error) error {
+	return fmt.Errorf("measuring buffers of %d bytes: %w; a smaller --max-size needs less", size, err)
 }
 
 // use records a write of buffers.
