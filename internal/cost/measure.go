@@ -128,10 +128,10 @@ func (m *measurer) tick(format string, args ...any) error {
 	return m.ctx.Err()
 }
 
-// sizes are powers of two, and half way between them, up to a limit.
-func sizes(from, to int64) []int64 {
+// sizes are powers of two from minSize on, and half way between them, up to a limit.
+func sizes(to int64) []int64 {
 	var out []int64
-	for s := from; s <= to; s *= 2 {
+	for s := int64(minSize); s <= to; s *= 2 {
 		out = append(out, s)
 		if half := s + s/2; half <= to {
 			out = append(out, half)
@@ -149,13 +149,13 @@ type point struct {
 
 func (m *measurer) all() (*Calibration, error) {
 	var points []*point
-	for _, s := range sizes(minSize, m.most) {
+	for _, s := range sizes(m.most) {
 		points = append(points, &point{usage: cachemodes.Storage, size: s})
 	}
-	for _, s := range sizes(minSize, min(uniformMost, m.most)) {
+	for _, s := range sizes(min(uniformMost, m.most)) {
 		points = append(points, &point{usage: cachemodes.Uniform, size: s})
 	}
-	for _, s := range sizes(minSize, min(stagingMost, m.most)) {
+	for _, s := range sizes(min(stagingMost, m.most)) {
 		points = append(points, &point{usage: cachemodes.Staging, size: s})
 	}
 	blocks := m.blockSizes()

@@ -43,7 +43,7 @@ func newMix(most, bytes int64) *mix {
 		if i%2 == 1 {
 			u, to = cachemodes.Storage, mixStorage
 		}
-		list := sizes(minSize, min(to, most))
+		list := sizes(min(to, most))
 		x.sizes, x.usages = append(x.sizes, list[rng.IntN(len(list))]), append(x.usages, u)
 	}
 	for range mixSubmits * mixUses {
