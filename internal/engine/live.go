@@ -110,8 +110,9 @@ type State struct {
 	Events int64
 	// DeviceUS is the time spent in calls of a timed device.
 	DeviceUS int64
-	// Overhead is the share of the last run's time not spent in device calls:
-	// policy, books and clock together; negative where time means nothing.
+	// Overhead is the share of a run's time not spent in device calls, of the last
+	// run in which all were timed (one in eight, and each where sessions play at the
+	// same time): policy, books and clock together; negative where time means nothing.
 	Overhead float64
 	Driver   Reading
 
@@ -611,7 +612,7 @@ func (lp *loop) advance() {
 
 func (lp *loop) runEnded(r *probe.Run) {
 	lp.runs.Add(*r)
-	if d := float64(r.DurationUS()); lp.player.timed && d > 0 {
+	if d := float64(r.DurationUS()); lp.player.timed && d > 0 && (lp.player.exact || lp.player.shared) {
 		lp.overhead = max(0, 1-float64((lp.player.deviceTime-lp.runDevice).Microseconds())/d)
 	}
 	if lp.stepping {

@@ -354,3 +354,57 @@ func TestNote(t *testing.T) {
 		t.Errorf("%d marks before the note, %d after it", len(before.Marks), len(after.Marks))
 	}
 }
+
+// ticking is a timed device whose calls alone take time, by what they are for.
+type ticking struct {
+	device.Device
+	now int64
+}
+
+func (d *ticking) Info() device.Info { return timed{d.Device}.Info() }
+
+func (d *ticking) Create(id device.ID, size int64, u cachemodes.Usage) error {
+	d.now += 50
+	return d.Device.Create(id, size, u)
+}
+
+func (d *ticking) Use(r device.Recording, id device.ID, recycled bool) error {
+	d.now += int64(id) % 97
+	return d.Device.Use(r, id, recycled)
+}
+
+func (d *ticking) Submit(r device.Recording) error {
+	d.now += 30
+	return d.Device.Submit(r)
+}
+
+func (d *ticking) Wait() error {
+	d.now += 200
+	return d.Device.Wait()
+}
+
+// TestOverheadOfLive: the overhead is measured, not guessed from some calls: where
+// nothing but the device takes time it is none, in modes that are asked for each
+// request as in those that are not.
+func TestOverheadOfLive(t *testing.T) {
+	for _, mode := range []cachemodes.ModeID{cachemodes.BucketMode, cachemodes.Watermark, cachemodes.Disabled} {
+		dev := &ticking{Device: device.NewHost()}
+		lp := &loop{live: &Live{}, dev: dev, opt: LiveOptions{Weights: MakeWeights}, cfg: config(mode)}
+		lp.load(load(t, "bert/varied"))
+		lp.player.clock = func() int64 { return dev.now }
+		told := 0
+		for lp.player.led.Runs() < 3*exactEvery {
+			before := lp.player.led.Runs()
+			lp.some()
+			if lp.player.led.Runs() == before {
+				continue
+			}
+			if told++; lp.overhead != 0 {
+				t.Fatalf("%s: after run %d the overhead is %v", mode, before, lp.overhead)
+			}
+		}
+		if told < 3*exactEvery {
+			t.Errorf("%s: the overhead was told %d times", mode, told)
+		}
+	}
+}

@@ -54,9 +54,12 @@ type Player struct {
 	onRun func(*probe.Run)
 	// hazards are the first ones that were seen.
 	hazards []probe.Hazard
-	// deviceTime is the time spent in calls of a timed device; of its Uses each
-	// sampleUses-th is timed, for all of them.
+	// deviceTime is the time spent in calls of a timed device. In one run of
+	// exactEvery, which is exact, all are timed; in others of Uses each
+	// sampleUses-th, for all of them.
 	deviceTime time.Duration
+	exact      bool
+	started    int // runs
 	untimed    int // Uses since
 	// late is what was decided and made, and is not booked yet; times says when it
 	// was, and who submitted meanwhile: see settle.
@@ -103,8 +106,10 @@ type lateTime struct {
 
 // What a player does not do within the runs of a timed device.
 const (
-	// sampleUses is of how many Uses one is timed.
+	// sampleUses is of how many Uses one is timed, and exactEvery of how many runs
+	// one has all of them timed.
 	sampleUses = 64
+	exactEvery = 8
 	// mostLate bounds what waits to be booked, in a run without an end.
 	mostLate = 1 << 14
 )
@@ -243,15 +248,14 @@ func (l *lane) plain(events []workload.Event, calls []cachemodes.Call) (int, err
 	at := len(p.late)
 	done, late := p.mgr.Plain(l.first, calls, l.slots, p.late)
 	p.late = late
-	for i := at; i < len(late); i++ {
-		e := &late[i]
-		if e.Kind != cachemodes.Hit {
-			continue
-		}
-		l.recorded[e.Session-l.first] = true
-		if err := l.use(device.Recording(e.Session), device.ID(e.Buf), true); err != nil {
-			return done, l.stopped(&events[0], err)
-		}
+	var err error
+	if p.exact { // timed together
+		err = l.device(func() error { return l.useHits(late[at:], false) })
+	} else {
+		err = l.useHits(late[at:], true)
+	}
+	if err != nil {
+		return done, l.stopped(&events[0], err)
 	}
 	return done, nil
 }
@@ -505,12 +509,39 @@ func (l *lane) serve(e *workload.Event, session int32, usage cachemodes.Usage, i
 	return l.use(device.Recording(session), dev, !fresh)
 }
 
-// use has the device use a buffer, and times one call of several.
-func (l *lane) use(r device.Recording, id device.ID, recycled bool) error {
-	p := l.p
-	if !p.defers() {
-		return l.device(func() error { return p.dev.Use(r, id, recycled) })
+// useHits has the device use the buffers that were hit; sampled, it times one call
+// of several.
+func (l *lane) useHits(events []cachemodes.Event, sampled bool) error {
+	for i := range events {
+		e := &events[i]
+		if e.Kind != cachemodes.Hit {
+			continue
+		}
+		l.recorded[e.Session-l.first] = true
+		r, id, err := device.Recording(e.Session), device.ID(e.Buf), error(nil)
+		if sampled {
+			err = l.sample(r, id, true)
+		} else {
+			err = l.p.dev.Use(r, id, true)
+		}
+		if err != nil {
+			return err
+		}
 	}
+	return nil
+}
+
+// use has the device use a buffer.
+func (l *lane) use(r device.Recording, id device.ID, recycled bool) error {
+	if p := l.p; p.defers() && !p.exact {
+		return l.sample(r, id, recycled)
+	}
+	return l.device(func() error { return l.p.dev.Use(r, id, recycled) })
+}
+
+// sample has the device use a buffer, and times one call of several for all.
+func (l *lane) sample(r device.Recording, id device.ID, recycled bool) error {
+	p := l.p
 	if p.untimed++; p.untimed < sampleUses {
 		return p.dev.Use(r, id, recycled)
 	}
@@ -696,6 +727,10 @@ func (l *lane) runStart(e *workload.Event) error {
 	l.enter(e.Session)
 	l.book(p.mgr.RunStart(id))
 	p.settle()
+	if p.inRun == 0 {
+		p.exact = p.started%exactEvery == 0
+		p.started++
+	}
 	p.inRun++
 	l.open++
 	p.tick()
