@@ -518,13 +518,12 @@ func (l *lane) useHits(events []cachemodes.Event, sampled bool) error {
 			continue
 		}
 		l.recorded[e.Session-l.first] = true
-		r, id, err := device.Recording(e.Session), device.ID(e.Buf), error(nil)
+		r, id := device.Recording(e.Session), device.ID(e.Buf)
 		if sampled {
-			err = l.sample(r, id, true)
-		} else {
-			err = l.p.dev.Use(r, id, true)
-		}
-		if err != nil {
+			if err := l.sample(r, id, true); err != nil {
+				return err
+			}
+		} else if err := l.p.dev.Use(r, id, true); err != nil {
 			return err
 		}
 	}
