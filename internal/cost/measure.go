@@ -566,15 +566,8 @@ func (m *measurer) sample(at *point, submit, wait float64) (Price, error) {
 		return p, err
 	}
 	p.CreateUS = since(t) / float64(n)
-	for _, step := range []struct {
-		recycled bool
-		into     *Work
-	}{{false, &p.Write}, {true, &p.Clear}, {false, &p.Reuse}} {
-		program, rest, err := m.work(m.live, step.recycled)
-		if err != nil {
-			return p, err
-		}
-		*step.into = Work{max(0, program-submit) / float64(n), max(0, rest-wait) / float64(n)}
+	if err := m.commands(&p, submit, wait, float64(n)); err != nil {
+		return p, err
 	}
 
 	t = time.Now()
@@ -615,16 +608,8 @@ func (m *measurer) single(at *point, submit, wait float64) (Price, error) {
 			return p, err
 		}
 		p.CreateUS += since(t) / alone
-		for _, step := range []struct {
-			recycled bool
-			into     *Work
-		}{{false, &p.Write}, {true, &p.Clear}, {false, &p.Reuse}} {
-			program, rest, err := m.work(m.live, step.recycled)
-			if err != nil {
-				return p, err
-			}
-			step.into.ProgramUS += max(0, program-submit) / alone
-			step.into.DeviceUS += max(0, rest-wait) / alone
+		if err := m.commands(&p, submit, wait, alone); err != nil {
+			return p, err
 		}
 		t = time.Now()
 		if err := m.sweep(); err != nil {
@@ -634,6 +619,23 @@ func (m *measurer) single(at *point, submit, wait float64) (Price, error) {
 	}
 	p.WarmCreateUS, p.WarmWrite = p.CreateUS, p.Write
 	return p, nil
+}
+
+// commands adds to a price what the first write, the clear and another dispatch of
+// the buffers that exist take, by so many.
+func (m *measurer) commands(p *Price, submit, wait, by float64) error {
+	for _, c := range []struct {
+		recycled bool
+		into     *Work
+	}{{false, &p.Write}, {true, &p.Clear}, {false, &p.Reuse}} {
+		program, rest, err := m.work(m.live, c.recycled)
+		if err != nil {
+			return err
+		}
+		c.into.ProgramUS += max(0, program-submit) / by
+		c.into.DeviceUS += max(0, rest-wait) / by
+	}
+	return nil
 }
 
 // blockSizes are the sizes whose cost in memory is looked for: in quarters
