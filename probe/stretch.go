@@ -11,31 +11,28 @@ type flow struct {
 	hits, kept, pended, settled int64 // buffers
 }
 
-// ApplyAll books events in order, as Apply would one by one.
-func (l *Ledger) ApplyAll(events []cachemodes.Event) {
-	for len(events) > 0 {
-		n := l.stretch(events)
-		if n < len(events) {
-			l.Apply(&events[n])
+// Played books what a Manager played, as Apply would its events one by one.
+func (l *Ledger) Played(p *cachemodes.Played) {
+	plain, others := p.Plain, p.Others
+	for len(plain) > 0 {
+		n := l.stretch(p.Session, plain)
+		if n < len(plain) {
+			for i := range others[:plain[n].Buf] {
+				l.Apply(&others[i])
+			}
+			others = others[plain[n].Buf:]
 			n++
 		}
-		events = events[n:]
+		plain = plain[n:]
 	}
 }
 
-// stretch books events up to the first that is not plain, and answers how many.
-// Plain are hits of a session on what it had itself, and what becomes of that
-// when it comes back. They leave what is held as it is, and change no more than a
-// key, and some sums of its usage, of all and of the session: these are followed
-// beside the books, since half of them follow from the others at the end.
-func (l *Ledger) stretch(events []cachemodes.Event) int {
-	id := events[0].Last
-	switch events[0].Kind {
-	case cachemodes.Hit, cachemodes.Keep, cachemodes.Pend, cachemodes.Settle:
-	default:
-		return 0
-	}
-	if uint(id) >= uint(len(l.sessions)) {
+// stretch books events of a session up to the first that is not plain, and answers
+// how many. They leave what is held as it is, and change no more than a key, and
+// some sums of its usage, of all and of the session: these are followed beside the
+// books, since half of them follow from the others at the end.
+func (l *Ledger) stretch(id int32, events []cachemodes.Plain) int {
+	if events[0].Kind == cachemodes.Other {
 		return 0
 	}
 	var flows [maxUsages]flow
@@ -49,17 +46,13 @@ func (l *Ledger) stretch(events []cachemodes.Event) int {
 loop:
 	for i := range events {
 		e := &events[i]
-		if e.Last != id {
-			done = i
-			break
+		if uint(e.Key) >= uint(len(keys)) {
+			panic(e.Key)
 		}
-		k, f, size, requested := &keys[e.Key], &flows[e.Usage&(maxUsages-1)], e.Size, e.Requested
+		k, requested := &keys[e.Key], e.Requested
+		f, size := &flows[k.Usage&(maxUsages-1)], k.Size
 		switch e.Kind {
 		case cachemodes.Hit:
-			if e.Session != id {
-				done = i
-				break loop
-			}
 			k.Requests++
 			k.Hits++
 			k.Cached--
@@ -97,12 +90,13 @@ loop:
 			k.wanted()
 			f.settled++
 			f.pending -= size
+		case cachemodes.Refresh:
 		default:
 			done = i
 			break loop
 		}
 	}
-	s := &l.sessions[id]
+	s := l.session(id)
 	for u := range cachemodes.NumCaches {
 		f, b := &flows[u], &l.usage[u]
 		if f.hits|f.kept|f.pended|f.settled == 0 {

@@ -2,7 +2,6 @@ package probe
 
 import (
 	"fmt"
-	"unsafe"
 
 	"bucketscope/cachemodes"
 )
@@ -50,6 +49,8 @@ type watched struct {
 	use    Use                 // the last one
 	epoch  int64               // of the recording of the user's last commands with it
 	out    bool
+	usage  cachemodes.Usage
+	size   int64 // bytes
 }
 
 // Use is a buffer in the hands of a session.
@@ -158,53 +159,82 @@ func (w *Watch) Event(e *cachemodes.Event) *Hazard {
 	if e.Kind == cachemodes.Refresh { // Submitted tells
 		return nil
 	}
-	_, h := w.Events(unsafe.Slice(e, 1)) // a copy would wait for the bytes that were written last
-	return h
+	return w.look(e)
 }
 
-// Events takes in events in order, and answers how many: all of them, or those up
-// to the first with a hazard, and that. A Refresh tells what Submitted would.
-func (w *Watch) Events(events []cachemodes.Event) (int, *Hazard) {
-	// Nearly all events are a session's that gets what it had before, or gives
+// Played takes in what a Manager played, and tells of each hazard in it. A Refresh
+// tells what Submitted would.
+func (w *Watch) Played(p *cachemodes.Played, found func(*Hazard)) {
+	// Nearly all events are of a session that gets what it had before, or gives
 	// back what it got to the cache that made it. They are taken in here, without
 	// a call; look does everything else, and would do these.
-	for i := range events {
-		e := &events[i]
+	if len(p.Plain) == 0 {
+		return
+	}
+	others := p.Others
+	r := w.rec(p.Session)
+	run, epoch, newest := r.run, r.epoch, r.newest
+	bufs := w.bufs
+	for i := range p.Plain {
+		e := &p.Plain[i]
 		switch e.Kind {
 		case cachemodes.Settle:
 			continue
 		case cachemodes.Refresh:
-			w.Submitted(e.Session)
+			epoch++
 			continue
 		case cachemodes.Hit:
-			at := uint(e.Session + 1)
-			if uint(e.Buf) >= uint(len(w.bufs)) || at >= uint(len(w.recs)) || w.graphs != nil {
+			if uint(e.Buf) >= uint(len(bufs)) || w.graphs != nil {
 				break
 			}
-			b, r := &w.bufs[e.Buf], &w.recs[at]
-			if b.out || b.use.Session != e.Session || e.Usage == cachemodes.Uniform && b.epoch >= r.epoch {
+			b := &bufs[e.Buf]
+			if b.out || b.use.Session != p.Session || b.usage == cachemodes.Uniform && b.epoch >= epoch {
 				break
 			}
-			r.newest = r.epoch
-			b.use.Run, b.use.Requested, b.use.Domain, b.out = r.run, e.Requested, b.domain, true
+			newest = epoch
+			b.use.Run, b.use.Requested, b.use.Domain, b.out = run, e.Requested, b.domain, true
 			continue
 		case cachemodes.Keep, cachemodes.Pend:
-			if uint(e.Buf) >= uint(len(w.bufs)) {
+			if uint(e.Buf) >= uint(len(bufs)) {
 				break
 			}
-			b := &w.bufs[e.Buf]
-			at := uint(b.use.Session + 1)
-			if at >= uint(len(w.recs)) || b.domain != e.Domain {
+			b := &bufs[e.Buf]
+			if b.use.Session != p.Session || b.domain != p.Domain {
 				break
 			}
-			b.out, b.epoch = false, w.recs[at].newest
+			b.out, b.epoch = false, newest
 			continue
 		}
-		if h := w.look(e); h != nil {
-			return i + 1, h
+		r.epoch, r.newest = epoch, newest
+		if e.Kind == cachemodes.Other {
+			for i := range others[:e.Buf] {
+				if o := &others[i]; o.Kind == cachemodes.Refresh {
+					w.Submitted(o.Session)
+				} else if h := w.look(o); h != nil {
+					found(h)
+				}
+			}
+			others = others[e.Buf:]
+		} else if h := w.lookPlain(p, e); h != nil {
+			found(h)
 		}
+		r = w.rec(p.Session) // it may be elsewhere now
+		epoch, newest, bufs = r.epoch, r.newest, w.bufs
 	}
-	return len(events), nil
+	r.epoch, r.newest = epoch, newest
+}
+
+// lookPlain is look for a plain event.
+func (w *Watch) lookPlain(p *cachemodes.Played, e *cachemodes.Plain) *Hazard {
+	full := cachemodes.Event{
+		Requested: e.Requested, Buf: e.Buf, Key: e.Key, Session: p.Session, Last: p.Session, Domain: p.Domain,
+		Kind: e.Kind, Mode: e.Mode, Why: e.Why,
+	}
+	if uint(e.Buf) < uint(len(w.bufs)) {
+		b := &w.bufs[e.Buf]
+		full.Size, full.Usage = b.size, b.usage
+	}
+	return w.look(&full)
 }
 
 // look takes in any event that is about a buffer.
@@ -223,7 +253,7 @@ func (w *Watch) look(e *cachemodes.Event) *Hazard {
 	switch e.Kind {
 	case cachemodes.Create:
 		w.made++
-		*b = watched{serial: w.made, domain: e.Domain}
+		*b = watched{serial: w.made, domain: e.Domain, usage: e.Usage, size: e.Size}
 		w.use(b, e)
 	case cachemodes.Hit:
 		replayable := w.graphs != nil && w.graphs[b.domain]

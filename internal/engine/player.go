@@ -59,9 +59,10 @@ type Player struct {
 	deviceTime time.Duration
 	untimed    int // Uses since
 	// late is what was decided and made, and is not booked yet: see settle.
-	late    []entry
-	inRun   int  // runs open
-	capture bool // runs that can be are captured as graphs
+	late     []entry
+	expanded []cachemodes.Event // scratch of lanes
+	inRun    int                // runs open
+	capture  bool               // runs that can be are captured as graphs
 
 	shared bool
 	mu     sync.Mutex
@@ -247,13 +248,15 @@ func (l *lane) together(calls []cachemodes.Call) int {
 			}
 		}
 	}
-	done, events := p.mgr.Play(l.first, calls, l.slots)
+	done, played := p.mgr.Play(l.first, calls, l.slots)
 	if p.journal == nil {
-		p.bookAll(events)
+		p.watch.Played(&played, func(h *probe.Hazard) { p.found(p.at, h) })
+		p.led.Played(&played)
 		return done
 	}
-	for i := range events {
-		p.bookEvent(p.at, &events[i])
+	p.expanded = p.mgr.Expand(&played, p.expanded[:0])
+	for i := range p.expanded {
+		p.bookEvent(p.at, &p.expanded[i])
 	}
 	return done
 }
@@ -751,19 +754,6 @@ func (p *Player) bookEvent(at int64, e *cachemodes.Event) {
 		p.journal.Event(at, e)
 	}
 	p.led.Apply(e)
-}
-
-// bookAll is bookEvent for events of a stretch, which has no journal. A Refresh
-// tells of a submit.
-func (p *Player) bookAll(events []cachemodes.Event) {
-	for rest := events; len(rest) > 0; {
-		n, h := p.watch.Events(rest)
-		if h != nil {
-			p.found(p.at, h)
-		}
-		rest = rest[n:]
-	}
-	p.led.ApplyAll(events)
 }
 
 // submitted books that a session submitted, or has it wait for that.

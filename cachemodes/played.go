@@ -1,0 +1,52 @@
+package cachemodes
+
+// Plain is an event of a Played in half of an Event's bytes: a Hit, Keep, Pend or
+// Settle of a buffer of its session's and domain's, or the session's Refresh, with
+// what is not the same for all of them. Its bytes are those of its key.
+type Plain struct {
+	Requested int64 // as Event.Requested
+	Buf       BufID // of Other: how many
+	Key       KeyID
+	Kind      Kind
+	Why       Reason
+	Mode      ModeID
+}
+
+// Other is the Kind of a Plain that stands for the next events of Played.Others.
+const Other = Kind(NumKinds)
+
+// Played is what came of calls of one session that were played together, in the
+// order of Plain. It is valid until the next call of the Manager.
+type Played struct {
+	Session int32    // who had the buffers of Plain last, and gets them
+	Domain  DomainID // that they belong to
+	Plain   []Plain
+	Others  []Event
+}
+
+// Expand appends what was played as events, as the calls one by one would have
+// answered them.
+func (m *Manager) Expand(p *Played, out []Event) []Event {
+	others := p.Others
+	for i := range p.Plain {
+		e := &p.Plain[i]
+		switch e.Kind {
+		case Other:
+			out = append(out, others[:e.Buf]...)
+			others = others[e.Buf:]
+		case Refresh:
+			out = append(out, Event{Kind: Refresh, Session: p.Session, Last: NoSession, Key: NoKey})
+		default:
+			key := &m.sizes[e.Key]
+			holder := p.Session
+			if e.Kind == Settle {
+				holder = NoSession
+			}
+			out = append(out, Event{
+				Size: key.size, Requested: e.Requested, Buf: e.Buf, Key: e.Key, Session: holder, Last: p.Session, Domain: p.Domain,
+				Kind: e.Kind, Usage: key.usage, Mode: e.Mode, Why: e.Why,
+			})
+		}
+	}
+	return out
+}
