@@ -168,9 +168,14 @@ func (m *Manager) stay(c *cache, id BufID, b *buffer, over bool) {
 	}
 }
 
-// settle settles pending buffers up to the first that is not free from now on, and
-// answers how many: as many as releases in some modes.
+// settle settles pending buffers of one session's up to the first that is not free
+// from now on, and answers how many: as many as releases in some modes.
 func (m *Manager) settle(c *cache, ids []BufID) int {
+	plain := len(ids) > 0 && m.bufs[ids[0]].last == m.now.session && c.domain.id == m.now.domain
+	if plain {
+		m.tell()
+		m.played = slices.Grow(m.played, len(ids))
+	}
 	for i, id := range ids {
 		b := &m.bufs[id]
 		bk := &c.buckets[b.bucket]
@@ -183,7 +188,14 @@ func (m *Manager) settle(c *cache, ids []BufID) int {
 			bk.owed = bk.waiting
 		}
 		b.state = Cached
-		m.emit(id, b, Settle, NoReason)
+		if !plain {
+			m.emit(id, b, Settle, NoReason)
+			continue
+		}
+		n := len(m.played)
+		m.played = m.played[:n+1]
+		e := &m.played[n]
+		e.Requested, e.Buf, e.Key, e.Kind, e.Why, e.Mode = b.requested, id, b.key, Settle, NoReason, b.mode
 	}
 	return len(ids)
 }

@@ -1,6 +1,6 @@
 package cachemodes
 
-// Plain is an event of a Played in half of an Event's bytes: a Hit, Keep, Pend or
+// Plain is an event of a Played in fewer bytes than an Event has: a Hit, Keep, Pend or
 // Settle of a buffer of its session's and domain's, or the session's Refresh, with
 // what is not the same for all of them. Its bytes are those of its key.
 type Plain struct {
@@ -10,6 +10,7 @@ type Plain struct {
 	Kind      Kind
 	Why       Reason
 	Mode      ModeID
+	_         [8]byte // up to a power of two, so that an index is a shift
 }
 
 // Other is the Kind of a Plain that stands for the next events of Played.Others.

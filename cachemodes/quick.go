@@ -38,6 +38,9 @@ type Call struct {
 type stretch struct {
 	session int32
 	domain  DomainID
+	// Of short: its calls' session, and session.newest.
+	at     uint16
+	newest int64
 }
 
 // nobody is the session of a stretch in which no event is Plain.
@@ -189,7 +192,9 @@ func (m *Manager) tell() {
 }
 
 // short does calls of a session in order up to the first that is not plain, and
-// answers how many.
+// answers how many. It calls nothing, and keeps little at hand: what is read from m
+// and s where it is needed costs less than what the compiler would move to the stack
+// and back for each call.
 func (m *Manager) short(s *session, calls []Call, slots []BufID) int {
 	m.tell()
 	n := len(m.played)
@@ -197,111 +202,97 @@ func (m *Manager) short(s *session, calls []Call, slots []BufID) int {
 	if len(calls) == 0 {
 		return 0
 	}
-	events := m.played[n : n+len(calls)] // one for each: there is room for mostPlayed
-	bufs, session, at := m.bufs, s.id, calls[0].Session
-	newest := s.newest()
-	done := len(calls)
-loop:
+	m.now.at = calls[0].Session
+	m.now.newest = s.newest()
+	done := m.shortly(s, calls, m.played[n:n+len(calls)], slots) // an event for each: there is room for mostPlayed
+	if m.now.newest == s.epoch {
+		s.recorded = true
+	}
+	m.played = m.played[:n+done]
+	return done
+}
+
+func (m *Manager) shortly(s *session, calls []Call, events []Plain, slots []BufID) int {
+	events = events[:len(calls)]
 	for i := range calls {
 		call, e := &calls[i], &events[i]
-		if call.Session != at {
-			done = i
-			break
-		}
 		slot := uint(call.Slot)
-		if slot >= uint(len(slots)) {
-			done = i
-			break
+		if call.Session != m.now.at || slot >= uint(len(slots)) {
+			return i
 		}
 		switch call.Op {
 		case CallRequest:
 			n, usage := call.Bytes, call.Usage&(maxUsages-1)
 			r := &m.recent[usage][recentSlot(n)]
 			if r.n != n {
-				done = i
-				break loop
+				return i
 			}
 			bk := r.bk
 			top := uint(len(bk.free)) - 1
 			if top >= uint(len(bk.free)) { // none is
-				done = i
-				break loop
+				return i
 			}
 			id := bk.free[top]
-			b := &bufs[id]
-			if b.last != session {
-				done = i
-				break loop
+			b := &m.bufs[id]
+			if b.last != s.id {
+				return i
 			}
 			bk.free = bk.free[:top]
 			slots[slot] = id
-			newest = s.epoch
+			m.now.newest = s.epoch
 			m.requested[usage] += n
-			mode := bk.mode
-			b.requested, b.session, b.mode, b.state = n, session, mode, InUse
-			e.Requested, e.Buf, e.Key, e.Kind, e.Why, e.Mode = n, id, bk.key, Hit, NoReason, mode
+			b.requested, b.session, b.state = n, b.last, InUse
+			e.Requested, e.Buf, e.Key, e.Kind, e.Why = n, id, bk.key, Hit, NoReason
+			b.mode, e.Mode = bk.mode, bk.mode
 		case CallRelease:
 			id := slots[slot]
-			if uint(id) >= uint(len(bufs)) {
-				done = i
-				break loop
+			if uint(id) >= uint(len(m.bufs)) {
+				return i
 			}
-			b := &bufs[id]
-			key := b.key
-			if b.session != session || b.domain != homeID || uint(key) >= uint(len(m.buckets)) {
-				done = i
-				break loop
+			b := &m.bufs[id]
+			if b.session != s.id || b.domain != homeID || uint(b.key) >= uint(len(m.buckets)) {
+				return i
 			}
-			bk := m.buckets[key]
-			kind := Keep
+			bk := m.buckets[b.key]
 			switch bk.way {
 			case keeps:
 				free := len(bk.free)
 				if free >= int(bk.cap) || free >= cap(bk.free) {
-					done = i
-					break loop
+					return i
 				}
 				bk.free = bk.free[:free+1]
 				bk.free[free] = id
 				b.state = Cached
+				e.Kind, e.Why = Keep, NoReason
 			case waits:
-				lines := bk.cache.lines
-				own := uint(session + 2)
-				if own >= uint(len(lines)) || newest != s.epoch {
-					done = i
-					break loop
+				c := bk.cache
+				own := uint(s.id + 2) // it owns no cache of home's: see line
+				if own >= uint(len(c.lines)) || m.now.newest != s.epoch {
+					return i
 				}
-				l := &lines[own]
+				l := &c.lines[own]
 				n := len(l.ids)
 				if n >= cap(l.ids) {
-					done = i
-					break loop
+					return i
 				}
 				l.ids = l.ids[:n+1]
 				l.ids[n] = id
 				bk.waiting++
-				b.turn = bk.cache.turns
-				bk.cache.turns++
-				kind = Pend
+				b.turn = c.turns
+				c.turns++
 				b.state = Pending
+				e.Kind, e.Why = Pend, NoReason
 			default:
-				done = i
-				break loop
+				return i
 			}
 			slots[slot] = NoBuf
-			n := b.requested
-			m.requested[bk.usage] -= n
+			m.requested[bk.usage&(maxUsages-1)] -= b.requested
 			b.excuse = false
-			b.last, b.epoch, b.session = session, newest, NoSession
-			e.Requested, e.Buf, e.Key, e.Kind, e.Why, e.Mode = n, id, key, kind, NoReason, b.mode
+			e.Requested, e.Buf, e.Key, e.Mode = b.requested, id, b.key, b.mode
+			b.last, b.epoch, b.session = b.session, m.now.newest, NoSession
 		default:
-			done = i
-			break loop
+			return i
 		}
 	}
-	if newest == s.epoch {
-		s.recorded = true
-	}
-	m.played = m.played[:n+done]
-	return done
+	return len(calls)
 }

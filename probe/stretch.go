@@ -2,13 +2,13 @@ package probe
 
 import "bucketscope/cachemodes"
 
-// flow is what the plain events of a stretch change in the books of a usage, or
-// of all that is held: see stretch.
+// flow is what the plain events of a stretch change in the books of a usage: see
+// stretch. It has 64 bytes, so that an index is a shift.
 type flow struct {
-	inUse, requested            int64 // bytes
-	floor, padding, high        int64 // peaks of requested, of their difference, of inUse
-	pending                     int64 // bytes that came to be so
-	hits, kept, pended, settled int64 // buffers
+	inUse, requested  int64 // bytes
+	floor, padding    int64 // peaks of requested, and of their difference
+	pending           int64 // bytes that came to be so
+	hits, back, waits int64 // buffers handed out, come back, come to be pending
 }
 
 // Played books what a Manager played, as Apply would its events one by one.
@@ -16,23 +16,31 @@ func (l *Ledger) Played(p *cachemodes.Played) {
 	plain, others := p.Plain, p.Others
 	for len(plain) > 0 {
 		n := l.stretch(p.Session, plain)
-		if n < len(plain) {
-			for i := range others[:plain[n].Buf] {
+		plain = plain[n:]
+		if len(plain) == 0 {
+			break
+		}
+		if e := &plain[0]; e.Kind == cachemodes.Other {
+			for i := range others[:e.Buf] {
 				l.Apply(&others[i])
 			}
-			others = others[plain[n].Buf:]
-			n++
+			others = others[e.Buf:]
+			plain = plain[1:]
+		} else if e.Kind == cachemodes.Refresh { // it changes no books
+			plain = plain[1:]
+		} else if k := &l.keys[e.Key]; !k.touched {
+			l.touch(k, e.Key)
 		}
-		plain = plain[n:]
 	}
 }
 
-// stretch books events of a session up to the first that is not plain, and answers
-// how many. They leave what is held as it is, and change no more than a key, and
-// some sums of its usage, of all and of the session: these are followed beside the
-// books, since half of them follow from the others at the end.
+// stretch books events of a session up to the first that is not plain, or asks for
+// a key for the first time in a run, and answers how many. They leave what is held
+// as it is, and change no more than a key, and some sums of its usage, of all and of
+// the session: these are followed beside the books, since half of them follow from
+// the others at the end.
 func (l *Ledger) stretch(id int32, events []cachemodes.Plain) int {
-	if events[0].Kind == cachemodes.Other {
+	if k := events[0].Kind; k == cachemodes.Other || k == cachemodes.Refresh {
 		return 0
 	}
 	var flows [maxUsages]flow
@@ -40,66 +48,11 @@ func (l *Ledger) stretch(id int32, events []cachemodes.Plain) int {
 		f, b := &flows[u], &l.usage[u]
 		f.inUse, f.requested, f.floor, f.padding = b.InUse, b.Requested, b.Floor, b.PeakPadding
 	}
-	t := &l.total
-	all := flow{inUse: t.InUse, requested: t.Requested, floor: l.high.requested, padding: t.PeakPadding, high: l.high.inUse}
-	keys, done := l.keys, len(events)
-loop:
-	for i := range events {
-		e := &events[i]
-		if uint(e.Key) >= uint(len(keys)) {
-			panic(e.Key)
-		}
-		k, requested := &keys[e.Key], e.Requested
-		f, size := &flows[k.Usage&(maxUsages-1)], k.Size
-		switch e.Kind {
-		case cachemodes.Hit:
-			k.Requests++
-			k.Hits++
-			k.Cached--
-			k.take(requested)
-			if !k.touched {
-				l.touch(k, e.Key)
-			}
-			f.hits++
-			f.take(size, requested)
-			all.take(size, requested)
-			if all.inUse > all.high {
-				all.high = all.inUse
-			}
-		case cachemodes.Keep:
-			k.give(requested)
-			k.Cached++
-			k.wanted()
-			f.kept++
-			f.give(size, requested)
-			all.give(size, requested)
-		case cachemodes.Pend:
-			k.give(requested)
-			k.Pending++
-			if e.Why == cachemodes.CapFull {
-				k.lost++
-				k.wanted()
-			}
-			f.pended++
-			f.pending += size
-			f.give(size, requested)
-			all.give(size, requested)
-		case cachemodes.Settle:
-			k.Pending--
-			k.Cached++
-			k.wanted()
-			f.settled++
-			f.pending -= size
-		case cachemodes.Refresh:
-		default:
-			done = i
-			break loop
-		}
-	}
-	s := l.session(id)
+	done := l.follow(&flows, events)
+	s, t := l.session(id), &l.total
 	for u := range cachemodes.NumCaches {
 		f, b := &flows[u], &l.usage[u]
-		if f.hits|f.kept|f.pended|f.settled == 0 {
+		if f.hits|f.back|f.pending == 0 {
 			continue
 		}
 		inUse := f.inUse - b.InUse
@@ -112,9 +65,80 @@ loop:
 		t.add(f, inUse)
 		b.Requested, b.Floor, b.PeakPadding = f.requested, f.floor, f.padding
 	}
-	t.Requested, t.PeakPadding = all.requested, all.padding
-	t.Floor = max(t.Floor, all.floor)
-	l.high.inUse, l.high.requested = all.high, all.floor
+	return done
+}
+
+// follow books events in the keys, the flows of their usages, and what of the total
+// does not follow from these; see stretch. It calls nothing, so that what it goes on
+// with stays in registers.
+func (l *Ledger) follow(flows *[maxUsages]flow, events []cachemodes.Plain) int {
+	keys, done := l.keys, len(events)
+	inUse, requested := l.total.InUse, l.total.Requested // of all usages
+loop:
+	for i := range events {
+		e := &events[i]
+		at := uint(e.Key)
+		if at >= uint(len(keys)) {
+			done = i
+			break
+		}
+		k, n := &keys[at], e.Requested
+		f, size := &flows[k.Usage&(maxUsages-1)], k.Size
+		switch e.Kind {
+		case cachemodes.Hit:
+			if !k.touched {
+				done = i
+				break loop
+			}
+			k.Requests++
+			k.Hits++
+			k.Cached--
+			k.take(n)
+			f.hits++
+			f.take(size, n)
+			inUse += size
+			requested += n
+			if inUse > l.high.inUse {
+				l.high.inUse = inUse
+			}
+			if requested > l.high.requested {
+				l.high.requested = requested
+			}
+			if p := inUse - requested; p > l.total.PeakPadding {
+				l.total.PeakPadding = p
+			}
+		case cachemodes.Settle:
+			k.Pending--
+			k.Cached++
+			k.wanted()
+			f.waits--
+			f.pending -= size
+		case cachemodes.Keep:
+			k.give(n)
+			k.Cached++
+			k.wanted()
+			f.give(size, n)
+			inUse -= size
+			requested -= n
+		case cachemodes.Pend:
+			k.give(n)
+			k.Pending++
+			if e.Why == cachemodes.CapFull {
+				k.lost++
+				k.wanted()
+			}
+			f.waits++
+			f.pending += size
+			f.give(size, n)
+			inUse -= size
+			requested -= n
+		default:
+			done = i
+			break loop
+		}
+	}
+	l.total.Requested = requested
+	l.total.Floor = max(l.total.Floor, l.high.requested)
 	return done
 }
 
@@ -127,9 +151,9 @@ const maxUsages = 8
 func (b *Books) add(f *flow, inUse int64) {
 	b.Requests += f.hits
 	b.Hits += f.hits
-	b.InUseCount += f.hits - f.kept - f.pended
-	b.PendingCount += f.pended - f.settled
-	b.CachedCount += f.kept + f.settled - f.hits
+	b.InUseCount += f.hits - f.back
+	b.PendingCount += f.waits
+	b.CachedCount += f.back - f.waits - f.hits
 	b.InUse += inUse
 	b.Pending += f.pending
 	b.Cached -= inUse + f.pending
@@ -149,6 +173,7 @@ func (f *flow) take(size, requested int64) {
 
 // give follows a buffer given back.
 func (f *flow) give(size, requested int64) {
+	f.back++
 	f.inUse -= size
 	f.requested -= requested
 }

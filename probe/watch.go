@@ -46,11 +46,11 @@ func (r *recording) empty() bool { return r.newest < r.epoch }
 type watched struct {
 	serial int64
 	domain cachemodes.DomainID // that made it, or got it by a Move
-	use    Use                 // the last one
-	epoch  int64               // of the recording of the user's last commands with it
 	out    bool
 	usage  cachemodes.Usage
 	size   int64 // bytes
+	use    Use   // the last one
+	epoch  int64 // of the recording of the user's last commands with it
 }
 
 // Use is a buffer in the hands of a session.
@@ -165,63 +165,68 @@ func (w *Watch) Event(e *cachemodes.Event) *Hazard {
 // Played takes in what a Manager played, and tells of each hazard in it. A Refresh
 // tells what Submitted would.
 func (w *Watch) Played(p *cachemodes.Played, found func(*Hazard)) {
-	// Nearly all events are of a session that gets what it had before, or gives
-	// back what it got to the cache that made it. They are taken in here, without
-	// a call; look does everything else, and would do these.
-	if len(p.Plain) == 0 {
-		return
-	}
 	others := p.Others
-	r := w.rec(p.Session)
-	run, epoch, newest := r.run, r.epoch, r.newest
-	bufs := w.bufs
-	for i := range p.Plain {
+	for i := w.plain(p, 0); i < len(p.Plain); i = w.plain(p, i+1) {
 		e := &p.Plain[i]
 		switch e.Kind {
-		case cachemodes.Settle:
-			continue
+		case cachemodes.Other:
 		case cachemodes.Refresh:
-			epoch++
+			w.Submitted(p.Session)
 			continue
-		case cachemodes.Hit:
-			if uint(e.Buf) >= uint(len(bufs)) || w.graphs != nil {
-				break
+		default:
+			if h := w.lookPlain(p, e); h != nil {
+				found(h)
 			}
-			b := &bufs[e.Buf]
-			if b.out || b.use.Session != p.Session || b.usage == cachemodes.Uniform && b.epoch >= epoch {
-				break
-			}
-			newest = epoch
-			b.use.Run, b.use.Requested, b.use.Domain, b.out = run, e.Requested, b.domain, true
-			continue
-		case cachemodes.Keep, cachemodes.Pend:
-			if uint(e.Buf) >= uint(len(bufs)) {
-				break
-			}
-			b := &bufs[e.Buf]
-			if b.use.Session != p.Session || b.domain != p.Domain {
-				break
-			}
-			b.out, b.epoch = false, newest
 			continue
 		}
-		r.epoch, r.newest = epoch, newest
-		if e.Kind == cachemodes.Other {
-			for i := range others[:e.Buf] {
-				if o := &others[i]; o.Kind == cachemodes.Refresh {
-					w.Submitted(o.Session)
-				} else if h := w.look(o); h != nil {
-					found(h)
-				}
+		for i := range others[:e.Buf] {
+			if o := &others[i]; o.Kind == cachemodes.Refresh {
+				w.Submitted(o.Session)
+			} else if h := w.look(o); h != nil {
+				found(h)
 			}
-			others = others[e.Buf:]
-		} else if h := w.lookPlain(p, e); h != nil {
-			found(h)
 		}
-		r = w.rec(p.Session) // it may be elsewhere now
-		epoch, newest, bufs = r.epoch, r.newest, w.bufs
+		others = others[e.Buf:]
 	}
-	r.epoch, r.newest = epoch, newest
+}
+
+// plain takes in events from the i-th on, and answers the index of the first that it
+// leaves to look, which would do these, too. Nearly all events are of a session that
+// gets what it had before, or gives back what it got to the cache that made it. It
+// calls nothing, so that what it goes on with stays in registers.
+func (w *Watch) plain(p *cachemodes.Played, i int) int {
+	at := uint(p.Session + 1)
+	if at >= uint(len(w.recs)) || w.graphs != nil {
+		return i
+	}
+	r, bufs, events, session, domain := &w.recs[at], w.bufs, p.Plain, p.Session, p.Domain
+	for ; i < len(events); i++ {
+		e := &events[i]
+		if e.Kind == cachemodes.Settle {
+			continue
+		}
+		at := uint(e.Buf)
+		if at >= uint(len(bufs)) {
+			return i
+		}
+		b := &bufs[at]
+		switch e.Kind {
+		case cachemodes.Hit:
+			if b.out || b.use.Session != session || b.usage == cachemodes.Uniform && b.epoch >= r.epoch {
+				return i
+			}
+			r.newest = r.epoch
+			b.use.Run, b.use.Requested, b.use.Domain, b.out = r.run, e.Requested, b.domain, true
+		case cachemodes.Keep, cachemodes.Pend:
+			if b.use.Session != session || b.domain != domain {
+				return i
+			}
+			b.out, b.epoch = false, r.newest
+		default:
+			return i
+		}
+	}
+	return i
 }
 
 // lookPlain is look for a plain event.
