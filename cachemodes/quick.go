@@ -246,14 +246,16 @@ func (m *Manager) shortly(s *session, calls []Call, events []Plain, slots []BufI
 			b.mode, e.Mode = bk.mode, bk.mode
 		case CallRelease:
 			id := slots[slot]
-			if uint(id) >= uint(len(m.bufs)) {
+			at := uint(id)
+			if at >= uint(len(m.bufs)) {
 				return i
 			}
-			b := &m.bufs[id]
-			if b.session != s.id || b.domain != homeID || uint(b.key) >= uint(len(m.buckets)) {
+			b := &m.bufs[at]
+			key := uint(b.key)
+			if b.session != s.id || b.domain != homeID || key >= uint(len(m.buckets)) {
 				return i
 			}
-			bk := m.buckets[b.key]
+			bk := m.buckets[key]
 			switch bk.way {
 			case keeps:
 				free := len(bk.free)

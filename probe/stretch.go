@@ -35,7 +35,7 @@ func (l *Ledger) Played(p *cachemodes.Played) {
 }
 
 // stretch books events of a session up to the first that is not plain, or asks for
-// a key for the first time in a run, and answers how many. They leave what is held
+// a key for which the list of those has no room, and answers how many. They leave what is held
 // as it is, and change no more than a key, and some sums of its usage, of all and of
 // the session: these are followed beside the books, since half of them follow from
 // the others at the end.
@@ -87,8 +87,13 @@ loop:
 		switch e.Kind {
 		case cachemodes.Hit:
 			if !k.touched {
-				done = i
-				break loop
+				n := len(l.touched)
+				if n == cap(l.touched) {
+					done = i
+					break loop
+				}
+				l.touched = l.touched[:n+1]
+				l.touched[n], k.touched = e.Key, true
 			}
 			k.Requests++
 			k.Hits++
@@ -132,6 +137,7 @@ loop:
 			f.give(size, n)
 			inUse -= size
 			requested -= n
+		case cachemodes.Refresh: // it changes no books
 		default:
 			done = i
 			break loop
