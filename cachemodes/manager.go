@@ -300,7 +300,7 @@ func (m *Manager) refresh(session int32) {
 	}
 	if session == m.now.session {
 		m.tell()
-		m.played = append(m.played, Plain{Kind: Refresh})
+		m.next().Kind = Refresh
 		return
 	}
 	m.events = append(m.events, Event{Kind: Refresh, Session: session, Last: NoSession, Key: NoKey})
@@ -554,7 +554,8 @@ func (m *Manager) destroy(id BufID, b *buffer, why Reason) {
 func (m *Manager) emit(id BufID, b *buffer, k Kind, why Reason) {
 	if b.last == m.now.session && b.domain == m.now.domain && (k == Hit && b.session == b.last || k >= Keep && k <= Settle) {
 		m.tell()
-		m.played = append(m.played, Plain{Requested: b.requested, Buf: id, Key: b.key, Kind: k, Why: why, Mode: b.mode})
+		e := m.next()
+		e.Requested, e.Buf, e.Key, e.Kind, e.Why, e.Mode = b.requested, id, b.key, k, why, b.mode
 		return
 	}
 	n := len(m.events)

@@ -174,7 +174,6 @@ func (m *Manager) settle(c *cache, ids []BufID) int {
 	plain := len(ids) > 0 && m.bufs[ids[0]].last == m.now.session && c.domain.id == m.now.domain
 	if plain {
 		m.tell()
-		m.played = slices.Grow(m.played, len(ids))
 	}
 	for i, id := range ids {
 		b := &m.bufs[id]
@@ -192,9 +191,7 @@ func (m *Manager) settle(c *cache, ids []BufID) int {
 			m.emit(id, b, Settle, NoReason)
 			continue
 		}
-		n := len(m.played)
-		m.played = m.played[:n+1]
-		e := &m.played[n]
+		e := m.next()
 		e.Requested, e.Buf, e.Key, e.Kind, e.Why, e.Mode = b.requested, id, b.key, Settle, NoReason, b.mode
 	}
 	return len(ids)

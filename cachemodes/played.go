@@ -1,5 +1,7 @@
 package cachemodes
 
+import "slices"
+
 // Plain is an event of a Played in fewer bytes than an Event has: a Hit, Keep, Pend or
 // Settle of a buffer of its session's and domain's, or the session's Refresh, with
 // what is not the same for all of them. Its bytes are those of its key.
@@ -29,25 +31,27 @@ type Played struct {
 // answered them.
 func (m *Manager) Expand(p *Played, out []Event) []Event {
 	others := p.Others
+	out = slices.Grow(out, len(p.Plain)+len(others))
 	for i := range p.Plain {
 		e := &p.Plain[i]
 		switch e.Kind {
 		case Other:
 			out = append(out, others[:e.Buf]...)
 			others = others[e.Buf:]
+			continue
 		case Refresh:
 			out = append(out, Event{Kind: Refresh, Session: p.Session, Last: NoSession, Key: NoKey})
-		default:
-			key := &m.sizes[e.Key]
-			holder := p.Session
-			if e.Kind == Settle {
-				holder = NoSession
-			}
-			out = append(out, Event{
-				Size: key.size, Requested: e.Requested, Buf: e.Buf, Key: e.Key, Session: holder, Last: p.Session, Domain: p.Domain,
-				Kind: e.Kind, Usage: key.usage, Mode: e.Mode, Why: e.Why,
-			})
+			continue
 		}
+		n := len(out)
+		out = out[:n+1]
+		full, key := &out[n], &m.sizes[e.Key] // written where it stays: see emit
+		full.Size, full.Requested, full.Buf, full.Key = key.size, e.Requested, e.Buf, e.Key
+		full.Session, full.Last, full.Domain = p.Session, p.Session, p.Domain
+		if e.Kind == Settle {
+			full.Session = NoSession
+		}
+		full.Kind, full.Usage, full.Mode, full.Why, full.From = e.Kind, key.usage, e.Mode, e.Why, Gone
 	}
 	return out
 }

@@ -187,8 +187,20 @@ func (m *Manager) plainly(session int32) {
 func (m *Manager) tell() {
 	if n := len(m.events) - m.told; n > 0 {
 		m.told = len(m.events)
-		m.played = append(m.played, Plain{Kind: Other, Buf: BufID(n)})
+		e := m.next()
+		e.Kind, e.Buf = Other, BufID(n)
 	}
+}
+
+// next is the next Plain, to be written where it stays: see emit.
+func (m *Manager) next() *Plain {
+	n := len(m.played)
+	if n == cap(m.played) {
+		m.played = append(m.played, Plain{})
+	} else {
+		m.played = m.played[:n+1]
+	}
+	return &m.played[n]
 }
 
 // short does calls of a session in order up to the first that is not plain, and

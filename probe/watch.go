@@ -159,7 +159,40 @@ func (w *Watch) Event(e *cachemodes.Event) *Hazard {
 	if e.Kind == cachemodes.Refresh { // Submitted tells
 		return nil
 	}
+	if w.quick(e) {
+		return nil
+	}
 	return w.look(e)
+}
+
+// quick takes in an event if it is one as plain leaves none of; see there.
+func (w *Watch) quick(e *cachemodes.Event) bool {
+	if e.Kind == cachemodes.Settle {
+		return true
+	}
+	at, own := uint(e.Buf), uint(e.Last+1)
+	if at >= uint(len(w.bufs)) || own >= uint(len(w.recs)) || w.graphs != nil {
+		return false
+	}
+	b, r := &w.bufs[at], &w.recs[own]
+	if b.use.Session != e.Last || e.Session != e.Last {
+		return false
+	}
+	switch e.Kind {
+	case cachemodes.Hit:
+		if b.out || b.usage == cachemodes.Uniform && b.epoch >= r.epoch {
+			return false
+		}
+		r.newest = r.epoch
+		b.use.Run, b.use.Requested, b.use.Domain, b.out = r.run, e.Requested, b.domain, true
+		return true
+	case cachemodes.Keep, cachemodes.Pend:
+		if b.domain == e.Domain {
+			b.out, b.epoch = false, r.newest
+			return true
+		}
+	}
+	return false
 }
 
 // Played takes in what a Manager played, and tells of each hazard in it. A Refresh
