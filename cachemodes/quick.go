@@ -108,12 +108,15 @@ func (m *Manager) Play(first int32, calls []Call, slots []BufID) (int, Played) {
 func (m *Manager) play(session int32, calls []Call, slots []BufID) int {
 	at, i := calls[0].Session, 0
 	for i < len(calls) {
-		if s := m.plain(session); s != nil && calls[i].Session == at {
-			if i += m.short(s, calls[i:], slots); i == len(calls) {
-				break
+		call := &calls[i]
+		if call.Session == at && m.mayBePlain(call, slots) {
+			if s := m.plain(session); s != nil {
+				if i += m.short(s, calls[i:], slots); i == len(calls) {
+					break
+				}
+				call = &calls[i]
 			}
 		}
-		call := &calls[i]
 		if call.Session != at || len(m.played)+len(m.events) >= mostPlayed {
 			break
 		}
@@ -133,6 +136,22 @@ func (m *Manager) play(session int32, calls []Call, slots []BufID) int {
 		i++
 	}
 	return i
+}
+
+// mayBePlain reports whether it is worth while to try short: it costs as much as
+// three calls that are plain.
+func (m *Manager) mayBePlain(call *Call, slots []BufID) bool {
+	switch call.Op {
+	case CallRequest:
+		r := &m.recent[call.Usage&(maxUsages-1)][recentSlot(call.Bytes)]
+		return r.n == call.Bytes && len(r.bk.free) > 0
+	case CallRelease:
+		if id := uint(slots[call.Slot]); id < uint(len(m.bufs)) {
+			key := uint(m.bufs[id].key)
+			return key < uint(len(m.buckets)) && m.buckets[key].way != asks
+		}
+	}
+	return false
 }
 
 // one does m.call, of session and the buffer in m.slot, alone.

@@ -13,23 +13,23 @@ type flow struct {
 
 // Played books what a Manager played, as Apply would its events one by one.
 func (l *Ledger) Played(p *cachemodes.Played) {
-	plain, others := p.Plain, p.Others
-	for len(plain) > 0 {
-		n := l.stretch(p.Session, plain)
-		plain = plain[n:]
-		if len(plain) == 0 {
-			break
-		}
-		if e := &plain[0]; e.Kind == cachemodes.Other {
-			for i := range others[:e.Buf] {
-				l.Apply(&others[i])
+	others := p.Others
+	for i := 0; i < len(p.Plain); {
+		e := &p.Plain[i]
+		switch {
+		case e.Kind == cachemodes.Other:
+			for n := e.Buf; n > 0; n-- {
+				l.Apply(&others[0])
+				others = others[1:]
 			}
-			others = others[e.Buf:]
-			plain = plain[1:]
-		} else if e.Kind == cachemodes.Refresh { // it changes no books
-			plain = plain[1:]
-		} else if k := &l.keys[e.Key]; !k.touched {
-			l.touch(k, e.Key)
+			i++
+		case e.Kind == cachemodes.Refresh: // it changes no books
+			i++
+		default:
+			if k := &l.keys[e.Key]; !k.touched && e.Kind == cachemodes.Hit {
+				l.touch(k, e.Key)
+			}
+			i += l.stretch(p.Session, p.Plain[i:])
 		}
 	}
 }
@@ -40,9 +40,6 @@ func (l *Ledger) Played(p *cachemodes.Played) {
 // the session: these are followed beside the books, since half of them follow from
 // the others at the end.
 func (l *Ledger) stretch(id int32, events []cachemodes.Plain) int {
-	if k := events[0].Kind; k == cachemodes.Other || k == cachemodes.Refresh {
-		return 0
-	}
 	var flows [maxUsages]flow
 	for u := range cachemodes.NumCaches {
 		f, b := &flows[u], &l.usage[u]
