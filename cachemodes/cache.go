@@ -26,13 +26,15 @@ type buffer struct {
 
 // bucket is the free list of one size, and what has been lost of it.
 type bucket struct {
-	size int64
-	key  KeyID
-	free []BufID // last in, first out
-	cap  int32   // of the policy in force
-	why  Reason  // cap is 0
-	mode ModeID  // in force
-	way  way     // of what is released
+	size  int64
+	key   KeyID
+	usage Usage
+	cache *cache
+	free  []BufID // last in, first out
+	cap   int32   // of the policy in force
+	why   Reason  // cap is 0
+	mode  ModeID  // in force
+	way   way     // of what is released
 	// waiting counts pending buffers that are not doomed; owed is how many
 	// misses they explain since the last time they were looked at.
 	waiting, owed int32
@@ -119,11 +121,12 @@ func (m *Manager) bucketOf(c *cache, size int64) int32 {
 		return i
 	}
 	i := int32(len(c.buckets))
-	if len(c.buckets) == cap(c.buckets) && c.domain == m.home { // they move
-		clear(m.recent[c.usage][:])
-	}
-	c.buckets = append(c.buckets, bucket{size: size, key: m.keyOf(c.usage, size)})
+	move := len(c.buckets) == cap(c.buckets)
+	c.buckets = append(c.buckets, bucket{size: size, key: m.keyOf(c.usage, size), usage: c.usage, cache: c})
 	c.bySize[size] = i
+	if c.domain == m.home {
+		m.find(c, i, move)
+	}
 	if c.shelf != nil {
 		c.shelf.addBucket(i)
 	}
@@ -131,12 +134,34 @@ func (m *Manager) bucketOf(c *cache, size int64) int32 {
 	return i
 }
 
+// find notes where the bucket i of a cache of home's is, and the others if they
+// moved.
+func (m *Manager) find(c *cache, i int32, move bool) {
+	for len(m.buckets) < len(m.sizes) {
+		m.buckets = append(m.buckets, &m.none)
+	}
+	if move {
+		clear(m.recent[c.usage][:])
+		i = 0
+	}
+	for ; int(i) < len(c.buckets); i++ {
+		bk := &c.buckets[i]
+		m.buckets[bk.key] = bk
+	}
+}
+
+// sized is what a KeyID names.
+type sized struct {
+	size  int64 // bytes
+	usage Usage
+}
+
 // keyOf is the id of a size: the same in every cache of a usage.
 func (m *Manager) keyOf(u Usage, size int64) KeyID {
 	id, ok := m.keys[u][size]
 	if !ok {
-		id = KeyID(m.numKeys)
-		m.numKeys++
+		id = KeyID(len(m.sizes))
+		m.sizes = append(m.sizes, sized{size, u})
 		m.keys[u][size] = id
 		m.order[u] = append(m.order[u], size)
 	}

@@ -19,11 +19,15 @@ type Manager struct {
 	ids     []BufID // free for new buffers
 	keys    [NumCaches]map[int64]KeyID
 	order   [NumCaches][]int64 // sizes, in the order of first sight
-	numKeys int
+	sizes   []sized            // by KeyID
+	buckets []*bucket          // of home's caches, by KeyID; none where they have none
+	none    bucket             // whose way is to ask
 	events  []Event
-	call    Call               // of Request and Release
+	call    [1]Call            // of Request and Release
 	slot    [1]BufID           // of call
 	now     stretch            // of Play
+	played  []Plain            // of Play
+	told    int                // events that an Other of played stands for
 	relief  []Event            // of Relieve
 	merged  []BufID            // of merge
 	gone    []int32            // of drop
@@ -51,8 +55,8 @@ func NewManager(cfg Config) *Manager { return NewSharing(cfg, Sharing{}) }
 
 // NewSharing makes an empty manager. The config must be valid.
 func NewSharing(cfg Config, sharing Sharing) *Manager {
-	m := &Manager{config: cfg, sharing: sharing, events: make([]Event, 0, 2*mostPlayed)}
-	m.now.slots = m.slot[:]
+	m := &Manager{config: cfg, sharing: sharing, events: make([]Event, 0, 2*mostPlayed), played: make([]Plain, 0, 2*mostPlayed)}
+	m.now.session = nobody
 	for u, s := range cfg {
 		if err := s.Params.Validate(); err != nil {
 			panic(fmt.Sprintf("cachemodes: NewManager wants valid parameters: %v", err))
@@ -75,7 +79,7 @@ func (m *Manager) Mode(u Usage) ModeID { return m.config[u].Mode }
 // Request answers which buffer serves n bytes, above 0, for a session: found
 // in the usage's cache (Hit) or new (Create).
 func (m *Manager) Request(session int32, usage Usage, n int64) (BufID, []Event) {
-	m.call.Op, m.call.Bytes, m.call.Usage = CallRequest, n, usage
+	m.call[0] = Call{Op: CallRequest, Bytes: n, Usage: usage}
 	events := m.one(session)
 	return m.slot[0], events
 }
@@ -191,7 +195,7 @@ func (m *Manager) create(c *cache, i, session int32, n int64, why Reason) BufID 
 
 // Release takes back a buffer that is in use.
 func (m *Manager) Release(id BufID) []Event {
-	m.call.Op, m.slot[0] = CallRelease, id
+	m.call[0], m.slot[0] = Call{Op: CallRelease}, id
 	return m.one(m.inUse(id, "Release").session)
 }
 
@@ -293,6 +297,11 @@ func (m *Manager) refresh(session int32) {
 				m.share(c, session)
 			}
 		})
+	}
+	if session == m.now.session {
+		m.tell()
+		m.next().Kind = Refresh
+		return
 	}
 	m.events = append(m.events, Event{Kind: Refresh, Session: session, Last: NoSession, Key: NoKey})
 }
@@ -510,7 +519,7 @@ func (m *Manager) newBuffer() (BufID, *buffer) {
 }
 
 func (m *Manager) forget(id BufID, b *buffer) {
-	b.state = Gone
+	b.state, b.session = Gone, NoSession
 	m.held[b.usage] -= b.size
 	m.ids = append(m.ids, id)
 	d := m.domains[b.domain]
@@ -543,6 +552,12 @@ func (m *Manager) destroy(id BufID, b *buffer, why Reason) {
 // emit appends the event that a buffer's change of state is. It is written where
 // it stays: a copy would wait for the bytes that were written last.
 func (m *Manager) emit(id BufID, b *buffer, k Kind, why Reason) {
+	if b.last == m.now.session && b.domain == m.now.domain && (k == Hit && b.session == b.last || k >= Keep && k <= Settle) {
+		m.tell()
+		e := m.next()
+		e.Requested, e.Buf, e.Key, e.Kind, e.Why, e.Mode = b.requested, id, b.key, k, why, b.mode
+		return
+	}
 	n := len(m.events)
 	if n == cap(m.events) {
 		m.events = append(m.events, Event{})

@@ -168,17 +168,17 @@ func (m *Manager) stay(c *cache, id BufID, b *buffer, over bool) {
 	}
 }
 
-// settle settles pending buffers up to the first that is not free from now on, and
-// answers how many: as many as releases in some modes.
+// settle settles pending buffers of one session's up to the first that is not free
+// from now on, and answers how many: as many as releases in some modes.
 func (m *Manager) settle(c *cache, ids []BufID) int {
-	n := len(m.events)
-	m.events = slices.Grow(m.events, len(ids))
-	events := m.events[n : n+len(ids)]
+	plain := len(ids) > 0 && m.bufs[ids[0]].last == m.now.session && c.domain.id == m.now.domain
+	if plain {
+		m.tell()
+	}
 	for i, id := range ids {
 		b := &m.bufs[id]
 		bk := &c.buckets[b.bucket]
 		if b.doomed || len(bk.free) >= int(bk.cap) {
-			m.events = m.events[:n+i]
 			return i
 		}
 		bk.free = append(bk.free, id)
@@ -187,11 +187,12 @@ func (m *Manager) settle(c *cache, ids []BufID) int {
 			bk.owed = bk.waiting
 		}
 		b.state = Cached
-		e := &events[i]
-		e.Size, e.Requested, e.Buf, e.Key = b.size, b.requested, id, b.key
-		e.Session, e.Last, e.Domain = b.session, b.last, b.domain
-		e.Kind, e.Usage, e.Mode, e.Why, e.From = Settle, b.usage, b.mode, NoReason, Gone
+		if !plain {
+			m.emit(id, b, Settle, NoReason)
+			continue
+		}
+		e := m.next()
+		e.Requested, e.Buf, e.Key, e.Kind, e.Why, e.Mode = b.requested, id, b.key, Settle, NoReason, b.mode
 	}
-	m.events = m.events[:n+len(ids)]
 	return len(ids)
 }

@@ -35,13 +35,18 @@ type Call struct {
 	Op      CallOp
 }
 
-// stretch is where Play is.
+// stretch says which events of Play are Plain: those about buffers of a domain that
+// a session had last.
 type stretch struct {
-	slots []BufID
-	first int32
-	at    uint16   // session of the last call
-	by    *session // that, if its calls may be plain, else nil
+	session int32
+	domain  DomainID
+	// Of short: its calls' session, and session.newest.
+	at     uint16
+	newest int64
 }
+
+// nobody is the session of a stretch in which no event is Plain.
+const nobody = NoSession - 1
 
 // mostPlayed is how many events there are before Play answers: they stay in the
 // processor's nearest cache, 12 KiB, until they are booked. It is more than one
@@ -105,102 +110,114 @@ const (
 	waits            // pending, to be free later
 )
 
-// Play does calls in order, as Request, Release and Refresh would one by one, and
-// answers how many it did, with the events of all of them: up to the end, to one
-// that is CallOther, or until there are enough events. The calls' sessions are
-// counted from first on; slots has the buffer of each slot. A release of a slot
-// without one (NoBuf) does nothing. A Create has to be made true on a device that
-// does not refuse it: Relieve and Fail come too late here.
-func (m *Manager) Play(first int32, calls []Call, slots []BufID) (done int, events []Event) {
-	m.events = m.events[:0]
-	m.now = stretch{slots: slots, first: first, by: m.plain(first)}
-	done = m.play(calls)
-	m.now = stretch{slots: m.slot[:]}
-	return done, m.events
+// Play does calls of one session in order, as Request, Release and Refresh would
+// one by one, and answers how many it did, with the events of all of them: up to
+// the end, to one that is CallOther or another session's, or until there are enough
+// events. The calls' sessions are counted from first on; slots has the buffer of
+// each slot. A release of a slot without one (NoBuf) does nothing. A Create has to
+// be made true on a device that does not refuse it: Relieve and Fail come too late
+// here.
+func (m *Manager) Play(first int32, calls []Call, slots []BufID) (int, Played) {
+	m.events, m.played, m.told = m.events[:0], m.played[:0], 0
+	if len(calls) == 0 {
+		return 0, Played{}
+	}
+	at := calls[0].Session
+	session := first + int32(at)
+	m.plainly(session)
+	done := m.play(session, calls, slots)
+	m.tell()
+	p := Played{Session: session, Domain: m.now.domain, Plain: m.played, Others: m.events}
+	m.now.session = nobody
+	return done, p
 }
 
-// Plain does calls in order as Play does, up to the first that is not plain, and
-// answers how many it did; their events are appended to into, one for each. None
-// of them is a miss, nor gives a buffer up: of a device they ask the use of what
-// was hit, and that can wait until Plain is back.
-func (m *Manager) Plain(first int32, calls []Call, slots []BufID, into []Event) (done int, events []Event) {
+// PlayPlain does calls of one session in order as Play does, up to the first that is
+// not plain, and answers how many; for each an event is appended to into: a Hit, a
+// Keep or a Pend. None of them is a miss, nor gives a buffer up: of a device they ask
+// the use of what was hit, and that can wait until PlayPlain is back. Of the Played
+// Plain is what was appended to; it is the caller's.
+func (m *Manager) PlayPlain(first int32, calls []Call, slots []BufID, into []Plain) (int, Played) {
+	p := Played{Session: nobody, Domain: homeID, Plain: into}
+	if len(calls) == 0 {
+		return 0, p
+	}
+	p.Session = first + int32(calls[0].Session)
+	s := m.plain(p.Session)
+	if s == nil {
+		return 0, p
+	}
 	calls = calls[:min(len(calls), mostPlayed)]
-	own := m.events
-	m.events = slices.Grow(into, len(calls))
-	m.now = stretch{slots: slots, first: first, by: m.plain(first)}
-	for done < len(calls) && m.easy(&calls[done]) {
-		done++
-	}
-	events, m.events = m.events, own
-	m.now = stretch{slots: m.slot[:]}
-	return done, events
+	n := len(into)
+	p.Plain = slices.Grow(into, len(calls))
+	done := m.short(s, calls, p.Plain[n:n+len(calls)], slots)
+	p.Plain = p.Plain[:n+done]
+	return done, p
 }
 
-// easy does a call that is plain.
-func (m *Manager) easy(call *Call) bool {
-	if call.Session != m.now.at {
-		m.now.at = call.Session
-		m.now.by = m.plain(m.now.first + int32(m.now.at))
+func (m *Manager) play(session int32, calls []Call, slots []BufID) int {
+	at, i := calls[0].Session, 0
+	for i < len(calls) {
+		call := &calls[i]
+		if call.Session == at && m.mayBePlain(call, slots) {
+			if s := m.plain(session); s != nil {
+				if i += m.shorts(s, calls[i:], slots); i == len(calls) {
+					break
+				}
+				call = &calls[i]
+			}
+		}
+		if call.Session != at || len(m.played)+len(m.events) >= mostPlayed {
+			break
+		}
+		switch call.Op {
+		case CallRequest:
+			slots[call.Slot] = m.request(session, call.Usage, call.Bytes)
+		case CallRelease:
+			if id := slots[call.Slot]; id != NoBuf {
+				slots[call.Slot] = NoBuf
+				m.release(id)
+			}
+		case CallRefresh:
+			m.refresh(session)
+		default:
+			return i
+		}
+		i++
 	}
+	return i
+}
+
+// mayBePlain reports whether it is worth while to try short: it costs as much as
+// three calls that are plain.
+func (m *Manager) mayBePlain(call *Call, slots []BufID) bool {
 	switch call.Op {
 	case CallRequest:
-		return m.hit(call)
+		bk := m.recent[call.Usage&(maxUsages-1)].find(call.Bytes)
+		return bk != nil && len(bk.free) > 0
 	case CallRelease:
-		return m.takeBack(call)
+		if id := uint(slots[call.Slot]); id < uint(len(m.bufs)) {
+			key := uint(m.bufs[id].key)
+			return key < uint(len(m.buckets)) && m.buckets[key].way != asks
+		}
 	}
 	return false
 }
 
 // one does m.call, of session and the buffer in m.slot, alone.
 func (m *Manager) one(session int32) []Event {
-	m.events = m.events[:0]
-	if s := m.plain(session); s != m.now.by {
-		m.now.by = s
+	m.events, m.played, m.told = m.events[:0], m.played[:0], 0
+	if s := m.plain(session); s != nil && m.shorts(s, m.call[:], m.slot[:]) > 0 {
+		p := Played{Session: session, Domain: homeID, Plain: m.played}
+		m.events = m.Expand(&p, m.events)
+		return m.events
 	}
-	if m.call.Op == CallRequest {
-		if !m.hit(&m.call) {
-			m.slot[0] = m.request(session, m.call.Usage, m.call.Bytes)
-		}
-	} else if !m.takeBack(&m.call) {
+	if call := &m.call[0]; call.Op == CallRequest {
+		m.slot[0] = m.request(session, call.Usage, call.Bytes)
+	} else {
 		m.release(m.slot[0])
 	}
 	return m.events
-}
-
-func (m *Manager) play(calls []Call) int {
-	for i := range calls {
-		call := &calls[i]
-		if call.Session != m.now.at {
-			m.now.at = call.Session
-			m.now.by = m.plain(m.now.first + int32(m.now.at))
-		}
-		if len(m.events) >= mostPlayed {
-			return i
-		}
-		switch call.Op {
-		case CallRequest:
-			if m.hit(call) {
-				continue
-			}
-			m.now.slots[call.Slot] = m.request(m.now.first+int32(m.now.at), call.Usage, call.Bytes)
-		case CallRelease:
-			if m.takeBack(call) {
-				continue
-			}
-			id := m.now.slots[call.Slot]
-			if id == NoBuf {
-				continue
-			}
-			m.now.slots[call.Slot] = NoBuf
-			m.release(id)
-		case CallRefresh:
-			m.refresh(m.now.first + int32(m.now.at))
-		default:
-			return i
-		}
-		m.now.by = m.plain(m.now.first + int32(m.now.at)) // it may be another now, or elsewhere
-	}
-	return len(calls)
 }
 
 // plain is a session whose calls may be plain, else nil.
@@ -214,85 +231,157 @@ func (m *Manager) plain(id int32) *session {
 	return nil
 }
 
-// hit serves a request that is plainly a hit.
-func (m *Manager) hit(call *Call) bool {
-	n, usage, s := call.Bytes, call.Usage&(maxUsages-1), m.now.by
-	bk := m.recent[usage].find(n)
-	if bk == nil || s == nil {
-		return false
+// plainly says of whom and where events are Plain from now on.
+func (m *Manager) plainly(session int32) {
+	m.now.session, m.now.domain = nobody, homeID
+	at := int(session) + 1
+	if m.sharing.Provoke != NoHazard || session < 0 || at >= len(m.sessions) {
+		return
 	}
-	top := uint(len(bk.free)) - 1
-	if top >= uint(len(bk.free)) { // none is
-		return false
-	}
-	id := bk.free[top]
-	b := &m.bufs[id]
-	session := s.id
-	if b.last != session {
-		return false
-	}
-	bk.free = bk.free[:top]
-	m.now.slots[call.Slot] = id
-	s.recorded = true
-	m.requested[usage] += n
-	mode := bk.mode
-	b.requested, b.session, b.mode, b.state = n, session, mode, InUse
-	e := m.event()
-	e.Size, e.Requested, e.Buf, e.Key = bk.size, n, id, bk.key
-	e.Session, e.Last, e.Domain = session, session, b.domain
-	e.Kind, e.Usage, e.Mode, e.Why, e.From = Hit, usage, mode, NoReason, Gone
-	return true
-}
-
-// takeBack takes a buffer back that is plainly kept, or waits.
-func (m *Manager) takeBack(call *Call) bool {
-	slot, s := &m.now.slots[call.Slot], m.now.by
-	id := *slot
-	if uint(id) >= uint(len(m.bufs)) || s == nil {
-		return false
-	}
-	b := &m.bufs[id]
-	usage, session := b.usage, s.id
-	if b.session != session || b.state != InUse || !usage.Cached() || b.domain != homeID {
-		return false
-	}
-	c := &m.home.caches[usage]
-	bk := &c.buckets[b.bucket]
-	kind := Keep
-	switch {
-	case bk.way == keeps && len(bk.free) < int(bk.cap):
-		bk.free = append(bk.free, id)
-		b.state = Cached
-	case bk.way == waits:
-		kind = Pend
-		b.state = Pending
-		bk.waiting++
-		b.turn = c.turns
-		c.turns++
-		l := c.line(session)
-		l.ids = append(l.ids, id)
-		if !s.recorded && !l.ripe {
-			c.ripen(l, session)
+	s, d := &m.sessions[at], m.home
+	switch m.sharing.Scope {
+	case ScopeSession, ScopeSharedFree:
+		d = s.own
+	case ScopeRun:
+		if d = nil; len(s.running) > 0 {
+			d = s.running[len(s.running)-1]
 		}
-	default:
-		return false
 	}
-	*slot = NoBuf
-	n := b.requested
-	m.requested[usage] -= n
-	b.excuse = false
-	b.last, b.epoch, b.session = session, s.newest(), NoSession
-	e := m.event()
-	e.Size, e.Requested, e.Buf, e.Key = bk.size, n, id, bk.key
-	e.Session, e.Last, e.Domain = session, session, homeID
-	e.Kind, e.Usage, e.Mode, e.Why, e.From = kind, usage, b.mode, NoReason, Gone
-	return true
+	if d != nil {
+		m.now.session, m.now.domain = session, d.id
+	}
 }
 
-// event is the next event. There is room for it: the Manager's list of events has
-// room for more than mostPlayed from the beginning, and Plain makes room.
-func (m *Manager) event() *Event {
-	n := len(m.events)
-	m.events = m.events[:n+1]
-	return &m.events[n]
+// tell notes that what was added to the events comes before the next Plain.
+func (m *Manager) tell() {
+	if n := len(m.events) - m.told; n > 0 {
+		m.told = len(m.events)
+		e := m.next()
+		e.Kind, e.Buf = Other, BufID(n)
+	}
+}
+
+// next is the next Plain, to be written where it stays: see emit.
+func (m *Manager) next() *Plain {
+	n := len(m.played)
+	if n == cap(m.played) {
+		m.played = append(m.played, Plain{})
+	} else {
+		m.played = m.played[:n+1]
+	}
+	return &m.played[n]
+}
+
+// shorts is short into what was played.
+func (m *Manager) shorts(s *session, calls []Call, slots []BufID) int {
+	m.tell()
+	n := len(m.played)
+	calls = calls[:min(len(calls), max(mostPlayed-n, 0))]
+	if len(calls) == 0 {
+		return 0
+	}
+	done := m.short(s, calls, m.played[n:n+len(calls)], slots) // an event for each: there is room for mostPlayed
+	m.played = m.played[:n+done]
+	return done
+}
+
+// short does calls of a session in order up to the first that is not plain, and
+// answers how many, with an event for each. There are some.
+func (m *Manager) short(s *session, calls []Call, events []Plain, slots []BufID) int {
+	m.now.at = calls[0].Session
+	m.now.newest = s.newest()
+	done := m.shortly(s, calls, events, slots)
+	if m.now.newest == s.epoch {
+		s.recorded = true
+	}
+	return done
+}
+
+// shortly calls nothing, and keeps little at hand: what is read from m and s where it
+// is needed costs less than what the compiler would move to the stack and back for
+// each call.
+func (m *Manager) shortly(s *session, calls []Call, events []Plain, slots []BufID) int {
+	events = events[:len(calls)]
+	for i := range calls {
+		call, e := &calls[i], &events[i]
+		slot := uint(call.Slot)
+		if call.Session != m.now.at || slot >= uint(len(slots)) {
+			return i
+		}
+		switch call.Op {
+		case CallRequest:
+			n, usage := call.Bytes, call.Usage&(maxUsages-1)
+			bk := m.recent[usage].find(n)
+			if bk == nil {
+				return i
+			}
+			top := uint(len(bk.free)) - 1
+			if top >= uint(len(bk.free)) { // none is
+				return i
+			}
+			id := bk.free[top]
+			b := &m.bufs[id]
+			if b.last != s.id {
+				return i
+			}
+			bk.free = bk.free[:top]
+			slots[slot] = id
+			m.now.newest = s.epoch
+			m.requested[usage] += n
+			b.requested, b.session, b.state = n, b.last, InUse
+			e.Requested, e.Buf, e.Key, e.Kind, e.Why = n, id, bk.key, Hit, NoReason
+			b.mode, e.Mode = bk.mode, bk.mode
+		case CallRelease:
+			id := slots[slot]
+			at := uint(id)
+			if at >= uint(len(m.bufs)) {
+				return i
+			}
+			b := &m.bufs[at]
+			key := uint(b.key)
+			if b.session != s.id || b.domain != homeID || key >= uint(len(m.buckets)) {
+				return i
+			}
+			bk := m.buckets[key]
+			switch bk.way {
+			case keeps:
+				free := len(bk.free)
+				if free >= int(bk.cap) || free >= cap(bk.free) {
+					return i
+				}
+				bk.free = bk.free[:free+1]
+				bk.free[free] = id
+				b.state = Cached
+				e.Kind, e.Why = Keep, NoReason
+			case waits:
+				c := bk.cache
+				own := uint(s.id + 2) // it owns no cache of home's: see line
+				if own >= uint(len(c.lines)) || m.now.newest != s.epoch {
+					return i
+				}
+				l := &c.lines[own]
+				n := len(l.ids)
+				if n >= cap(l.ids) {
+					return i
+				}
+				l.ids = l.ids[:n+1]
+				l.ids[n] = id
+				bk.waiting++
+				b.turn = c.turns
+				c.turns++
+				b.state = Pending
+				e.Kind, e.Why = Pend, NoReason
+			default:
+				return i
+			}
+			slots[slot] = NoBuf
+			m.requested[bk.usage&(maxUsages-1)] -= b.requested
+			b.excuse = false
+			e.Requested, e.Buf, e.Key, e.Mode = b.requested, id, b.key, b.mode
+			b.last, b.epoch, b.session = b.session, m.now.newest, NoSession
+		default:
+			return i
+		}
+	}
+	return len(calls)
 }

@@ -45,21 +45,21 @@ func TestQuick(t *testing.T) {
 			var got []Event
 			for at := 0; at < len(calls); stretches++ {
 				if rng.IntN(2) == 0 {
-					n, events := short.Plain(0, calls[at:], slots, got)
-					if len(events)-len(got) != n {
-						t.Fatalf("seed %d: %d plain calls led to %d events", seed, n, len(events)-len(got))
+					n, played := short.PlayPlain(0, calls[at:], slots, nil)
+					if len(played.Plain) != n {
+						t.Fatalf("seed %d: %d plain calls led to %d events", seed, n, len(played.Plain))
 					}
-					got, plain = events, plain+n
+					got, plain = short.Expand(&played, got), plain+n
 					if at += n; at == len(calls) {
 						break
 					}
 				}
-				n, events := short.Play(0, calls[at:], slots)
+				n, played := short.Play(0, calls[at:], slots)
 				if n == 0 {
 					t.Fatalf("seed %d: nothing was played of %+v", seed, calls[at:])
 				}
 				at += n
-				got = append(got, events...)
+				got = short.Expand(&played, got)
 			}
 			same("stretch", got, want)
 			if !slices.Equal(slots, others) {
@@ -70,13 +70,13 @@ func TestQuick(t *testing.T) {
 		// alone is a call that is made at once, and by the short way if that takes it.
 		alone := func(call Call) bool {
 			catchUp()
-			short.events = short.events[:0]
-			short.now = stretch{slots: slots, first: 0, at: call.Session, by: short.plain(int32(call.Session))}
-			defer func() { short.now = stretch{slots: short.slot[:]} }()
-			if call.Op == CallRequest {
-				return short.hit(&call)
+			s := short.plain(int32(call.Session))
+			short.events, short.played, short.told = short.events[:0], short.played[:0], 0
+			if s == nil || short.shorts(s, []Call{call}, slots) == 0 {
+				return false
 			}
-			return short.takeBack(&call)
+			short.events = short.Expand(&Played{Session: int32(call.Session), Plain: short.played}, short.events)
+			return true
 		}
 		sizes := []int64{4, 16, 100, 4096, 5000, 1 << 20, 1 << 29}
 		gather := rng.IntN(4) > 0

@@ -2,110 +2,54 @@ package probe
 
 import "bucketscope/cachemodes"
 
-// flow is what the plain events of a stretch change in the books of a usage, or
-// of all that is held: see stretch.
+// flow is what the plain events of a stretch change in the books of a usage: see
+// stretch. It has 64 bytes, so that an index is a shift.
 type flow struct {
-	inUse, requested            int64 // bytes
-	floor, padding, high        int64 // peaks of requested, of their difference, of inUse
-	pending                     int64 // bytes that came to be so
-	hits, kept, pended, settled int64 // buffers
+	inUse, requested  int64 // bytes
+	floor, padding    int64 // peaks of requested, and of their difference
+	pending           int64 // bytes that came to be so
+	hits, back, waits int64 // buffers handed out, come back, come to be pending
 }
 
-// ApplyAll books events in order, as Apply would one by one.
-func (l *Ledger) ApplyAll(events []cachemodes.Event) {
-	for len(events) > 0 {
-		n := l.stretch(events)
-		if n < len(events) {
-			l.Apply(&events[n])
-			n++
+// Played books what a Manager played, as Apply would its events one by one.
+func (l *Ledger) Played(p *cachemodes.Played) {
+	others := p.Others
+	for i := 0; i < len(p.Plain); {
+		e := &p.Plain[i]
+		switch {
+		case e.Kind == cachemodes.Other:
+			for n := e.Buf; n > 0; n-- {
+				l.Apply(&others[0])
+				others = others[1:]
+			}
+			i++
+		case e.Kind == cachemodes.Refresh: // it changes no books
+			i++
+		default:
+			if k := &l.keys[e.Key]; !k.touched && e.Kind == cachemodes.Hit {
+				l.touch(k, e.Key)
+			}
+			i += l.stretch(p.Session, p.Plain[i:])
 		}
-		events = events[n:]
 	}
 }
 
-// stretch books events up to the first that is not plain, and answers how many.
-// Plain are hits of a session on what it had itself, and what becomes of that
-// when it comes back. They leave what is held as it is, and change no more than a
-// key, and some sums of its usage, of all and of the session: these are followed
-// beside the books, since half of them follow from the others at the end.
-func (l *Ledger) stretch(events []cachemodes.Event) int {
-	id := events[0].Last
-	switch events[0].Kind {
-	case cachemodes.Hit, cachemodes.Keep, cachemodes.Pend, cachemodes.Settle:
-	default:
-		return 0
-	}
-	if uint(id) >= uint(len(l.sessions)) {
-		return 0
-	}
+// stretch books events of a session up to the first that is not plain, or asks for
+// a key for which the list of those has no room, and answers how many. They leave what is held
+// as it is, and change no more than a key, and some sums of its usage, of all and of
+// the session: these are followed beside the books, since half of them follow from
+// the others at the end.
+func (l *Ledger) stretch(id int32, events []cachemodes.Plain) int {
 	var flows [maxUsages]flow
 	for u := range cachemodes.NumCaches {
 		f, b := &flows[u], &l.usage[u]
 		f.inUse, f.requested, f.floor, f.padding = b.InUse, b.Requested, b.Floor, b.PeakPadding
 	}
-	t := &l.total
-	all := flow{inUse: t.InUse, requested: t.Requested, floor: l.high.requested, padding: t.PeakPadding, high: l.high.inUse}
-	keys, done := l.keys, len(events)
-loop:
-	for i := range events {
-		e := &events[i]
-		if e.Last != id {
-			done = i
-			break
-		}
-		k, f, size, requested := &keys[e.Key], &flows[e.Usage&(maxUsages-1)], e.Size, e.Requested
-		switch e.Kind {
-		case cachemodes.Hit:
-			if e.Session != id {
-				done = i
-				break loop
-			}
-			k.Requests++
-			k.Hits++
-			k.Cached--
-			k.take(requested)
-			if !k.touched {
-				l.touch(k, e.Key)
-			}
-			f.hits++
-			f.take(size, requested)
-			all.take(size, requested)
-			if all.inUse > all.high {
-				all.high = all.inUse
-			}
-		case cachemodes.Keep:
-			k.give(requested)
-			k.Cached++
-			k.wanted()
-			f.kept++
-			f.give(size, requested)
-			all.give(size, requested)
-		case cachemodes.Pend:
-			k.give(requested)
-			k.Pending++
-			if e.Why == cachemodes.CapFull {
-				k.lost++
-				k.wanted()
-			}
-			f.pended++
-			f.pending += size
-			f.give(size, requested)
-			all.give(size, requested)
-		case cachemodes.Settle:
-			k.Pending--
-			k.Cached++
-			k.wanted()
-			f.settled++
-			f.pending -= size
-		default:
-			done = i
-			break loop
-		}
-	}
-	s := &l.sessions[id]
+	done := l.follow(&flows, events)
+	s, t := l.session(id), &l.total
 	for u := range cachemodes.NumCaches {
 		f, b := &flows[u], &l.usage[u]
-		if f.hits|f.kept|f.pended|f.settled == 0 {
+		if f.hits|f.back|f.pending == 0 {
 			continue
 		}
 		inUse := f.inUse - b.InUse
@@ -118,9 +62,86 @@ loop:
 		t.add(f, inUse)
 		b.Requested, b.Floor, b.PeakPadding = f.requested, f.floor, f.padding
 	}
-	t.Requested, t.PeakPadding = all.requested, all.padding
-	t.Floor = max(t.Floor, all.floor)
-	l.high.inUse, l.high.requested = all.high, all.floor
+	return done
+}
+
+// follow books events in the keys, the flows of their usages, and what of the total
+// does not follow from these; see stretch. It calls nothing, so that what it goes on
+// with stays in registers.
+func (l *Ledger) follow(flows *[maxUsages]flow, events []cachemodes.Plain) int {
+	keys, done := l.keys, len(events)
+	inUse, requested := l.total.InUse, l.total.Requested // of all usages
+loop:
+	for i := range events {
+		e := &events[i]
+		at := uint(e.Key)
+		if at >= uint(len(keys)) {
+			done = i
+			break
+		}
+		k, n := &keys[at], e.Requested
+		f, size := &flows[k.Usage&(maxUsages-1)], k.Size
+		switch e.Kind {
+		case cachemodes.Hit:
+			if !k.touched {
+				n := len(l.touched)
+				if n == cap(l.touched) {
+					done = i
+					break loop
+				}
+				l.touched = l.touched[:n+1]
+				l.touched[n], k.touched = e.Key, true
+			}
+			k.Requests++
+			k.Hits++
+			k.Cached--
+			k.take(n)
+			f.hits++
+			f.take(size, n)
+			inUse += size
+			requested += n
+			if inUse > l.high.inUse {
+				l.high.inUse = inUse
+			}
+			if requested > l.high.requested {
+				l.high.requested = requested
+			}
+			if p := inUse - requested; p > l.total.PeakPadding {
+				l.total.PeakPadding = p
+			}
+		case cachemodes.Settle:
+			k.Pending--
+			k.Cached++
+			k.wanted()
+			f.waits--
+			f.pending -= size
+		case cachemodes.Keep:
+			k.give(n)
+			k.Cached++
+			k.wanted()
+			f.give(size, n)
+			inUse -= size
+			requested -= n
+		case cachemodes.Pend:
+			k.give(n)
+			k.Pending++
+			if e.Why == cachemodes.CapFull {
+				k.lost++
+				k.wanted()
+			}
+			f.waits++
+			f.pending += size
+			f.give(size, n)
+			inUse -= size
+			requested -= n
+		case cachemodes.Refresh: // it changes no books
+		default:
+			done = i
+			break loop
+		}
+	}
+	l.total.Requested = requested
+	l.total.Floor = max(l.total.Floor, l.high.requested)
 	return done
 }
 
@@ -133,9 +154,9 @@ const maxUsages = 8
 func (b *Books) add(f *flow, inUse int64) {
 	b.Requests += f.hits
 	b.Hits += f.hits
-	b.InUseCount += f.hits - f.kept - f.pended
-	b.PendingCount += f.pended - f.settled
-	b.CachedCount += f.kept + f.settled - f.hits
+	b.InUseCount += f.hits - f.back
+	b.PendingCount += f.waits
+	b.CachedCount += f.back - f.waits - f.hits
 	b.InUse += inUse
 	b.Pending += f.pending
 	b.Cached -= inUse + f.pending
@@ -155,6 +176,7 @@ func (f *flow) take(size, requested int64) {
 
 // give follows a buffer given back.
 func (f *flow) give(size, requested int64) {
+	f.back++
 	f.inUse -= size
 	f.requested -= requested
 }

@@ -2,7 +2,6 @@ package probe
 
 import (
 	"fmt"
-	"unsafe"
 
 	"bucketscope/cachemodes"
 )
@@ -47,9 +46,11 @@ func (r *recording) empty() bool { return r.newest < r.epoch }
 type watched struct {
 	serial int64
 	domain cachemodes.DomainID // that made it, or got it by a Move
-	use    Use                 // the last one
-	epoch  int64               // of the recording of the user's last commands with it
 	out    bool
+	usage  cachemodes.Usage
+	size   int64 // bytes
+	use    Use   // the last one
+	epoch  int64 // of the recording of the user's last commands with it
 }
 
 // Use is a buffer in the hands of a session.
@@ -158,53 +159,120 @@ func (w *Watch) Event(e *cachemodes.Event) *Hazard {
 	if e.Kind == cachemodes.Refresh { // Submitted tells
 		return nil
 	}
-	_, h := w.Events(unsafe.Slice(e, 1)) // a copy would wait for the bytes that were written last
-	return h
+	if w.quick(e) {
+		return nil
+	}
+	return w.look(e)
 }
 
-// Events takes in events in order, and answers how many: all of them, or those up
-// to the first with a hazard, and that. A Refresh tells what Submitted would.
-func (w *Watch) Events(events []cachemodes.Event) (int, *Hazard) {
-	// Nearly all events are a session's that gets what it had before, or gives
-	// back what it got to the cache that made it. They are taken in here, without
-	// a call; look does everything else, and would do these.
-	for i := range events {
-		e := &events[i]
+// quick takes in an event if it is one as plain leaves none of; see there.
+func (w *Watch) quick(e *cachemodes.Event) bool {
+	if e.Kind == cachemodes.Settle {
+		return true
+	}
+	at, own := uint(e.Buf), uint(e.Last+1)
+	if at >= uint(len(w.bufs)) || own >= uint(len(w.recs)) || w.graphs != nil {
+		return false
+	}
+	b, r := &w.bufs[at], &w.recs[own]
+	if b.use.Session != e.Last || e.Session != e.Last {
+		return false
+	}
+	switch e.Kind {
+	case cachemodes.Hit:
+		if b.out || b.usage == cachemodes.Uniform && b.epoch >= r.epoch {
+			return false
+		}
+		r.newest = r.epoch
+		b.use.Run, b.use.Requested, b.use.Domain, b.out = r.run, e.Requested, b.domain, true
+		return true
+	case cachemodes.Keep, cachemodes.Pend:
+		if b.domain == e.Domain {
+			b.out, b.epoch = false, r.newest
+			return true
+		}
+	}
+	return false
+}
+
+// Played takes in what a Manager played, and tells of each hazard in it. A Refresh
+// tells what Submitted would.
+func (w *Watch) Played(p *cachemodes.Played, found func(*Hazard)) {
+	others := p.Others
+	for i := w.plain(p, 0); i < len(p.Plain); i = w.plain(p, i+1) {
+		e := &p.Plain[i]
 		switch e.Kind {
-		case cachemodes.Settle:
-			continue
+		case cachemodes.Other:
 		case cachemodes.Refresh:
-			w.Submitted(e.Session)
+			w.Submitted(p.Session)
 			continue
-		case cachemodes.Hit:
-			at := uint(e.Session + 1)
-			if uint(e.Buf) >= uint(len(w.bufs)) || at >= uint(len(w.recs)) || w.graphs != nil {
-				break
+		default:
+			if h := w.lookPlain(p, e); h != nil {
+				found(h)
 			}
-			b, r := &w.bufs[e.Buf], &w.recs[at]
-			if b.out || b.use.Session != e.Session || e.Usage == cachemodes.Uniform && b.epoch >= r.epoch {
-				break
+			continue
+		}
+		for i := range others[:e.Buf] {
+			if o := &others[i]; o.Kind == cachemodes.Refresh {
+				w.Submitted(o.Session)
+			} else if h := w.look(o); h != nil {
+				found(h)
+			}
+		}
+		others = others[e.Buf:]
+	}
+}
+
+// plain takes in events from the i-th on, and answers the index of the first that it
+// leaves to look, which would do these, too. Nearly all events are of a session that
+// gets what it had before, or gives back what it got to the cache that made it. It
+// calls nothing, so that what it goes on with stays in registers.
+func (w *Watch) plain(p *cachemodes.Played, i int) int {
+	at := uint(p.Session + 1)
+	if at >= uint(len(w.recs)) || w.graphs != nil {
+		return i
+	}
+	r, bufs, events, session, domain := &w.recs[at], w.bufs, p.Plain, p.Session, p.Domain
+	for ; i < len(events); i++ {
+		e := &events[i]
+		if e.Kind == cachemodes.Settle {
+			continue
+		}
+		at := uint(e.Buf)
+		if at >= uint(len(bufs)) {
+			return i
+		}
+		b := &bufs[at]
+		switch e.Kind {
+		case cachemodes.Hit:
+			if b.out || b.use.Session != session || b.usage == cachemodes.Uniform && b.epoch >= r.epoch {
+				return i
 			}
 			r.newest = r.epoch
 			b.use.Run, b.use.Requested, b.use.Domain, b.out = r.run, e.Requested, b.domain, true
-			continue
 		case cachemodes.Keep, cachemodes.Pend:
-			if uint(e.Buf) >= uint(len(w.bufs)) {
-				break
+			if b.use.Session != session || b.domain != domain {
+				return i
 			}
-			b := &w.bufs[e.Buf]
-			at := uint(b.use.Session + 1)
-			if at >= uint(len(w.recs)) || b.domain != e.Domain {
-				break
-			}
-			b.out, b.epoch = false, w.recs[at].newest
-			continue
-		}
-		if h := w.look(e); h != nil {
-			return i + 1, h
+			b.out, b.epoch = false, r.newest
+		default:
+			return i
 		}
 	}
-	return len(events), nil
+	return i
+}
+
+// lookPlain is look for a plain event.
+func (w *Watch) lookPlain(p *cachemodes.Played, e *cachemodes.Plain) *Hazard {
+	full := cachemodes.Event{
+		Requested: e.Requested, Buf: e.Buf, Key: e.Key, Session: p.Session, Last: p.Session, Domain: p.Domain,
+		Kind: e.Kind, Mode: e.Mode, Why: e.Why,
+	}
+	if uint(e.Buf) < uint(len(w.bufs)) {
+		b := &w.bufs[e.Buf]
+		full.Size, full.Usage = b.size, b.usage
+	}
+	return w.look(&full)
 }
 
 // look takes in any event that is about a buffer.
@@ -223,7 +291,7 @@ func (w *Watch) look(e *cachemodes.Event) *Hazard {
 	switch e.Kind {
 	case cachemodes.Create:
 		w.made++
-		*b = watched{serial: w.made, domain: e.Domain}
+		*b = watched{serial: w.made, domain: e.Domain, usage: e.Usage, size: e.Size}
 		w.use(b, e)
 	case cachemodes.Hit:
 		replayable := w.graphs != nil && w.graphs[b.domain]

@@ -56,7 +56,7 @@ func BenchmarkUnbooked(b *testing.B) {
 	for _, mode := range cachemodes.Modes() {
 		b.Run(mode.Name, func(b *testing.B) {
 			u := newUnbooked(tr, storageMode(mode.ID))
-			benchmark(b, tr, u.play)
+			benchmark(b, tr, func(events []workload.Event, calls []cachemodes.Call) { u.play(events, calls, nil) })
 		})
 	}
 }
@@ -75,32 +75,27 @@ func BenchmarkBooks(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			u := newUnbooked(tr, cachemodes.DefaultConfig())
 			led, watch := &probe.Ledger{}, &probe.Watch{}
-			book := func(events []cachemodes.Event) {
-				for part := range slices.Chunk(events, 256) { // as Manager.Play answers them
+			book := func(parts []cachemodes.Played) {
+				for i := range parts {
 					if watched {
-						if _, h := watch.Events(part); h != nil {
-							b.Fatal(h)
-						}
+						watch.Played(&parts[i], func(h *probe.Hazard) { b.Fatal(h) })
 					}
-					led.ApplyAll(part)
+					led.Played(&parts[i])
 				}
 			}
-			record := func(events []workload.Event) (all []cachemodes.Event) {
-				for i := range events {
-					es, err := u.step(&events[i])
-					if err != nil {
-						b.Fatal(err)
-					}
-					all = append(all, es...)
-				}
+			record := func(events []workload.Event) (all []cachemodes.Played) {
+				u.play(events, tr.Calls(events), func(p cachemodes.Played) {
+					p.Plain, p.Others = slices.Clone(p.Plain), slices.Clone(p.Others)
+					all = append(all, p)
+				})
 				return all
 			}
 			book(record(tr.Prologue()))
 			book(record(tr.Loop())) // the first time differs from every other
-			events := record(tr.Loop())
+			parts := record(tr.Loop())
 			b.ReportAllocs()
 			for b.Loop() {
-				book(events)
+				book(parts)
 			}
 			if err := led.Check(); err != nil {
 				b.Fatal(err)
@@ -110,22 +105,25 @@ func BenchmarkBooks(b *testing.B) {
 	}
 }
 
-// unbooked plays events on a manager and a host device, and books nothing.
+// unbooked plays events on a manager, and books nothing: a host device does nothing.
 type unbooked struct {
 	mgr   *cachemodes.Manager
-	dev   device.Device
 	slots []cachemodes.BufID
 }
 
 func newUnbooked(t *workload.Trace, cfg cachemodes.Config) *unbooked {
-	return &unbooked{cachemodes.NewManager(cfg), device.NewHost(), make([]cachemodes.BufID, t.Slots)}
+	return &unbooked{cachemodes.NewManager(cfg), make([]cachemodes.BufID, t.Slots)}
 }
 
-// play plays events the way that Player does.
-func (u *unbooked) play(events []workload.Event, calls []cachemodes.Call) {
+// play plays events the way that Player does, and tells of them, if anybody is to
+// be told.
+func (u *unbooked) play(events []workload.Event, calls []cachemodes.Call, tell func(cachemodes.Played)) {
 	for at := 0; at < len(events); {
-		done, _ := u.mgr.Play(0, calls[at:], u.slots)
+		done, played := u.mgr.Play(0, calls[at:], u.slots)
 		if at += done; done > 0 {
+			if tell != nil {
+				tell(played)
+			}
 			continue
 		}
 		switch e := &events[at]; e.Op {
@@ -136,42 +134,6 @@ func (u *unbooked) play(events []workload.Event, calls []cachemodes.Call) {
 		}
 		at++
 	}
-}
-
-func (u *unbooked) step(e *workload.Event) (events []cachemodes.Event, err error) {
-	rec := device.Recording(e.Session)
-	switch e.Op {
-	case workload.Request:
-		usage := e.Usage
-		if e.Init && usage == cachemodes.Storage {
-			usage = cachemodes.Weights
-		}
-		var id cachemodes.BufID
-		id, events = u.mgr.Request(e.Session, usage, e.Bytes)
-		u.slots[e.Buf] = id
-		fresh := events[len(events)-1].Kind == cachemodes.Create
-		if fresh {
-			err = u.dev.Create(device.ID(id), e.Bytes, usage)
-		}
-		if err == nil {
-			err = u.dev.Use(rec, device.ID(id), !fresh)
-		}
-	case workload.Release:
-		events = u.mgr.Release(u.slots[e.Buf])
-	case workload.Submit:
-		err = u.dev.Submit(rec)
-		events = u.mgr.Refresh(e.Session)
-	case workload.RunStart:
-		events = u.mgr.RunStart(e.Session)
-	case workload.RunEnd:
-		events = u.mgr.RunEnd(e.Session)
-	}
-	for i := range events {
-		if events[i].Kind == cachemodes.Destroy {
-			u.dev.Destroy(device.ID(events[i].Buf))
-		}
-	}
-	return events, err
 }
 
 // benchmark plays the loop of a trace, warm, so that an operation is an event.

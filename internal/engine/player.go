@@ -61,12 +61,14 @@ type Player struct {
 	exact      bool
 	started    int // runs
 	untimed    int // Uses since
-	// late is what was decided and made, and is not booked yet; times says when it
-	// was, and who submitted meanwhile: see settle.
-	late    []cachemodes.Event
-	times   []lateTime
-	inRun   int  // runs open
-	capture bool // runs that can be are captured as graphs
+	// late is what was decided and made, and is not booked yet, in the order of
+	// its Plain; times says whose it was and when, and who submitted meanwhile: see
+	// settle.
+	late     cachemodes.Played
+	times    []lateTime
+	expanded []cachemodes.Event // scratch of lanes
+	inRun    int                // runs open
+	capture  bool               // runs that can be are captured as graphs
 
 	shared bool
 	mu     sync.Mutex
@@ -95,13 +97,14 @@ type lane struct {
 	deviceTime time.Duration // since it was booked
 }
 
-// lateTime is the time of late events from one on, before which a session may
-// have submitted.
+// lateTime is of late events from one on: when they were, and whose those are that
+// are plain. Before them a session may have submitted.
 type lateTime struct {
 	from      int
 	at        int64
 	submitted bool
-	session   int32
+	session   int32 // who submitted, else whose they are
+	domain    cachemodes.DomainID
 }
 
 // What a player does not do within the runs of a timed device.
@@ -236,7 +239,7 @@ func (l *lane) stretch(events []workload.Event, calls []cachemodes.Call) (int, e
 	return 1, l.step(&events[0])
 }
 
-// plain plays as many calls as are plain (see Manager.Plain), and answers how many;
+// plain plays as many calls as are plain (see Manager.PlayPlain), and answers how many;
 // calls are those of the events. It is for a timed device: a run waits for what is
 // decided, and for the device, but for no book.
 func (l *lane) plain(events []workload.Event, calls []cachemodes.Call) (int, error) {
@@ -244,15 +247,22 @@ func (l *lane) plain(events []workload.Event, calls []cachemodes.Call) (int, err
 	if !p.defers() || l.graphs != nil || invariants {
 		return 0, nil
 	}
-	p.wait()
-	at := len(p.late)
-	done, late := p.mgr.Plain(l.first, calls, l.slots, p.late)
-	p.late = late
+	if len(p.late.Plain) >= mostLate {
+		p.settle()
+	}
+	at := len(p.late.Plain)
+	done, played := p.mgr.PlayPlain(l.first, calls, l.slots, p.late.Plain)
+	if done == 0 {
+		return 0, nil
+	}
+	p.late.Plain = played.Plain
+	p.times = append(p.times, lateTime{from: at, at: p.at, session: played.Session, domain: played.Domain})
+	hits, r := played.Plain[at:], device.Recording(played.Session)
 	var err error
 	if p.exact { // timed together
-		err = l.device(func() error { return l.useHits(late[at:], false) })
+		err = l.device(func() error { return l.useHits(r, hits, false) })
 	} else {
-		err = l.useHits(late[at:], true)
+		err = l.useHits(r, hits, true)
 	}
 	if err != nil {
 		return done, l.stopped(&events[0], err)
@@ -282,13 +292,15 @@ func (l *lane) together(calls []cachemodes.Call) int {
 			}
 		}
 	}
-	done, events := p.mgr.Play(l.first, calls, l.slots)
+	done, played := p.mgr.Play(l.first, calls, l.slots)
 	if p.journal == nil {
-		p.bookAll(events)
+		p.watch.Played(&played, func(h *probe.Hazard) { p.found(p.at, h) })
+		p.led.Played(&played)
 		return done
 	}
-	for i := range events {
-		p.bookEvent(p.at, &events[i])
+	p.expanded = p.mgr.Expand(&played, p.expanded[:0])
+	for i := range p.expanded {
+		p.bookEvent(p.at, &p.expanded[i])
 	}
 	return done
 }
@@ -396,23 +408,24 @@ func (p *Player) settle() {
 	if len(p.times) == 0 {
 		return
 	}
-	at, done := p.at, 0
-	book := func(to int) {
-		for ; done < to; done++ {
-			p.bookEvent(at, &p.late[done])
-		}
-	}
+	others := p.late.Others
 	for i := range p.times {
-		t := &p.times[i]
-		book(t.from)
-		at = t.at
-		p.led.Advance(at)
-		if t.submitted {
-			p.bookSubmit(at, t.session)
+		t, to := &p.times[i], len(p.late.Plain)
+		if i+1 < len(p.times) {
+			to = p.times[i+1].from
 		}
+		p.led.Advance(t.at)
+		if t.submitted {
+			p.bookSubmit(t.at, t.session)
+		}
+		part := cachemodes.Played{Session: t.session, Domain: t.domain, Plain: p.late.Plain[t.from:to], Others: others}
+		p.expanded = p.mgr.Expand(&part, p.expanded[:0])
+		for i := range p.expanded {
+			p.bookEvent(t.at, &p.expanded[i])
+		}
+		others = others[part.NumOthers():]
 	}
-	book(len(p.late))
-	p.late, p.times = p.late[:0], p.times[:0]
+	p.late.Plain, p.late.Others, p.times = p.late.Plain[:0], p.late.Others[:0], p.times[:0]
 	p.led.Advance(p.at)
 }
 
@@ -511,14 +524,14 @@ func (l *lane) serve(e *workload.Event, session int32, usage cachemodes.Usage, i
 
 // useHits has the device use the buffers that were hit; sampled, it times one call
 // of several.
-func (l *lane) useHits(events []cachemodes.Event, sampled bool) error {
+func (l *lane) useHits(r device.Recording, events []cachemodes.Plain, sampled bool) error {
 	for i := range events {
 		e := &events[i]
 		if e.Kind != cachemodes.Hit {
 			continue
 		}
-		l.recorded[e.Session-l.first] = true
-		r, id := device.Recording(e.Session), device.ID(e.Buf)
+		l.recorded[int32(r)-l.first] = true
+		id := device.ID(e.Buf)
 		if sampled {
 			if err := l.sample(r, id, true); err != nil {
 				return err
@@ -806,18 +819,19 @@ func (p *Player) apply(e *cachemodes.Event) {
 		return
 	}
 	p.wait()
-	n := len(p.late)
-	p.late = slices.Grow(p.late, 1)[:n+1]
-	p.late[n] = *e // in place: a run waits for it
+	n := len(p.late.Others)
+	p.late.Others = slices.Grow(p.late.Others, 1)[:n+1]
+	p.late.Others[n] = *e // in place: a run waits for it
+	p.late.Plain = append(p.late.Plain, cachemodes.Plain{Kind: cachemodes.Other, Buf: 1})
 }
 
 // wait has what is decided next wait for its booking.
 func (p *Player) wait() {
-	if len(p.late) >= mostLate {
+	if len(p.late.Plain) >= mostLate {
 		p.settle()
 	}
 	if n := len(p.times); n == 0 || p.times[n-1].at != p.at {
-		p.times = append(p.times, lateTime{from: len(p.late), at: p.at})
+		p.times = append(p.times, lateTime{from: len(p.late.Plain), at: p.at})
 	}
 }
 
@@ -832,26 +846,13 @@ func (p *Player) bookEvent(at int64, e *cachemodes.Event) {
 	p.led.Apply(e)
 }
 
-// bookAll is bookEvent for events of a stretch, which has no journal. A Refresh
-// tells of a submit.
-func (p *Player) bookAll(events []cachemodes.Event) {
-	for rest := events; len(rest) > 0; {
-		n, h := p.watch.Events(rest)
-		if h != nil {
-			p.found(p.at, h)
-		}
-		rest = rest[n:]
-	}
-	p.led.ApplyAll(events)
-}
-
 // submitted books that a session submitted, or has it wait for that.
 func (p *Player) submitted(session int32) {
 	if !p.defers() {
 		p.bookSubmit(p.at, session)
 		return
 	}
-	p.times = append(p.times, lateTime{from: len(p.late), at: p.at, submitted: true, session: session})
+	p.times = append(p.times, lateTime{from: len(p.late.Plain), at: p.at, submitted: true, session: session})
 }
 
 func (p *Player) bookSubmit(at int64, session int32) {

@@ -21,7 +21,7 @@ type bare struct {
 	dev      device.Device
 	weights  engine.Weights
 	slots    []cachemodes.BufID // by workload.Event.Buf
-	plain    []cachemodes.Event // forgotten at once
+	plain    []cachemodes.Plain // forgotten at once
 	recorded []bool             // by session: it has commands that are not submitted
 	open     bool               // a run is
 	began    time.Time
@@ -77,16 +77,17 @@ func (b *bare) play(ctx context.Context, t *workload.Trace, parts [][]workload.E
 
 // easy plays as many calls as engine.Profile plays at once, and answers how many.
 func (b *bare) easy(calls []cachemodes.Call) (int, error) {
-	done, events := b.mgr.Plain(0, calls, b.slots, b.plain[:0])
-	b.plain = events
-	for i := range events {
-		e := &events[i]
-		if e.Kind != cachemodes.Hit {
-			continue
-		}
-		b.recorded[e.Session] = true
-		if err := b.dev.Use(device.Recording(e.Session), device.ID(e.Buf), true); err != nil {
-			return done, err
+	done, played := b.mgr.PlayPlain(0, calls, b.slots, b.plain[:0])
+	if done == 0 {
+		return 0, nil
+	}
+	b.plain = played.Plain
+	for i := range b.plain {
+		if e := &b.plain[i]; e.Kind == cachemodes.Hit {
+			b.recorded[played.Session] = true
+			if err := b.dev.Use(device.Recording(played.Session), device.ID(e.Buf), true); err != nil {
+				return done, err
+			}
 		}
 	}
 	return done, nil
