@@ -73,3 +73,28 @@ func TestSessionFilter(t *testing.T) {
 		t.Error("a filter for what no session does was taken")
 	}
 }
+
+// TestSessionClick: a click on any line of a lane marks its session, and one
+// below the lanes none.
+func TestSessionClick(t *testing.T) {
+	st := sessionsFixture()
+	f := &frame{st: st, latest: st, g: &unicodeGlyphs}
+	s := newSessionsScreen()
+	s.follow(f)
+	const w, h = 120, 50
+	each, lanes := s.split(layoutFull, h)
+	for y := range h {
+		s.cursor = -1
+		s.click(10, y, f, layoutFull, w, h)
+		want := -1
+		if line := y - 2; line >= 0 && line/each < len(s.rows) && y < lanes {
+			want = line / each
+		}
+		if s.cursor != want {
+			t.Errorf("line %d: row %d is marked, want %d", y, s.cursor, want)
+		}
+		if want >= 0 && s.marked != s.rows[want].index {
+			t.Errorf("line %d: session %d is marked", y, s.marked)
+		}
+	}
+}
