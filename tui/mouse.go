@@ -117,6 +117,7 @@ func (s *sessionsScreen) click(x, y int, f *frame, kind layoutKind, w, h int) wi
 	if row := s.first(len(s.rows), page) + line/each; ok && row < len(s.rows) {
 		s.cursor, s.marked = row, s.rows[row].index
 		s.detail(f)
+		return wish{tell: f.say("marked: {hold-session} holds it, {release-session} releases it")}
 	}
 	return wish{}
 }
