@@ -301,6 +301,18 @@ func (m *Manager) reconsiderBucket(c *cache, i int32, switched bool) {
 	}
 }
 
+// outdate makes what was given up under the setting before a loss by its change:
+// a cap that is no more in force explains no miss.
+func (c *cache) outdate() {
+	for i := range c.buckets {
+		lost := &c.buckets[i].lost
+		for _, why := range [...]Reason{CapFull, AboveTable, DroppedKey, NoCache, Evicted} {
+			lost[Switched] += lost[why]
+			lost[why] = 0
+		}
+	}
+}
+
 // pardon makes every pending buffer undecided again: the policy that doomed it
 // is no longer in force.
 func (m *Manager) pardon(c *cache) {

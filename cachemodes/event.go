@@ -82,7 +82,7 @@ const (
 	DroppedKey          // its size was no longer a key, or never was one
 	StillPending        // a buffer of this size is released but not usable yet
 	NoCache             // the mode keeps nothing
-	Switched            // given up when the mode or its parameters were changed
+	Switched            // given up when the mode or its parameters were changed, or before, under those
 	Bypass              // weights, staging and the application's buffers meet no cache
 	Evicted             // given up by the mode's own rule: a limit, an age, a sweep
 	Unsubmitted         // a free buffer of this size is in commands of another session that are not submitted yet
@@ -105,7 +105,7 @@ var reasonTexts = [NumReasons]string{
 	"its size is not, or no longer, a key",
 	"a buffer of its size is released but not usable before the next refresh or run end",
 	"the mode keeps nothing",
-	"a buffer of its size was given up when the mode was changed",
+	"a buffer of its size was given up when the mode or its numbers were changed, or before that",
 	"weights, staging and the application's buffers meet no cache",
 	"a buffer that would have served was given up by the mode's own rule",
 	"a free buffer of its size is in another session's commands, which are not submitted yet",

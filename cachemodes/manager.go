@@ -504,6 +504,7 @@ func (m *Manager) change(c *cache, s Setting, switched bool) {
 		}
 	}
 	m.pardon(c)
+	c.outdate()
 	m.reconsider(c, switched)
 }
 

@@ -292,6 +292,7 @@ func (l *Ledger) other(e *cachemodes.Event) {
 		for i := range l.keys {
 			if k := &l.keys[i]; k.Usage == e.Usage {
 				k.before = k.Misses
+				k.lost = 0 // a cap that is no more in force makes nothing wanted
 			}
 		}
 	}
@@ -326,7 +327,7 @@ func (l *Ledger) create(e *cachemodes.Event) {
 	k.Requests++
 	k.Creates++
 	k.Misses[e.Why]++
-	if e.Why == cachemodes.CapFull {
+	if e.Why == cachemodes.CapFull && k.lost > 0 {
 		k.lost--
 	}
 	k.take(e.Requested)

@@ -326,6 +326,51 @@ func TestSeries(t *testing.T) {
 	})
 }
 
+// TestWantSince: what was given up at a cap that is no more in force makes
+// nothing wanted.
+func TestWantSince(t *testing.T) {
+	m, l := cachemodes.NewManager(cachemodes.DefaultConfig()), &Ledger{}
+	book := func(events []cachemodes.Event) {
+		for i := range events {
+			l.Apply(&events[i])
+		}
+	}
+	set := func(limit int) {
+		p := cachemodes.DefaultParams()
+		p.Table = cachemodes.Table{{Key: 64, Cap: limit}}
+		events, err := m.Set(cachemodes.Storage, cachemodes.Setting{Mode: cachemodes.BucketMode, Params: p})
+		if err != nil {
+			t.Fatal(err)
+		}
+		book(events)
+	}
+	run := func(id int64) {
+		l.StartRun(RunInfo{ID: id}, id)
+		var held [3]cachemodes.BufID
+		for i := range held {
+			b, events := m.Request(0, cachemodes.Storage, 64)
+			book(events)
+			held[i] = b
+		}
+		for _, b := range held {
+			book(m.Release(b))
+		}
+		book(m.Refresh(0))
+		l.EndRun(0, id, cachemodes.BucketMode, id)
+	}
+	for _, step := range []struct {
+		limit int
+		want  int64
+	}{{1, 3}, {8, 3}, {8, 3}, {2, 3}, {2, 3}} {
+		set(step.limit)
+		run(1)
+		run(2)
+		if k, _, _ := l.Key(0); k.Want() != step.want {
+			t.Errorf("with a cap of %d %d are wanted, want %d", step.limit, k.Want(), step.want)
+		}
+	}
+}
+
 // TestMissesSince: the reasons of misses are told of the mode in force, of each
 // usage by itself.
 func TestMissesSince(t *testing.T) {

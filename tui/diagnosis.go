@@ -31,7 +31,7 @@ func (d *diagnosis) follow(f *frame) {
 	if begunAnew(d.seen, st) || d.past || f.past() || st.Status != d.seen.Status || modesOf(st) != modesOf(d.seen) || d.evidence == "" || st.NowUS-d.atUS >= adviseEvery.Microseconds() {
 		d.evidence, d.remedy, d.more, d.atUS = "", "", 0, st.NowUS
 		if found := engine.Diagnose(st, f.si); len(found) > 0 {
-			d.evidence, d.remedy, d.more = found[0].Evidence, found[0].Remedy, len(found)-1
+			d.evidence, d.remedy, d.more = f.g.prose(found[0].Evidence), found[0].Remedy, len(found)-1
 		}
 	}
 	d.seen, d.past = st, f.past()
@@ -147,7 +147,7 @@ func (v *findingsView) draw(s view, f *frame) {
 	for i := range v.found {
 		d := &v.found[i]
 		lines = append(lines, line{fmt.Sprintf("%d %s: %s", i+1, d.Rule, weight(f, d)), strong, i})
-		for _, l := range wrap(d.Evidence+".", w-2, 4) {
+		for _, l := range wrap(f.g.prose(d.Evidence)+".", w-2, 4) {
 			lines = append(lines, line{"  " + l, plain, i})
 		}
 		for _, l := range wrap(d.Remedy, w-2, 4) {

@@ -6,6 +6,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"bucketscope/cachemodes"
 	"bucketscope/probe"
 )
 
@@ -97,4 +98,35 @@ func TestEventLog(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestEventWords: no kind of event is a blank line, and what the driver says is
+// told.
+func TestEventWords(t *testing.T) {
+	for w := probe.RunStarted; w <= probe.SessionAbandoned; w++ {
+		if r := (eventRow{what: w}); r.typeWord() == "" {
+			t.Errorf("what %d has no word", w)
+		}
+	}
+	for k := range cachemodes.NumKinds {
+		if r := (eventRow{kind: cachemodes.Kind(k)}); r.typeWord() == "" {
+			t.Errorf("%s has no word", cachemodes.Kind(k))
+		}
+	}
+	f := &frame{g: &unicodeGlyphs}
+	for _, tt := range []struct {
+		read            probe.Reading
+		story, sentence string
+	}{
+		{probe.Reading{Bytes: 3 << 29, OK: true}, "1.50GiB", "0.000000 s, run 4: the driver says 1610612736 bytes."},
+		{probe.Reading{}, "no reading", "0.000000 s, run 4: driver: no reading."},
+	} {
+		var r eventRow
+		m := &probe.Moment{Ledger: &probe.Ledger{}}
+		r.fill(m, &probe.Entry{What: probe.DriverRead, Driver: tt.read, Session: cachemodes.NoSession})
+		r.run = 4
+		if story, _ := r.story(f); story != tt.story || r.sentence(f) != tt.sentence {
+			t.Errorf("%+v: %q and %q, want %q and %q", tt.read, story, r.sentence(f), tt.story, tt.sentence)
+		}
+	}
 }

@@ -21,6 +21,7 @@ type eventRow struct {
 	kind            cachemodes.Kind
 	usage           cachemodes.Usage
 	why             cachemodes.Reason
+	read            probe.Reading
 	mode            cachemodes.ModeID
 	from            cachemodes.State
 	phase           string // what kind of run it is
@@ -54,6 +55,8 @@ func (r *eventRow) fill(m *probe.Moment, e *probe.Entry) {
 		r.mode = e.Setting.Mode
 	case probe.HazardSeen:
 		r.size, r.text = e.Hazard.Size, e.Hazard.String()
+	case probe.DriverRead:
+		r.read = e.Driver
 	case probe.Waited:
 		r.text = units.Count(e.Waits.Count) + " times, " + duration(float64(e.Waits.US)) + " in all, for the lock of the caches"
 	}
@@ -97,7 +100,7 @@ var whatTypes = map[probe.What]string{
 	probe.RunStarted: "start", probe.RunEnded: "end", probe.SessionCreated: "load", probe.SessionIsReady: "ready",
 	probe.SessionReleased: "unload", probe.Submitted: "submit", probe.Configured: "set", probe.Noted: "note", probe.Abandoned: "abandon",
 	probe.HazardSeen: "hazard", probe.Waited: "wait", probe.GraphCaptured: "capture", probe.GraphReplayed: "replay", probe.GraphReleased: "retire",
-	probe.SessionAbandoned: "drop",
+	probe.SessionAbandoned: "drop", probe.DriverRead: "driver",
 }
 
 // typeWord is what happened, in a word.
@@ -215,6 +218,11 @@ func (r *eventRow) story(f *frame) (string, style) {
 		return r.phase + " " + r.text, plain
 	case probe.Noted:
 		return r.text, plain
+	case probe.DriverRead:
+		if !r.read.OK {
+			return "no reading", faint
+		}
+		return f.bytes(r.read.Bytes), plain
 	case probe.RunEnded:
 		return r.endTexts(f)[0], plain
 	case probe.SessionCreated:

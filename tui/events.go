@@ -335,6 +335,8 @@ func (r *eventRow) sentence(f *frame) string {
 		if r.hasReason() {
 			text += ", because " + r.why.Explain()
 		}
+	case r.what == probe.DriverRead && r.read.OK:
+		text += fmt.Sprintf("run %d: the driver says %d bytes", r.run, r.read.Bytes)
 	default:
 		story, _ := r.story(f)
 		text += fmt.Sprintf("run %d: %s", r.run, r.typeWord())

@@ -16,7 +16,7 @@ func (f *frame) off(a action) string {
 		return ""
 	case f.latest.Status == engine.Recorded:
 		return f.offRecorded(a)
-	case lost(f.latest) && a != addNote && a != saveSnapshot: // what was played can be kept
+	case lost(f.latest) && a != addNote && a != saveSnapshot && a != freeze: // what was played can be kept
 		return actionNames[a] + " is off: " + f.noEngine()
 	}
 	return ""
@@ -38,6 +38,8 @@ func (f *frame) offRecorded(a action) string {
 	switch a {
 	case pause, step:
 		return "nothing to " + actionNames[a] + ": " + f.recorded + " is a recording, and nothing plays it"
+	case freeze:
+		return "nothing to freeze: " + f.recorded + " is a recording, and goes nowhere"
 	case slower, faster:
 		return "nothing has a pace: " + f.recorded + " is a recording, and nothing plays it"
 	case chooseMode, undoTuning:
@@ -56,7 +58,7 @@ func (f *frame) offRecorded(a action) string {
 // played.
 func commandsEngine(a action) bool {
 	switch a {
-	case pause, step, slower, faster, chooseMode, chooseWorkload, startSession, holdSession, releaseSession, addNote, saveSnapshot, undoTuning:
+	case freeze, pause, step, slower, faster, chooseMode, chooseWorkload, startSession, holdSession, releaseSession, addNote, saveSnapshot, undoTuning:
 		return true
 	}
 	return false

@@ -109,6 +109,19 @@ func (s *buffersScreen) click(x, y int, f *frame, kind layoutKind, w, h int) wis
 	return wish{}
 }
 
+func (s *sessionsScreen) click(x, y int, f *frame, kind layoutKind, w, h int) wish {
+	each, lanes := s.split(kind, h)
+	all, framed := rect{0, 0, w, lanes}, kind > layoutCompact
+	page := max(tablePage(all, framed)/each, 1)
+	line, ok := tableRow(all, framed, 0, page*each, x, y)
+	if row := s.first(len(s.rows), page) + line/each; ok && row < len(s.rows) {
+		s.cursor, s.marked = row, s.rows[row].index
+		s.detail(f)
+		return wish{tell: f.say("marked: {hold-session} holds it, {release-session} releases it")}
+	}
+	return wish{}
+}
+
 func (s *compareScreen) click(x, y int, _ *frame, kind layoutKind, w, h int) wish {
 	lay := compareLayoutOf(kind, w, h, s.pane)
 	if lay.head.has(x, y) && y < 2 {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"bucketscope/internal/engine"
 	"bucketscope/internal/units"
@@ -17,6 +18,8 @@ import (
 type sessionsScreen struct {
 	scroll
 	zoom   int
+	filter filter[sessionRow]
+	marked int // index of the session with the mark, which stays with it when the filter lets others through
 	rows   []sessionRow
 	moment probe.Cursor
 	held   []holding // of the detailed one
@@ -38,6 +41,8 @@ func (s *sessionsScreen) follow(f *frame) {
 	if begunAnew(s.seen, f.st) {
 		s.scroll, s.moment = scroll{cursor: -1}, probe.Cursor{}
 	}
+	any := s.cursor >= 0
+	s.cursor = -1
 	s.seen = f.st
 	s.rows = s.rows[:0]
 	loans := f.st.Loans // by lender
@@ -46,11 +51,28 @@ func (s *sessionsScreen) follow(f *frame) {
 		for n < len(loans) && int(loans[n].From) == i {
 			n++
 		}
-		s.rows = append(s.rows, sessionRow{Session: x, index: i, loans: loans[:n]})
+		r := sessionRow{Session: x, index: i, loans: loans[:n]}
 		loans = loans[n:]
+		if !s.filter.holds(&r) {
+			continue
+		}
+		if any && i == s.marked {
+			s.cursor = len(s.rows)
+		}
+		s.rows = append(s.rows, r)
 	}
-	s.cursor = min(s.cursor, len(s.rows)-1)
 	s.detail(f)
+}
+
+// setFilter puts a filter in force.
+func (s *sessionsScreen) setFilter(f *frame, text string) error {
+	parsed, err := sessionLanguage.parse(text)
+	if err != nil {
+		return err
+	}
+	s.filter = parsed
+	s.follow(f)
+	return nil
 }
 
 // detail lists what the detailed session holds.
@@ -68,6 +90,9 @@ func (s *sessionsScreen) press(a action, f *frame, kind layoutKind, w, h int) (b
 	case moveUp, moveDown, pageUp, pageDown, toTop, toBottom:
 		each, lanes := s.split(kind, h)
 		s.move(a, len(s.rows), max(tablePage(rect{0, 0, w, lanes}, kind > layoutCompact)/each, 1))
+		if s.cursor >= 0 {
+			s.marked = s.rows[s.cursor].index
+		}
 		s.detail(f)
 	case zoomIn:
 		s.zoom = max(s.zoom-1, 0)
@@ -81,7 +106,9 @@ func (s *sessionsScreen) press(a action, f *frame, kind layoutKind, w, h int) (b
 		if s.cursor < 0 {
 			s.cursor = s.only()
 		}
-		if s.cursor < 0 {
+		if s.cursor >= 0 {
+			s.marked = s.rows[s.cursor].index
+		} else {
 			return true, wish{tell: f.say("no session is marked: {down} marks one")}
 		}
 		// What can be done is for what goes on now, whichever moment is shown.
@@ -94,6 +121,8 @@ func (s *sessionsScreen) press(a action, f *frame, kind layoutKind, w, h int) (b
 			return true, wish{release: &lane}
 		}
 		return true, wish{hold: &sessionHold{lane, !now[s.rows[s.cursor].index].Stopped}}
+	case filterList:
+		return true, wish{edit: &filterEdit{about: "sessions", text: s.filter.text, set: s.setFilter, words: sessionLanguage.help()}}
 	case copyRow:
 		if s.cursor < 0 {
 			return true, wish{tell: f.say("no session is marked: {down} marks one, {copy} copies it")}
@@ -101,10 +130,15 @@ func (s *sessionsScreen) press(a action, f *frame, kind layoutKind, w, h int) (b
 		r := &s.rows[s.cursor]
 		return true, wish{copy: r.copyText(), tell: fmt.Sprintf("session %d is copied", r.index)}
 	case back:
-		if s.cursor < 0 {
+		switch {
+		case s.cursor >= 0:
+			s.scroll = scroll{cursor: -1}
+		case !s.filter.empty():
+			s.filter = filter[sessionRow]{}
+			s.follow(f)
+		default:
 			return false, wish{}
 		}
-		s.scroll = scroll{cursor: -1}
 		s.detail(f)
 	default:
 		return false, wish{}
@@ -143,6 +177,48 @@ func (s *sessionsScreen) height(kind layoutKind, h int) int {
 		return 2
 	}
 	return 1
+}
+
+// sessionNumber is a figure of a session that a filter may ask for.
+func sessionNumber(name string, bytes bool, of func(*probe.Session) int64) property[sessionRow] {
+	return property[sessionRow]{name: name, bytes: bytes, number: func(r *sessionRow) (int64, bool) { return of(&r.Books), true }}
+}
+
+// sessionLanguage is what a filter may ask of a session.
+var sessionLanguage = language[sessionRow]{
+	properties: []property[sessionRow]{
+		{name: "session", number: func(r *sessionRow) (int64, bool) { return int64(r.index), true }},
+		{name: "does", words: []string{"running", "idle", "held", "loading", "released", "to_come"}, is: func(r *sessionRow, w string) bool { return r.does() == w }},
+		sessionNumber("held", true, (*probe.Session).Held),
+		sessionNumber("use", true, func(b *probe.Session) int64 { return b.InUse }),
+		sessionNumber("kept", true, func(b *probe.Session) int64 { return b.Pending + b.Cached }),
+		sessionNumber("runs", false, func(b *probe.Session) int64 { return b.Runs }),
+		sessionNumber("new", false, func(b *probe.Session) int64 { return b.Creates }),
+		sessionNumber("lent", false, func(b *probe.Session) int64 { return b.Lent }),
+		sessionNumber("got", false, func(b *probe.Session) int64 { return b.Borrowed }),
+		sessionNumber("waits", false, func(b *probe.Session) int64 { return b.Waits }),
+		sessionNumber("hazards", false, func(b *probe.Session) int64 { return b.Hazards }),
+	},
+	has: func(r *sessionRow, word string) bool {
+		return strings.Contains(r.does(), word) || strings.Contains(strings.ToLower(r.Model), word) || strings.Contains(strings.ToLower(r.Workload), word)
+	},
+}
+
+// does is what a session does, as filters spell it.
+func (r *sessionRow) does() string {
+	switch {
+	case r.Books.Life == probe.Gone:
+		return "released"
+	case r.Running:
+		return "running"
+	case r.Stopped:
+		return "held"
+	case r.Books.Life == probe.Loading:
+		return "loading"
+	case r.Books.Life == probe.Unborn:
+		return "to_come"
+	}
+	return "idle"
 }
 
 // activity is what a session does, in a word with its sign.
@@ -209,7 +285,8 @@ func (s *sessionsScreen) title(f *frame, w int) string {
 	if f.st.Hazards > 0 {
 		before = "! hazards: " + units.Count(f.st.Hazards) + ". "
 	}
-	if len(s.rows) > 0 && !slices.ContainsFunc(s.rows, func(r sessionRow) bool { return r.Books.Life != probe.Gone }) {
+	scope += s.filter.suffix()
+	if x := f.st.Sessions; len(x) > 0 && !slices.ContainsFunc(x, func(x engine.Session) bool { return x.Books.Life != probe.Gone }) {
 		if held := f.st.Total.Held(); held > 0 {
 			return before + scope + ": all are released, " + f.bytes(held) + " stay in its cache"
 		}
@@ -218,7 +295,7 @@ func (s *sessionsScreen) title(f *frame, w int) string {
 	if f.st.Capture {
 		after = "; runs are captured"
 	}
-	if long := before + scope + ": " + f.st.Sharing.Scope.Explain() + after; textWidth(long) <= w {
+	if long := before + scope + ": " + f.st.Sharing.Scope.Explain() + after; s.filter.empty() && textWidth(long) <= w {
 		return long
 	}
 	return before + scope + after
@@ -245,7 +322,7 @@ func (s *sessionsScreen) draw(v view, f *frame, kind layoutKind) {
 		return
 	}
 	if len(s.rows) == 0 {
-		drawEmpty(in, "nothing, because no session was loaded yet")
+		drawEmpty(in, s.emptyText(f))
 		return
 	}
 	arrows := 0
@@ -279,6 +356,14 @@ func (s *sessionsScreen) draw(v view, f *frame, kind layoutKind) {
 	if framed {
 		drawPosition(v.sub(0, 2, v.w, body.h), f, v.w-1, first*each, len(s.rows)*each, focused)
 	}
+}
+
+// emptyText says why there are no sessions.
+func (s *sessionsScreen) emptyText(f *frame) string {
+	if !s.filter.empty() && len(f.st.Sessions) > 0 {
+		return f.say("nothing, because no session is as the filter wants it; {back} drops it")
+	}
+	return "nothing, because no session was loaded yet"
 }
 
 // drawRuns draws the runs of a session over time, the shown moment at the right:

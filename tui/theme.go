@@ -225,6 +225,15 @@ func lineSet(along, up, downRight, downLeft, upRight, upLeft string) asciigraph.
 	}
 }
 
+// prose is a text in which an arrow says what follows: its sign in ASCII alone
+// would compare two numbers, as in "cap 50 > 14 made".
+func (g *glyphs) prose(text string) string {
+	if g == &asciiGlyphs {
+		return strings.ReplaceAll(text, "→", "->")
+	}
+	return text
+}
+
 // foldASCII is what stands for a rune where only ASCII may: texts that the
 // program did not write have any.
 func foldASCII(r rune) rune {

@@ -101,9 +101,6 @@ func sameGPU(info device.Info, vendor, dev uint32) bool {
 	return vendor != 0 && info.VendorID == vendor && info.DeviceID == dev
 }
 
-// onCPU reports whether the buffers of a device lie in memory of this process.
-func onCPU(info device.Info) bool { return info.Kind == device.Host || info.Type == device.CPU }
-
 // Open begins to read a device. It is best called when the device is open and
 // holds nothing yet: where a driver does not tell processes apart, readings
 // count from here. It always succeeds; a device that cannot be read has
@@ -111,7 +108,9 @@ func onCPU(info device.Info) bool { return info.Kind == device.Host || info.Type
 func Open(info device.Info) Reader {
 	root := os.DirFS("/")
 	switch {
-	case onCPU(info):
+	case info.Kind == device.Host: // what the process has is no buffer's
+		return noReader("the host device keeps books only")
+	case info.Type == device.CPU: // buffers lie in memory of this process
 		return residentReader{root}
 	case runtime.GOOS != "linux":
 		return noReader(fmt.Sprintf("this program reads no graphics driver on %s", runtime.GOOS))
