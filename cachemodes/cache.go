@@ -29,7 +29,7 @@ type bucket struct {
 	size  int64
 	key   KeyID
 	usage Usage
-	cache *cache
+	cache *cache  // that it is of
 	free  []BufID // last in, first out
 	cap   int32   // of the policy in force
 	why   Reason  // cap is 0

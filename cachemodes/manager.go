@@ -282,21 +282,13 @@ func (m *Manager) refresh(session int32) {
 		if due {
 			r.submits[u] = 0
 		}
-		m.each(session, func(d *domain) {
-			c := &d.caches[u]
-			if due {
-				m.look(c, AtRefresh, session)
-				if c.evictor != nil {
-					m.evict(c, OnRefresh, 0)
-				}
+		if m.sharing.Scope == ScopeDevice && r.capture == nil && len(r.graphs) == 0 { // nearly always: each does nothing else then
+			if c := &m.home.caches[u]; c.evictor != nil || len(c.ripe) > 0 || len(c.line(session).ids) > 0 {
+				m.submit(m.home, c, session, due)
 			}
-			if l := c.line(session); len(l.ids) > 0 {
-				c.ripen(l, session)
-			}
-			if m.sharing.Scope == ScopeSharedFree && d.owner.Kind == OwnerSession {
-				m.share(c, session)
-			}
-		})
+			continue
+		}
+		m.each(session, func(d *domain) { m.submit(d, &d.caches[u], session, due) })
 	}
 	if session == m.now.session {
 		m.tell()
@@ -304,6 +296,23 @@ func (m *Manager) refresh(session int32) {
 		return
 	}
 	m.events = append(m.events, Event{Kind: Refresh, Session: session, Last: NoSession, Key: NoKey})
+}
+
+// submit tells a cache of a submit of session's, which is due for it to be refreshed
+// at.
+func (m *Manager) submit(d *domain, c *cache, session int32, due bool) {
+	if due {
+		m.look(c, AtRefresh, session)
+		if c.evictor != nil {
+			m.evict(c, OnRefresh, 0)
+		}
+	}
+	if l := c.line(session); len(l.ids) > 0 {
+		c.ripen(l, session)
+	}
+	if m.sharing.Scope == ScopeSharedFree && d.owner.Kind == OwnerSession {
+		m.share(c, session)
+	}
 }
 
 // RunStart tells that an inference of session starts.

@@ -32,8 +32,8 @@ func (c *cache) newLine(i uint) *line {
 	return &c.lines[i]
 }
 
-// pend puts a buffer on the line of the session that released it; quickRelease has
-// its own.
+// pend puts a buffer on the line of the session that released it; short has its
+// own.
 func (m *Manager) pend(c *cache, id BufID, b *buffer, by *session) {
 	b.turn = c.turns
 	c.turns++

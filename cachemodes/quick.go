@@ -8,12 +8,12 @@ import "slices"
 // a map, a list to search or a policy to ask. Whatever is not plain is declined,
 // before anything was changed.
 //
-//	calls ─► Play ─┬─ plain ─► hit, takeBack ─┬─► events, for a whole stretch of calls
-//	               └─ other ─► long way ──────┘
+//	calls ─► Play ─┬─ plain ─► short ───┬─► Plain ──┐
+//	               └─ other ─► long way ┴─► Event ──┴─► Played, for a whole stretch of calls
 //
-// It is one loop over plain data, so that what an event costs is what it changes;
-// what the loop goes on with is in the Manager (see stretch), since the compiler
-// would spill it to the stack and back at each call.
+// What an event costs is then mostly what it changes, and writing it down: a Plain
+// says what the ledger and the watch cannot know, and Expand the rest, to whom it
+// matters.
 
 // CallOp is what a Call does.
 type CallOp uint8
@@ -49,7 +49,7 @@ type stretch struct {
 const nobody = NoSession - 1
 
 // mostPlayed is how many events there are before Play answers: they stay in the
-// processor's nearest cache, 12 KiB, until they are booked. It is more than one
+// processor's nearest cache, 8 KiB, until they are booked. It is more than one
 // of them where a call leads to many.
 const mostPlayed = 256
 
@@ -297,11 +297,11 @@ func (m *Manager) short(s *session, calls []Call, events []Plain, slots []BufID)
 	return done
 }
 
-// shortly calls nothing, and keeps little at hand: what is read from m and s where it
+// shortly is the loop of short. It calls nothing, and keeps little at hand: what is read from m and s where it
 // is needed costs less than what the compiler would move to the stack and back for
-// each call.
+// each call. Of events there are as many as calls.
 func (m *Manager) shortly(s *session, calls []Call, events []Plain, slots []BufID) int {
-	events = events[:len(calls)]
+	events = events[:len(calls)] // indices need no check
 	for i := range calls {
 		call, e := &calls[i], &events[i]
 		slot := uint(call.Slot)

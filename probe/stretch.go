@@ -16,14 +16,14 @@ func (l *Ledger) Played(p *cachemodes.Played) {
 	others := p.Others
 	for i := 0; i < len(p.Plain); {
 		e := &p.Plain[i]
-		switch {
-		case e.Kind == cachemodes.Other:
+		switch e.Kind {
+		case cachemodes.Other:
 			for n := e.Buf; n > 0; n-- {
 				l.Apply(&others[0])
 				others = others[1:]
 			}
 			i++
-		case e.Kind == cachemodes.Refresh: // it changes no books
+		case cachemodes.Refresh: // it changes no books
 			i++
 		default:
 			if k := &l.keys[e.Key]; !k.touched && e.Kind == cachemodes.Hit {
@@ -75,7 +75,7 @@ loop:
 	for i := range events {
 		e := &events[i]
 		at := uint(e.Key)
-		if at >= uint(len(keys)) {
+		if at >= uint(len(keys)) { // a Refresh before there is any
 			done = i
 			break
 		}

@@ -45,25 +45,28 @@ func TestWatch(t *testing.T) {
 		{name: "destroyed before it, when it was free", immediate: true, events: "0 create 1; 0 keep 1; 0 destroy 1", want: "destroy-before-submit 0 run -1, 0 run -1"},
 		{name: "another buffer of that number", events: "0 create 1; 0 destroy 1; 1 create 1; 1 keep 1; 1 hit 1"},
 	} {
-		t.Run(test.name, func(t *testing.T) {
-			w := Watch{Immediate: test.immediate}
-			var got []string
-			for line := range strings.SplitSeq(test.events, "; ") {
-				if h := watchLine(t, &w, strings.Fields(line)); h != nil {
-					got = append(got, fmt.Sprintf("%s %d run %d, %d run %d", h.Kind, h.First.Session, h.First.Run, h.Second.Session, h.Second.Run))
-					if h.Serial < 1 || h.Size != 64 || h.First.Requested != 50 {
-						t.Errorf("it says %s", h)
+		for _, played := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, played %t", test.name, played), func(t *testing.T) {
+				w := Watch{Immediate: test.immediate}
+				var got []string
+				for line := range strings.SplitSeq(test.events, "; ") {
+					if h := watchLine(t, &w, strings.Fields(line), played); h != nil {
+						got = append(got, fmt.Sprintf("%s %d run %d, %d run %d", h.Kind, h.First.Session, h.First.Run, h.Second.Session, h.Second.Run))
+						if h.Serial < 1 || h.Size != 64 || h.First.Requested != 50 || h.Usage == cachemodes.Uniform != strings.Contains(test.events, "usage=uniform") {
+							t.Errorf("it says %s", h)
+						}
 					}
 				}
-			}
-			if s := strings.Join(got, "; "); s != test.want {
-				t.Errorf("found %q, want %q", s, test.want)
-			}
-		})
+				if s := strings.Join(got, "; "); s != test.want {
+					t.Errorf("found %q, want %q", s, test.want)
+				}
+			})
+		}
 	}
 }
 
-func watchLine(t *testing.T, w *Watch, f []string) *Hazard {
+// watchLine has a watch see a line as an event, or as what a Manager played.
+func watchLine(t *testing.T, w *Watch, f []string, played bool) (h *Hazard) {
 	t.Helper()
 	var n int64
 	number := func(s string) int64 {
@@ -79,7 +82,11 @@ func watchLine(t *testing.T, w *Watch, f []string) *Hazard {
 	e := cachemodes.Event{Session: int32(number(f[0])), Size: 64, Requested: 50}
 	switch f[1] {
 	case "submit":
-		w.Submitted(e.Session)
+		if played {
+			w.Played(&cachemodes.Played{Session: e.Session, Plain: []cachemodes.Plain{{Kind: cachemodes.Refresh}}}, nil)
+		} else {
+			w.Submitted(e.Session)
+		}
 		return nil
 	case "run":
 		w.RunStart(e.Session, number(f[2]))
@@ -102,5 +109,16 @@ func watchLine(t *testing.T, w *Watch, f []string) *Hazard {
 			e.Domain = cachemodes.DomainID(number(v))
 		}
 	}
-	return w.Event(&e)
+	if !played {
+		return w.Event(&e)
+	}
+	p := cachemodes.Played{Session: e.Session, Domain: e.Domain}
+	switch e.Kind {
+	case cachemodes.Hit, cachemodes.Keep, cachemodes.Pend:
+		p.Plain = []cachemodes.Plain{{Requested: e.Requested, Buf: e.Buf, Kind: e.Kind}}
+	default:
+		p.Plain, p.Others = []cachemodes.Plain{{Buf: 1, Kind: cachemodes.Other}}, []cachemodes.Event{e}
+	}
+	w.Played(&p, func(found *Hazard) { h = found })
+	return h
 }
