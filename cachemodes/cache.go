@@ -33,6 +33,8 @@ type bucket struct {
 	why  Reason  // cap is 0
 	mode ModeID  // in force
 	way  way     // of what is released
+	// stocked is that the bucket is on the shelf's list of those with free buffers.
+	stocked bool
 	// waiting counts pending buffers that are not doomed; owed is how many
 	// misses they explain since the last time they were looked at.
 	waiting, owed int32

@@ -343,7 +343,7 @@ func (m *Manager) fromPool(c *cache, from, to int64, session int32) BufID {
 			best = i
 		}
 	} else {
-		for _, i := range pool.shelf.bySize[pool.shelf.find(from):] {
+		for _, i := range pool.shelf.stocked[pool.shelf.find(pool.shelf.stocked, from):] {
 			b := &pool.buckets[i]
 			m.steps++
 			if len(b.free) > 0 && c.chooser.Serves(from, b.size) {

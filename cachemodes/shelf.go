@@ -23,6 +23,7 @@ type Shelf struct {
 	count          int
 	bytes          int64
 	bySize         []int32 // the cache's buckets, sizes ascending
+	stocked        []int32 // of these those with free buffers, and some that had
 	made           int32   // mark of the next buffer that is created
 	turns          int64   // buffers that became free; buffer.turn is their number
 	// viewer is the session for which a buffer is chosen: it sees no buffer
@@ -40,6 +41,7 @@ type Shelf struct {
 func newShelf(m *Manager, c *cache) *Shelf {
 	s := &Shelf{m: m, c: c, oldest: NoBuf, newest: NoBuf, viewer: NoSession}
 	for i := range c.buckets {
+		c.buckets[i].stocked = false
 		s.addBucket(int32(i))
 		for _, id := range c.buckets[i].free {
 			s.add(id)
@@ -129,7 +131,7 @@ func (s *Shelf) LastRequested(id BufID) int64 { return s.m.bufs[id].requested }
 // both included; of equals the one that has been free longest.
 func (s *Shelf) Smallest(from, to int64) BufID {
 	best := NoBuf
-	for _, i := range s.bySize[s.find(from):] {
+	for _, i := range s.stocked[s.find(s.stocked, from):] {
 		if s.c.buckets[i].size > to {
 			break
 		}
@@ -151,7 +153,7 @@ func (s *Shelf) Smallest(from, to int64) BufID {
 // First is the buffer of a size from one to another, both included, that has been
 // free longest.
 func (s *Shelf) First(from, to int64) BufID {
-	sizes := s.bySize[s.find(from):]
+	sizes := s.stocked[s.find(s.stocked, from):]
 	if s.count < len(sizes) { // few are free of many sizes
 		for id := s.oldest; id != NoBuf; id = s.After(id) {
 			s.m.steps++
@@ -186,7 +188,7 @@ func (s *Shelf) Lowest(from, to int64, least int32) BufID {
 		s.m.steps++
 		return best == NoBuf || s.Mark(id) < s.Mark(best) || s.Mark(id) == s.Mark(best) && s.before(id, best)
 	}
-	sizes := s.bySize[s.find(from):]
+	sizes := s.stocked[s.find(s.stocked, from):]
 	if s.count < len(sizes) { // few are free of many sizes
 		for id := s.oldest; id != NoBuf; id = s.After(id) {
 			if size := s.Size(id); size >= from && size <= to && s.m.safe(&s.m.bufs[id], s.viewer) && better(id) {
@@ -225,9 +227,9 @@ func (s *Shelf) Largest() BufID {
 	if s.count == 0 { // the common case
 		return NoBuf
 	}
-	for i := len(s.bySize) - 1; i >= 0; i-- {
+	for i := len(s.stocked) - 1; i >= 0; i-- {
 		s.m.steps++
-		if free := s.c.buckets[s.bySize[i]].free; len(free) > 0 {
+		if free := s.c.buckets[s.stocked[i]].free; len(free) > 0 {
 			return free[0]
 		}
 	}
@@ -250,12 +252,12 @@ func (s *Shelf) Free(id BufID) bool {
 	return b.state == Cached && b.usage == s.c.usage && b.domain == s.c.domain.id && s.m.safe(b, s.viewer)
 }
 
-// find is the first of bySize with at least a size. It is asked at every request
-// that has no buffer of its own size, so it is written out.
-func (s *Shelf) find(size int64) int {
-	from, to := 0, len(s.bySize)
+// find is the first of some buckets, sizes ascending, with at least a size. It is
+// asked at every request that has no buffer of its own size, so it is written out.
+func (s *Shelf) find(buckets []int32, size int64) int {
+	from, to := 0, len(buckets)
 	for from < to {
-		if i := int(uint(from+to) >> 1); s.c.buckets[s.bySize[i]].size < size {
+		if i := int(uint(from+to) >> 1); s.c.buckets[buckets[i]].size < size {
 			from = i + 1
 		} else {
 			to = i
@@ -268,7 +270,23 @@ func (s *Shelf) addBucket(i int32) {
 	if s.parted {
 		s.clear = append(s.clear, nil)
 	}
-	s.bySize = slices.Insert(s.bySize, s.find(s.c.buckets[i].size), i)
+	s.bySize = slices.Insert(s.bySize, s.find(s.bySize, s.c.buckets[i].size), i)
+}
+
+// stock puts a bucket that has free buffers now on the list of those. It is taken
+// off once the list has too many that have none any more: most have one again soon.
+func (s *Shelf) stock(i int32) {
+	if len(s.stocked) > 2*s.count+8 {
+		s.stocked = slices.DeleteFunc(s.stocked, func(i int32) bool {
+			bk := &s.c.buckets[i]
+			bk.stocked = len(bk.free) > 0
+			return !bk.stocked
+		})
+	}
+	if bk := &s.c.buckets[i]; !bk.stocked {
+		bk.stocked = true
+		s.stocked = slices.Insert(s.stocked, s.find(s.stocked, bk.size), i)
+	}
 }
 
 func (s *Shelf) add(id BufID) {
@@ -284,6 +302,9 @@ func (s *Shelf) add(id BufID) {
 	s.bytes += b.size
 	b.turn = s.turns
 	s.turns++
+	if !s.c.buckets[b.bucket].stocked {
+		s.stock(b.bucket)
+	}
 	if s.parted {
 		list := s.list(b)
 		*list = append(*list, id)
@@ -322,6 +343,10 @@ func (s *Shelf) byTurn(a, b BufID) int { return cmp.Compare(s.m.bufs[a].turn, s.
 
 // takeOff takes a buffer off a list in the order of release.
 func (s *Shelf) takeOff(list *[]BufID, id BufID) {
+	if l := *list; len(l) == 1 && l[0] == id { // the common case
+		*list = l[:0]
+		return
+	}
 	at, found := slices.BinarySearchFunc(*list, id, s.byTurn)
 	if !found {
 		panic(fmt.Sprintf("cachemodes: free buffer %d of %s is not on the list of its size", id, s.c.usage))
@@ -416,7 +441,7 @@ func (m *Manager) explain(c *cache, n int64, bk *bucket, session int32) Reason {
 	if why := m.missReason(bk, session); why != Cold {
 		return why
 	}
-	for _, i := range c.shelf.bySize[c.shelf.find(n):] {
+	for _, i := range c.shelf.bySize[c.shelf.find(c.shelf.bySize, n):] {
 		b := &c.buckets[i]
 		if !c.chooser.Serves(n, b.size) {
 			if b.size > bk.size {

@@ -352,7 +352,7 @@ func (w *watermark) smallest(from, to int64, p *plan, free *Shelf) BufID {
 	if p == nil {
 		return free.Smallest(from, to)
 	}
-	for _, i := range free.bySize[free.find(from):] {
+	for _, i := range free.stocked[free.find(free.stocked, from):] {
 		b := &free.c.buckets[i]
 		if b.size > to {
 			break
