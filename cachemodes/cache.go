@@ -150,8 +150,10 @@ func (c *cache) limit(b *bucket) {
 	n, why := c.policy.Cap(b.size)
 	b.cap, b.why, b.mode = int32(min(n, math.MaxInt32)), why, c.setting.Mode
 	switch {
-	case c.shelf != nil || b.cap == 0:
+	case b.cap == 0 || c.shelf != nil && c.reuse != AtOnce:
 		b.way = asks
+	case c.shelf != nil:
+		b.way = shelves
 	case c.reuse == AtOnce:
 		b.way = keeps
 	default:

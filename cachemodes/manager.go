@@ -522,15 +522,10 @@ func (m *Manager) forget(id BufID, b *buffer) {
 	}
 }
 
-// all sums over what counts as held.
+// all sums over what counts as held: see Usage.Held.
 func (m *Manager) all(bytes []int64) int64 {
-	var sum int64
-	for u, n := range bytes {
-		if Usage(u).Held() {
-			sum += n
-		}
-	}
-	return sum
+	_ = bytes[Weights]
+	return bytes[Storage] + bytes[Uniform] + bytes[QueryResolve] + bytes[Default] + bytes[Weights]
 }
 
 // destroy gives a buffer up, wherever it is. The caller has taken it off its

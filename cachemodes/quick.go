@@ -73,9 +73,10 @@ type way uint8
 
 // The ways.
 const (
-	asks  way = iota // it is not
-	keeps            // free at once, up to the cap
-	waits            // pending, to be free later
+	asks    way = iota // it is not
+	keeps              // free at once, up to the cap
+	waits              // pending, to be free later
+	shelves            // as keeps, on a shelf; then the policy is asked what goes
 )
 
 // Play does calls in order, as Request, Release and Refresh would one by one, and
@@ -216,6 +217,10 @@ func (m *Manager) takeBack(call *Call) bool {
 		if !s.recorded && !l.ripe {
 			c.ripen(l, session)
 		}
+	case bk.way == shelves && len(bk.free) < int(bk.cap):
+		*slot = NoBuf
+		m.shelve(c, bk, id, b, s)
+		return true
 	default:
 		return false
 	}
@@ -229,6 +234,24 @@ func (m *Manager) takeBack(call *Call) bool {
 	e.Session, e.Last, e.Domain = session, session, homeID
 	e.Kind, e.Usage, e.Mode, e.Why, e.From = kind, usage, b.mode, NoReason, Gone
 	return true
+}
+
+// shelve takes back a buffer that goes on a shelf.
+func (m *Manager) shelve(c *cache, bk *bucket, id BufID, b *buffer, s *session) {
+	n, session := b.requested, s.id
+	bk.free = append(bk.free, id)
+	m.requested[b.usage] -= n
+	c.requested -= n
+	b.state, b.excuse = Cached, false
+	b.last, b.epoch, b.session = session, s.newest(), NoSession
+	e := m.event()
+	e.Size, e.Requested, e.Buf, e.Key = bk.size, n, id, bk.key
+	e.Session, e.Last, e.Domain = session, session, homeID
+	e.Kind, e.Usage, e.Mode, e.Why, e.From = Keep, b.usage, b.mode, NoReason, Gone
+	c.shelf.add(id)
+	if c.evictor != nil {
+		m.evictFrom(c.evictor, c, OnRelease, n)
+	}
 }
 
 // event is the next event. There is room for it: the Manager's list of events has
