@@ -131,10 +131,15 @@ func (w *watermark) Choose(n int64, free *Shelf) BufID {
 	w.account(free)
 	w.shadow.take(n)
 	m := w.now
-	requested, held, idle := free.AllRequested(), free.AllHeld(), free.Bytes()
-	w.peak = max(w.peak, requested)
-	w.limit = w.peak + w.peak/10000*watermarkOver
+	if requested := free.AllRequested(); requested > w.peak {
+		w.peak = requested
+		w.limit = w.peak + w.peak/10000*watermarkOver
+	}
 	w.n = n
+	if id := w.planned(n, free); id != NoBuf {
+		return id
+	}
+	held, idle := free.AllHeld(), free.Bytes()
 	padding := w.peak / 10000 * watermarkPadding // of all buffers
 	strict := max(0, padding-w.padded)           // of this one, whatever comes
 	left := w.limit - (held - idle)
@@ -234,6 +239,35 @@ func (w *watermark) Choose(n int64, free *Shelf) BufID {
 	return NoBuf
 }
 
+// planned is the free buffer of the slot of a request of n bytes, where all is as
+// planned: Choose would come to it, and to no padding that the plan does not know.
+func (w *watermark) planned(n int64, free *Shelf) BufID {
+	m := w.now
+	st := m.step
+	if st == nil || st.end < 0 || st.slot == noSlot || n > st.size || !m.trusted() {
+		return NoBuf
+	}
+	p := m.plan
+	s := &p.slots[st.slot]
+	if s.use != 0 {
+		return NoBuf
+	}
+	id := w.slotted(p, st.slot, free)
+	if id == NoBuf {
+		return NoBuf
+	}
+	size := free.Size(id)
+	if size < n || size > s.size {
+		return NoBuf
+	}
+	m.inUse += size
+	mark, u := w.another()
+	u.memory, u.plan, u.slot, u.run, u.ordinal, u.size = m, p, st.slot, m.serial, m.ordinal(), size
+	s.use = mark
+	free.SetMark(id, mark)
+	return id
+}
+
 // serve takes note of the free buffer that serves the request at hand.
 func (w *watermark) serve(id BufID, slot int32, free *Shelf) BufID {
 	w.key, w.most = roundUp(w.n, watermarkStep), free.Size(id)
@@ -259,18 +293,23 @@ func (w *watermark) use(u use) int32 {
 	m.inUse += u.size
 	w.extra += u.extra
 	w.padded += u.padded
-	var mark int32
-	if last := len(w.spare) - 1; last >= 0 {
-		mark, w.spare = w.spare[last], w.spare[:last]
-	} else {
-		w.uses = append(w.uses, use{})
-		mark = int32(len(w.uses))
-	}
-	w.uses[mark-1], w.newest = u, mark
+	mark, at := w.another()
+	*at = u
 	if u.slot != noSlot {
 		u.plan.slots[u.slot].use = mark
 	}
 	return mark
+}
+
+// another is a use to be written, and its mark.
+func (w *watermark) another() (int32, *use) {
+	if last := len(w.spare) - 1; last >= 0 {
+		w.newest, w.spare = w.spare[last], w.spare[:last]
+	} else {
+		w.uses = append(w.uses, use{})
+		w.newest = int32(len(w.uses))
+	}
+	return w.newest, &w.uses[w.newest-1]
 }
 
 // released takes note that a buffer became free.
@@ -281,7 +320,7 @@ func (w *watermark) released(id BufID, free *Shelf) {
 		return
 	}
 	free.SetMark(id, 0)
-	u := w.over(mark)
+	u := &w.uses[mark-1]
 	if u.memory != nil {
 		u.memory.released(u.run, u.ordinal)
 	}
@@ -291,12 +330,13 @@ func (w *watermark) released(id BufID, free *Shelf) {
 			w.own(id, u.plan, u.slot)
 		}
 	}
+	w.over(mark)
 }
 
 // over ends a use.
-func (w *watermark) over(mark int32) use {
-	u := w.uses[mark-1]
-	w.uses[mark-1], w.newest = use{}, 0
+func (w *watermark) over(mark int32) {
+	u := &w.uses[mark-1]
+	w.newest = 0
 	w.spare = append(w.spare, mark)
 	w.extra -= u.extra
 	w.padded -= u.padded
@@ -306,7 +346,7 @@ func (w *watermark) over(mark int32) use {
 	if u.memory != nil {
 		u.memory.inUse -= u.size
 	}
-	return u
+	*u = use{}
 }
 
 // claim is a free buffer's.
@@ -418,7 +458,7 @@ func (w *watermark) account(free *Shelf) {
 // hardly more; NoBuf if it does not, or if none that is worth a create need go.
 func (w *watermark) surplus(free *Shelf) BufID {
 	more := free.Held() - w.shadow.held
-	if w.credit >= w.ticks*(w.peak/watermarkAhead) || more <= 0 {
+	if more <= 0 || w.credit >= w.ticks*(w.peak/watermarkAhead) {
 		return NoBuf
 	}
 	id := free.Largest()
