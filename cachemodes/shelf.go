@@ -343,15 +343,17 @@ func (s *Shelf) byTurn(a, b BufID) int { return cmp.Compare(s.m.bufs[a].turn, s.
 
 // takeOff takes a buffer off a list in the order of release.
 func (s *Shelf) takeOff(list *[]BufID, id BufID) {
-	if l := *list; len(l) == 1 && l[0] == id { // the common case
-		*list = l[:0]
-		return
+	l, at := *list, 0
+	if len(l) == 0 || l[0] != id { // mostly it is the one that has been free longest
+		var found bool
+		if at, found = slices.BinarySearchFunc(l, id, s.byTurn); !found {
+			panic(fmt.Sprintf("cachemodes: free buffer %d of %s is not on the list of its size", id, s.c.usage))
+		}
 	}
-	at, found := slices.BinarySearchFunc(*list, id, s.byTurn)
-	if !found {
-		panic(fmt.Sprintf("cachemodes: free buffer %d of %s is not on the list of its size", id, s.c.usage))
+	if at < len(l)-1 {
+		copy(l[at:], l[at+1:])
 	}
-	*list = slices.Delete(*list, at, at+1)
+	*list = l[:len(l)-1]
 }
 
 func (s *Shelf) remove(id BufID) {

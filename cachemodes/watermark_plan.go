@@ -35,6 +35,7 @@ type plan struct {
 	spare   int64   // what bucket holds more than the slots, bytes
 	tiny    int64   // requests up to this have no slot: all together are little, bytes
 	lasting []int32 // steps that outlive the run, as it was planned
+	order   []int32 // steps by size, the largest first, as they were sorted last
 
 	// A plan that does not help is made anew less and less often.
 	wait, tries int
@@ -137,7 +138,7 @@ func (p *plan) compare(k int, n int64, kind uint32) bool {
 
 // again is a plan of the same steps, to be made.
 func (p *plan) again() *plan {
-	q := &plan{steps: slices.Clone(p.steps), next: p.next, seen: p.seen, runs: p.runs, wait: p.wait, tries: p.tries}
+	q := &plan{steps: slices.Clone(p.steps), next: p.next, seen: p.seen, runs: p.runs, order: p.order, wait: p.wait, tries: p.tries}
 	for i := range q.steps {
 		q.steps[i].size = q.steps[i].most
 	}
@@ -173,16 +174,29 @@ func (p *plan) assign(peak, budget, lean int64) int64 {
 		sizes[i] = p.steps[i].grown(8)
 	}
 	p.tiny = min(largest, peak/10000*watermarkOver/int64(len(p.steps))) / 16
-	order := make([]int32, 0, len(p.steps))
 	for i := range p.steps {
 		if p.steps[i].end < 0 {
 			p.lasting = append(p.lasting, int32(i))
 		}
-		if p.steps[i].size > p.tiny {
-			order = append(order, int32(i))
+	}
+	if p.order == nil {
+		p.order = make([]int32, len(p.steps))
+		for i := range p.order {
+			p.order[i] = int32(i)
 		}
 	}
-	slices.SortFunc(order, func(a, b int32) int { return cmp.Or(cmp.Compare(sizes[b], sizes[a]), cmp.Compare(a, b)) })
+	slices.SortFunc(p.order, func(a, b int32) int {
+		if sizes[a] != sizes[b] {
+			return cmp.Compare(sizes[b], sizes[a])
+		}
+		return int(a - b)
+	})
+	order := make([]int32, 0, len(p.steps)) // of what is not tiny
+	for _, i := range p.order {
+		if p.steps[i].size > p.tiny {
+			order = append(order, i)
+		}
+	}
 	best := p.pack(order, sizes, false)
 	if best.total > budget { // perhaps with the largest slot for each
 		if other := p.pack(order, sizes, true); other.total < best.total {
@@ -198,7 +212,15 @@ func (p *plan) assign(peak, budget, lean int64) int64 {
 			p.addTwin(st)
 			best.total += p.slots[st.slot].size
 		}
-		st.life = slices.Max(best.held[i:st.until(len(p.steps))])
+	}
+	var after int64 // most held from a step to the end
+	for i := len(p.steps) - 1; i >= 0; i-- {
+		st := &p.steps[i]
+		if after = max(after, best.held[i]); st.until(len(p.steps)) == int32(len(p.steps)) {
+			st.life = after
+		} else {
+			st.life = slices.Max(best.held[i:st.end])
+		}
 	}
 	p.over, p.spare = best.total > budget, max(0, lean-best.total)
 	if !p.grows() {
@@ -218,16 +240,15 @@ func (p *plan) assign(peak, budget, lean int64) int64 {
 
 // packing is a choice of slots.
 type packing struct {
-	slots   []slot
-	largest []int32 // step of each slot
-	slot    []int32 // of each step
-	held    []int64 // what the buffers in use have after each request
-	total   int64   // what the slots have together
+	slots []slot
+	slot  []int32 // of each step
+	held  []int64 // what the buffers in use have after each request
+	total int64   // what the slots have together
 }
 
 // pack gives each step of order, its sizes descending, the smallest slot that is free
-// while it lives, or the largest.
-func (p *plan) pack(order []int32, sizes []int64, largest bool) packing {
+// while it lives, or if spacious the largest.
+func (p *plan) pack(order []int32, sizes []int64, spacious bool) packing {
 	n := len(p.steps)
 	c := packing{slot: make([]int32, n), held: make([]int64, n)}
 	var before int64 // the buffers of the run before, to this one's end
@@ -246,58 +267,99 @@ func (p *plan) pack(order []int32, sizes []int64, largest bool) packing {
 	for i := 1; i < n; i++ {
 		c.held[i] += c.held[i-1]
 	}
-	var shared []int32 // slots of what does not outlive the run
-	// First members come from one piece of memory.
-	const few = 4
-	first := make([]int32, few*len(order))
+	var shared []int32   // slots of what does not outlive the run
+	var largest []int64  // of each of these
+	var taken [][]uint64 // by 64 of these, then by request: those that are in use
 	for _, k := range order {
 		st := &p.steps[k]
 		size := sizes[k]
 		at := noSlot
 		if st.end >= 0 {
-			padding := p.budget - slices.Max(c.held[k:st.end]) // at most
-			for n := range shared {
-				if !largest {
-					n = len(shared) - 1 - n
+			held := c.held[k:st.end]
+			i := vacant(taken, largest, k, st.end, size, p.budget-slices.Max(held), spacious)
+			if i < len(shared) {
+				at = shared[i]
+				for t := range held {
+					held[t] += largest[i] - size
 				}
-				i := shared[n]
-				if more := sizes[c.largest[i]] - size; more <= padding && !p.meet(c.slots[i].members, k) {
-					at, padding = i, more
-					for t := k; t < st.end; t++ {
-						c.held[t] += padding
-					}
-					break
+			} else {
+				shared, largest = append(shared, int32(len(c.slots))), append(largest, size)
+				if i/64 == len(taken) {
+					taken = append(taken, make([]uint64, n))
 				}
+			}
+			row := taken[i/64][k:st.end]
+			for t := range row {
+				row[t] |= 1 << (i % 64)
 			}
 		}
 		if at == noSlot {
 			at = int32(len(c.slots))
-			c.slots = append(c.slots, slot{buf: NoBuf, size: roundUp(st.size, watermarkStep), members: first[:0:few]})
-			first = first[few:]
-			c.largest = append(c.largest, k)
+			c.slots = append(c.slots, slot{buf: NoBuf, size: roundUp(st.size, watermarkStep)})
 			c.total += c.slots[at].size
-			if st.end >= 0 {
-				shared = append(shared, at)
-			}
 		}
 		c.slot[k] = at
-		s := &c.slots[at]
-		i, _ := slices.BinarySearch(s.members, k)
-		s.members = slices.Insert(s.members, i, k)
 	}
+	c.enlist(len(order))
 	return c
+}
+
+// vacant is the slot for a step's life and size, of slots in use as taken says, the
+// largest first: the smallest that is free, or the first, if the padding allows that;
+// else one more.
+func vacant(taken [][]uint64, largest []int64, from, to int32, size, padding int64, first bool) int {
+	for n := range taken {
+		if !first {
+			n = len(taken) - 1 - n
+		}
+		var used uint64
+		for _, t := range taken[n][from:to] {
+			used |= t
+		}
+		free := ^used
+		if there := len(largest) - 64*n; there < 64 {
+			free &= 1<<there - 1
+		}
+		for free != 0 {
+			i := 63 - bits.LeadingZeros64(free)
+			if first {
+				i = bits.TrailingZeros64(free)
+			}
+			if largest[64*n+i]-size <= padding {
+				return 64*n + i
+			}
+			if !first { // the others are larger
+				return len(largest)
+			}
+			free &^= 1 << i
+		}
+	}
+	return len(largest)
+}
+
+// enlist gives the slots their members, so many in all.
+func (c *packing) enlist(all int) {
+	count := make([]int32, len(c.slots))
+	for _, at := range c.slot {
+		if at != noSlot {
+			count[at]++
+		}
+	}
+	members := make([]int32, all)
+	for i, n := range count {
+		c.slots[i].members, members = members[:0:n], members[n:]
+	}
+	for k, at := range c.slot {
+		if at != noSlot {
+			s := &c.slots[at]
+			s.members = append(s.members, int32(k))
+		}
+	}
 }
 
 // grows reports whether there is a step that grows from run to run.
 func (p *plan) grows() bool {
 	return slices.ContainsFunc(p.steps, func(st step) bool { return st.grow > 0 })
-}
-
-// meet reports whether the lives of some steps, which are in order and do not meet
-// each other, meet that of step k. None outlives the run.
-func (p *plan) meet(members []int32, k int32) bool {
-	i, _ := slices.BinarySearch(members, k)
-	return i < len(members) && members[i] < p.steps[k].end || i > 0 && p.steps[members[i-1]].end > k
 }
 
 // addTwin gives a step its slot of every second run.
