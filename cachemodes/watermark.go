@@ -152,7 +152,7 @@ func (w *watermark) Choose(n int64, free *Shelf) BufID {
 	if p == nil {
 		room = min(strict, max(4*n, strict/4))
 	} else {
-		w.known = max(0, w.limit-m.life()-(held-idle-m.inUse)-w.extra)
+		w.known = w.leaves(held - idle)
 		switch {
 		case st.end < 0:
 			room = min(strict, padding/int64(2*max(1, len(p.lasting))))
@@ -194,7 +194,11 @@ func (w *watermark) Choose(n int64, free *Shelf) BufID {
 			return w.serve(id, slot, free)
 		}
 	}
-	if id := w.smallest(n, n+room, p, free); id != NoBuf {
+	most := n + room
+	if fit > n {
+		most = min(most, fit-1) // else it would have been found
+	}
+	if id := w.smallest(n, most, p, free); id != NoBuf {
 		return w.serve(id, slot, free)
 	}
 
@@ -235,7 +239,7 @@ func (w *watermark) Choose(n int64, free *Shelf) BufID {
 	}
 	m.missed = true
 	w.created++
-	free.MarkNew(w.use(use{slot: slot, size: w.key, created: true}))
+	free.MarkNew(w.use(slot, w.key, true))
 	return NoBuf
 }
 
@@ -257,15 +261,17 @@ func (w *watermark) planned(n int64, free *Shelf) BufID {
 		return NoBuf
 	}
 	size := free.Size(id)
-	if size < n || size > s.size {
+	if size < n || size > s.size && size > n+w.leaves(free.AllHeld()-free.Bytes()) {
 		return NoBuf
 	}
-	m.inUse += size
-	mark, u := w.another()
-	u.memory, u.plan, u.slot, u.run, u.ordinal, u.size = m, p, st.slot, m.serial, m.ordinal(), size
-	s.use = mark
-	free.SetMark(id, mark)
+	free.SetMark(id, w.use(st.slot, size, false))
 	return id
+}
+
+// leaves is the padding that the plan says will be left while the request at hand
+// lives, if buffers of so many bytes are in use.
+func (w *watermark) leaves(inUse int64) int64 {
+	return max(0, w.limit-w.now.life()-(inUse-w.now.inUse)-w.extra)
 }
 
 // serve takes note of the free buffer that serves the request at hand.
@@ -274,30 +280,30 @@ func (w *watermark) serve(id BufID, slot int32, free *Shelf) BufID {
 	if slot != noSlot {
 		w.own(id, w.now.plan, slot)
 	}
-	free.SetMark(id, w.use(use{slot: slot, size: w.most}))
+	free.SetMark(id, w.use(slot, w.most, false))
 	return id
 }
 
-// use takes note of the buffer that serves the request at hand, and answers its
-// mark.
-func (w *watermark) use(u use) int32 {
+// use takes note of the buffer of a size that serves the request at hand, and
+// answers its mark.
+func (w *watermark) use(slot int32, size int64, created bool) int32 {
 	m := w.now
-	u.memory, u.plan, u.run, u.ordinal = m, m.plan, m.serial, m.ordinal()
-	u.extra = u.size - w.n
-	if u.slot != noSlot {
-		u.extra = max(0, u.size-max(w.n, u.plan.slots[u.slot].size))
+	p, st := m.plan, m.step
+	mark, u := w.another()
+	u.memory, u.plan, u.slot, u.run, u.ordinal = m, p, slot, m.serial, m.ordinal()
+	u.size, u.created = size, created
+	m.inUse += size
+	u.extra = size - w.n
+	if st == nil || st.end < 0 || u.extra > w.known && !m.trusted() {
+		u.padded = u.extra
+		w.padded += u.padded
 	}
-	if st := m.step; st == nil || st.end < 0 || !m.trusted() && u.size-w.n > w.known {
-		u.padded = u.size - w.n
+	if slot != noSlot {
+		s := &p.slots[slot]
+		s.use = mark
+		u.extra = max(0, size-max(w.n, s.size))
 	}
-	m.inUse += u.size
 	w.extra += u.extra
-	w.padded += u.padded
-	mark, at := w.another()
-	*at = u
-	if u.slot != noSlot {
-		u.plan.slots[u.slot].use = mark
-	}
 	return mark
 }
 
@@ -367,6 +373,9 @@ func (w *watermark) slotted(p *plan, slot int32, free *Shelf) BufID {
 }
 
 func (w *watermark) own(id BufID, p *plan, slot int32) {
+	if w.claim(id) == (claim{p, slot}) && p.slots[slot].buf == id { // as mostly
+		return
+	}
 	w.disown(id)
 	for int(id) >= len(w.claims) {
 		w.claims = append(w.claims, claim{})
@@ -474,8 +483,9 @@ func (w *watermark) surplus(free *Shelf) BufID {
 }
 
 // victim is the free buffer to give up: that of the most bytes times requests until
-// it is needed, so that few creates make much room; with later, none that is needed
-// within two runs' requests.
+// it is needed, so that few creates make much room; of equals the largest, of these
+// what has been free longest. With later, none that is needed within two runs'
+// requests.
 func (w *watermark) victim(later bool, free *Shelf) BufID {
 	p := w.now.follows()
 	if p == nil {
@@ -483,20 +493,22 @@ func (w *watermark) victim(later bool, free *Shelf) BufID {
 	}
 	far := watermarkFar * int64(len(p.steps))
 	best, most := NoBuf, int64(-1)
-	for id := free.oldest; id != NoBuf; id = free.m.bufs[id].newer {
-		size := free.Size(id)
-		if size*far < most {
-			continue
+	for i := len(free.stocked) - 1; i >= 0; i-- {
+		bk := &free.c.buckets[free.stocked[i]]
+		if bk.size*far < most { // nor could what is smaller
+			break
 		}
-		away := int64(0)
-		if size > w.now.tiny { // else it makes no room
-			away = min(w.away(w.claim(id), p), far)
-		}
-		if later && away < 2*int64(len(p.steps)) {
-			continue
-		}
-		if cost := size * away; cost > most || cost == most && size > free.Size(best) {
-			best, most = id, cost
+		for _, id := range bk.free {
+			away := int64(0)
+			if bk.size > w.now.tiny { // else it makes no room
+				away = min(w.away(w.claim(id), p), far)
+			}
+			if later && away < 2*int64(len(p.steps)) {
+				continue
+			}
+			if cost := bk.size * away; cost > most {
+				best, most = id, cost
+			}
 		}
 	}
 	return best

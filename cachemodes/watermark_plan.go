@@ -267,9 +267,9 @@ func (p *plan) pack(order []int32, sizes []int64, spacious bool) packing {
 	for i := 1; i < n; i++ {
 		c.held[i] += c.held[i-1]
 	}
-	var shared []int32   // slots of what does not outlive the run
-	var largest []int64  // of each of these
-	var taken [][]uint64 // by 64 of these, then by request: those that are in use
+	shared := make([]int32, 0, 32)  // slots of what does not outlive the run
+	largest := make([]int64, 0, 32) // of each of these
+	var taken [][]uint64            // by 64 of these, then by request: those that are in use
 	for _, k := range order {
 		st := &p.steps[k]
 		size := sizes[k]
@@ -279,8 +279,10 @@ func (p *plan) pack(order []int32, sizes []int64, spacious bool) packing {
 			i := vacant(taken, largest, k, st.end, size, p.budget-slices.Max(held), spacious)
 			if i < len(shared) {
 				at = shared[i]
-				for t := range held {
-					held[t] += largest[i] - size
+				if more := largest[i] - size; more > 0 {
+					for t := range held {
+						held[t] += more
+					}
 				}
 			} else {
 				shared, largest = append(shared, int32(len(c.slots))), append(largest, size)
