@@ -343,11 +343,10 @@ func (m *Manager) fromPool(c *cache, from, to int64, session int32) BufID {
 			best = i
 		}
 	} else {
-		for _, i := range pool.shelf.stocked[pool.shelf.find(pool.shelf.stocked, from):] {
-			b := &pool.buckets[i]
+		for _, of := range pool.shelf.stocked[pool.shelf.find(from):] {
 			m.steps++
-			if len(b.free) > 0 && c.chooser.Serves(from, b.size) {
-				best = i
+			if len(pool.buckets[of.bucket].free) > 0 && c.chooser.Serves(from, of.size) {
+				best = of.bucket
 				break
 			}
 		}

@@ -22,10 +22,10 @@ type Shelf struct {
 	oldest, newest BufID
 	count          int
 	bytes          int64
-	bySize         []int32 // the cache's buckets, sizes ascending
-	stocked        []int32 // of these those with free buffers, and some that had
-	made           int32   // mark of the next buffer that is created
-	turns          int64   // buffers that became free; buffer.turn is their number
+	bySize         []int32   // the cache's buckets, sizes ascending
+	stocked        []stocked // of these those with free buffers, and some that had
+	made           int32     // mark of the next buffer that is created
+	turns          int64     // buffers that became free; buffer.turn is their number
 	// viewer is the session for which a buffer is chosen: it sees no buffer
 	// that another one's unsubmitted commands use. NoSession sees all.
 	viewer int32
@@ -34,6 +34,12 @@ type Shelf struct {
 	// on; each in the order of their release.
 	parted       bool
 	clear, fresh [][]BufID
+}
+
+// stocked is a bucket on a shelf.
+type stocked struct {
+	size   int64
+	bucket int32
 }
 
 // newShelf puts up what is free in a cache: sizes in the order of their first
@@ -131,11 +137,11 @@ func (s *Shelf) LastRequested(id BufID) int64 { return s.m.bufs[id].requested }
 // both included; of equals the one that has been free longest.
 func (s *Shelf) Smallest(from, to int64) BufID {
 	best := NoBuf
-	for _, i := range s.stocked[s.find(s.stocked, from):] {
-		if s.c.buckets[i].size > to {
+	for _, of := range s.stocked[s.find(from):] {
+		if of.size > to {
 			break
 		}
-		if free := s.seen(i); len(free) > 0 {
+		if free := s.seen(of.bucket); len(free) > 0 {
 			best = free[0]
 			break
 		}
@@ -153,7 +159,7 @@ func (s *Shelf) Smallest(from, to int64) BufID {
 // First is the buffer of a size from one to another, both included, that has been
 // free longest.
 func (s *Shelf) First(from, to int64) BufID {
-	sizes := s.stocked[s.find(s.stocked, from):]
+	sizes := s.stocked[s.find(from):]
 	if s.count < len(sizes) { // few are free of many sizes
 		for id := s.oldest; id != NoBuf; id = s.After(id) {
 			s.m.steps++
@@ -164,11 +170,11 @@ func (s *Shelf) First(from, to int64) BufID {
 		return NoBuf
 	}
 	best := NoBuf
-	for _, i := range sizes {
-		if s.c.buckets[i].size > to {
+	for _, of := range sizes {
+		if of.size > to {
 			break
 		}
-		if free := s.seen(i); len(free) > 0 && (best == NoBuf || s.before(free[0], best)) {
+		if free := s.seen(of.bucket); len(free) > 0 && (best == NoBuf || s.before(free[0], best)) {
 			best = free[0]
 		}
 	}
@@ -188,7 +194,7 @@ func (s *Shelf) Lowest(from, to int64, least int32) BufID {
 		s.m.steps++
 		return best == NoBuf || s.Mark(id) < s.Mark(best) || s.Mark(id) == s.Mark(best) && s.before(id, best)
 	}
-	sizes := s.stocked[s.find(s.stocked, from):]
+	sizes := s.stocked[s.find(from):]
 	if s.count < len(sizes) { // few are free of many sizes
 		for id := s.oldest; id != NoBuf; id = s.After(id) {
 			if size := s.Size(id); size >= from && size <= to && s.m.safe(&s.m.bufs[id], s.viewer) && better(id) {
@@ -197,11 +203,11 @@ func (s *Shelf) Lowest(from, to int64, least int32) BufID {
 		}
 		return best
 	}
-	for _, i := range sizes {
-		if s.c.buckets[i].size > to {
+	for _, of := range sizes {
+		if of.size > to {
 			break
 		}
-		for _, id := range s.seen(i) {
+		for _, id := range s.seen(of.bucket) {
 			if better(id) {
 				best = id
 			}
@@ -229,7 +235,7 @@ func (s *Shelf) Largest() BufID {
 	}
 	for i := len(s.stocked) - 1; i >= 0; i-- {
 		s.m.steps++
-		if free := s.c.buckets[s.stocked[i]].free; len(free) > 0 {
+		if free := s.c.buckets[s.stocked[i].bucket].free; len(free) > 0 {
 			return free[0]
 		}
 	}
@@ -252,40 +258,47 @@ func (s *Shelf) Free(id BufID) bool {
 	return b.state == Cached && b.usage == s.c.usage && b.domain == s.c.domain.id && s.m.safe(b, s.viewer)
 }
 
-// find is the first of some buckets, sizes ascending, with at least a size. It is
-// asked at every request that has no buffer of its own size, so it is written out.
-func (s *Shelf) find(buckets []int32, size int64) int {
-	from, to := 0, len(buckets)
-	for from < to {
-		if i := int(uint(from+to) >> 1); s.c.buckets[buckets[i]].size < size {
-			from = i + 1
-		} else {
-			to = i
+// find is the first of stocked with at least a size. It is asked at every request
+// that has no buffer of its own size, and no branch of it depends on the sizes.
+func (s *Shelf) find(size int64) int {
+	from := 0
+	for left := len(s.stocked); left > 0; {
+		half := (left + 1) / 2
+		next := from + half
+		if s.stocked[next-1].size >= size {
+			next = from
 		}
+		from, left = next, left-half
 	}
 	return from
+}
+
+// findBucket is the first of bySize with at least a size.
+func (s *Shelf) findBucket(size int64) int {
+	at, _ := slices.BinarySearchFunc(s.bySize, size, func(i int32, size int64) int { return cmp.Compare(s.c.buckets[i].size, size) })
+	return at
 }
 
 func (s *Shelf) addBucket(i int32) {
 	if s.parted {
 		s.clear = append(s.clear, nil)
 	}
-	s.bySize = slices.Insert(s.bySize, s.find(s.bySize, s.c.buckets[i].size), i)
+	s.bySize = slices.Insert(s.bySize, s.findBucket(s.c.buckets[i].size), i)
 }
 
 // stock puts a bucket that has free buffers now on the list of those. It is taken
 // off once the list has too many that have none any more: most have one again soon.
 func (s *Shelf) stock(i int32) {
 	if len(s.stocked) > 2*s.count+8 {
-		s.stocked = slices.DeleteFunc(s.stocked, func(i int32) bool {
-			bk := &s.c.buckets[i]
+		s.stocked = slices.DeleteFunc(s.stocked, func(of stocked) bool {
+			bk := &s.c.buckets[of.bucket]
 			bk.stocked = len(bk.free) > 0
 			return !bk.stocked
 		})
 	}
 	if bk := &s.c.buckets[i]; !bk.stocked {
 		bk.stocked = true
-		s.stocked = slices.Insert(s.stocked, s.find(s.stocked, bk.size), i)
+		s.stocked = slices.Insert(s.stocked, s.find(bk.size), stocked{bk.size, i})
 	}
 }
 
@@ -443,7 +456,7 @@ func (m *Manager) explain(c *cache, n int64, bk *bucket, session int32) Reason {
 	if why := m.missReason(bk, session); why != Cold {
 		return why
 	}
-	for _, i := range c.shelf.bySize[c.shelf.find(c.shelf.bySize, n):] {
+	for _, i := range c.shelf.bySize[c.shelf.findBucket(n):] {
 		b := &c.buckets[i]
 		if !c.chooser.Serves(n, b.size) {
 			if b.size > bk.size {

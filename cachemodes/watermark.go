@@ -401,12 +401,11 @@ func (w *watermark) smallest(from, to int64, p *plan, free *Shelf) BufID {
 	if p == nil {
 		return free.Smallest(from, to)
 	}
-	for _, i := range free.stocked[free.find(free.stocked, from):] {
-		b := &free.c.buckets[i]
-		if b.size > to {
+	for _, of := range free.stocked[free.find(from):] {
+		if of.size > to {
 			break
 		}
-		for _, id := range b.free {
+		for _, id := range free.c.buckets[of.bucket].free {
 			if w.claim(id).plan != p && free.Free(id) {
 				return id
 			}
@@ -492,22 +491,23 @@ func (w *watermark) victim(later bool, free *Shelf) BufID {
 		return free.Largest()
 	}
 	far := watermarkFar * int64(len(p.steps))
+	least, tiny := int64(0), w.now.tiny
+	if later {
+		least = 2 * int64(len(p.steps))
+	}
 	best, most := NoBuf, int64(-1)
 	for i := len(free.stocked) - 1; i >= 0; i-- {
-		bk := &free.c.buckets[free.stocked[i]]
-		if bk.size*far < most { // nor could what is smaller
+		size := free.stocked[i].size
+		if size*far < most { // nor could what is smaller
 			break
 		}
-		for _, id := range bk.free {
+		for _, id := range free.c.buckets[free.stocked[i].bucket].free {
 			away := int64(0)
-			if bk.size > w.now.tiny { // else it makes no room
+			if size > tiny { // else it makes no room
 				away = min(w.away(w.claim(id), p), far)
 			}
-			if later && away < 2*int64(len(p.steps)) {
-				continue
-			}
-			if cost := bk.size * away; cost > most {
-				best, most = id, cost
+			if away >= least && size*away > most {
+				best, most = id, size*away
 			}
 		}
 	}

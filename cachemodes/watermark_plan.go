@@ -267,6 +267,7 @@ func (p *plan) pack(order []int32, sizes []int64, spacious bool) packing {
 	for i := 1; i < n; i++ {
 		c.held[i] += c.held[i-1]
 	}
+	c.slots = make([]slot, 0, 32)
 	shared := make([]int32, 0, 32)  // slots of what does not outlive the run
 	largest := make([]int64, 0, 32) // of each of these
 	var taken [][]uint64            // by 64 of these, then by request: those that are in use
@@ -310,30 +311,36 @@ func (p *plan) pack(order []int32, sizes []int64, spacious bool) packing {
 // largest first: the smallest that is free, or the first, if the padding allows that;
 // else one more.
 func vacant(taken [][]uint64, largest []int64, from, to int32, size, padding int64, first bool) int {
-	for n := range taken {
-		if !first {
-			n = len(taken) - 1 - n
-		}
+	free := func(n int) uint64 {
 		var used uint64
 		for _, t := range taken[n][from:to] {
 			used |= t
 		}
-		free := ^used
-		if there := len(largest) - 64*n; there < 64 {
-			free &= 1<<there - 1
+		return ^used
+	}
+	if first {
+		at, _ := slices.BinarySearchFunc(largest, size+padding, func(a, b int64) int { return cmp.Compare(b, a) })
+		for n := at / 64; n < len(taken); n++ {
+			f := free(n)
+			if n == at/64 { // those before it are too large
+				f &= ^uint64(0) << (at % 64)
+			}
+			if f != 0 {
+				return min(64*n+bits.TrailingZeros64(f), len(largest))
+			}
 		}
-		for free != 0 {
-			i := 63 - bits.LeadingZeros64(free)
-			if first {
-				i = bits.TrailingZeros64(free)
+		return len(largest)
+	}
+	for n := len(taken) - 1; n >= 0; n-- {
+		f := free(n)
+		if there := len(largest) - 64*n; there < 64 {
+			f &= 1<<there - 1
+		}
+		if f != 0 {
+			if i := 64*n + 63 - bits.LeadingZeros64(f); largest[i]-size <= padding {
+				return i
 			}
-			if largest[64*n+i]-size <= padding {
-				return 64*n + i
-			}
-			if !first { // the others are larger
-				return len(largest)
-			}
-			free &^= 1 << i
+			break // the others are larger
 		}
 	}
 	return len(largest)
