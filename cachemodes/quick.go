@@ -156,12 +156,15 @@ func (m *Manager) plain(id int32) *session {
 	return nil
 }
 
-// hit serves a request that is plainly a hit.
+// hit serves a request that is plainly a hit, or that a policy chooses for.
 func (m *Manager) hit(call *Call) bool {
 	n, usage, s := call.Bytes, call.Usage&(maxUsages-1), m.now.by
 	r := &m.recent[usage][recentSlot(n)]
-	if r.n != n || s == nil {
+	if s == nil {
 		return false
+	}
+	if r.n != n {
+		return usage.Cached() && m.home.caches[usage].chooser != nil && m.chosen(call, s)
 	}
 	bk := r.bk
 	top := uint(len(bk.free)) - 1
@@ -183,6 +186,30 @@ func (m *Manager) hit(call *Call) bool {
 	e := m.event()
 	e.Size, e.Requested, e.Buf, e.Key = bk.size, n, id, bk.key
 	e.Session, e.Last, e.Domain = session, session, b.domain
+	e.Kind, e.Usage, e.Mode, e.Why, e.From = Hit, usage, mode, NoReason, Gone
+	return true
+}
+
+// chosen serves a request for which the policy chooses, a hit or not.
+func (m *Manager) chosen(call *Call, s *session) bool {
+	n, usage, session := call.Bytes, call.Usage, s.id
+	c := &m.home.caches[usage]
+	m.requested[usage] += n
+	c.requested += n
+	s.recorded = true
+	id := m.choose(c, session, n)
+	if id == NoBuf {
+		m.now.slots[call.Slot] = m.notChosen(c, session, n)
+		return true
+	}
+	b := &m.bufs[id]
+	m.takeFree(c, id)
+	m.now.slots[call.Slot] = id
+	mode := c.setting.Mode
+	b.requested, b.session, b.mode, b.state = n, session, mode, InUse
+	e := m.event()
+	e.Size, e.Requested, e.Buf, e.Key = b.size, n, id, b.key
+	e.Session, e.Last, e.Domain = session, b.last, homeID
 	e.Kind, e.Usage, e.Mode, e.Why, e.From = Hit, usage, mode, NoReason, Gone
 	return true
 }

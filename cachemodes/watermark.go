@@ -495,6 +495,7 @@ func (w *watermark) victim(later bool, free *Shelf) BufID {
 	if later {
 		least = 2 * int64(len(p.steps))
 	}
+	now := w.now.ordinal()
 	best, most := NoBuf, int64(-1)
 	for i := len(free.stocked) - 1; i >= 0; i-- {
 		size := free.stocked[i].size
@@ -504,7 +505,10 @@ func (w *watermark) victim(later bool, free *Shelf) BufID {
 		for _, id := range free.c.buckets[free.stocked[i].bucket].free {
 			away := int64(0)
 			if size > tiny { // else it makes no room
-				away = min(w.away(w.claim(id), p), far)
+				away = far
+				if c := w.claim(id); c.plan != nil && !c.plan.dead {
+					away = min(far, p.away(c, now))
+				}
 			}
 			if away >= least && size*away > most {
 				best, most = id, size*away
@@ -514,20 +518,18 @@ func (w *watermark) victim(later bool, free *Shelf) BufID {
 	return best
 }
 
-// away is how many requests from now the slot is needed that a free buffer is for,
-// where a run follows a plan.
-func (w *watermark) away(c claim, p *plan) int64 {
-	now, n := w.now.ordinal(), int32(len(p.steps))
-	switch {
-	case c.plan == nil || c.plan.dead:
-		return watermarkFar * int64(n)
-	case c.plan == p:
+// away is how many requests from now on the slot is needed that a free buffer is
+// for, in a run that follows the plan.
+func (p *plan) away(c claim, now int32) int64 {
+	n := int32(len(p.steps))
+	switch c.plan {
+	case p:
 		next := p.nextUse(c.slot, now)
 		if next >= n && p.next != p && p.next != nil {
 			next += int32(len(p.next.steps))
 		}
 		return int64(next - now)
-	case c.plan == p.next:
+	case p.next:
 		return int64(n - now + c.plan.slots[c.slot].members[0])
 	}
 	return int64(2*n - now + c.plan.slots[c.slot].members[0])
