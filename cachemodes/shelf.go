@@ -358,8 +358,15 @@ func (s *Shelf) byTurn(a, b BufID) int { return cmp.Compare(s.m.bufs[a].turn, s.
 func (s *Shelf) takeOff(list *[]BufID, id BufID) {
 	l, at := *list, 0
 	if len(l) == 0 || l[0] != id { // mostly it is the one that has been free longest
-		var found bool
-		if at, found = slices.BinarySearchFunc(l, id, s.byTurn); !found {
+		turn := s.m.bufs[id].turn
+		for end := len(l); at < end; {
+			if mid := int(uint(at+end) >> 1); s.m.bufs[l[mid]].turn < turn {
+				at = mid + 1
+			} else {
+				end = mid
+			}
+		}
+		if at == len(l) || l[at] != id {
 			panic(fmt.Sprintf("cachemodes: free buffer %d of %s is not on the list of its size", id, s.c.usage))
 		}
 	}

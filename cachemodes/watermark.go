@@ -55,6 +55,7 @@ type watermark struct {
 	claims   []claim // by BufID, of free buffers: the slot that they are for
 	extra    int64   // padding of buffers in use that no plan knows, bytes
 	padded   int64   // of those that outlive the run, for all that is known
+	packer   packer
 }
 
 // use is a buffer in use.

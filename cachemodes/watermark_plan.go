@@ -136,9 +136,10 @@ func (p *plan) compare(k int, n int64, kind uint32) bool {
 	return p.match != 0
 }
 
-// again is a plan of the same steps, to be made.
+// again is a plan of the same steps, to be made. It has the memory of p, whose slots
+// alone are still asked for: by what they have in use.
 func (p *plan) again() *plan {
-	q := &plan{steps: slices.Clone(p.steps), next: p.next, seen: p.seen, runs: p.runs, order: p.order, wait: p.wait, tries: p.tries}
+	q := &plan{steps: p.steps, lasting: p.lasting, next: p.next, seen: p.seen, runs: p.runs, order: p.order, wait: p.wait, tries: p.tries}
 	for i := range q.steps {
 		q.steps[i].size = q.steps[i].most
 	}
@@ -165,10 +166,11 @@ func (st *step) until(n int) int32 {
 // assign gives the steps slots, and the slots sizes, if the session's buffers may
 // have budget bytes, and lean bytes where sizes grow. It answers what the slots
 // take together.
-func (p *plan) assign(peak, budget, lean int64) int64 {
-	p.budget, p.lasting = budget, nil
+func (p *plan) assign(c *packer, peak, budget, lean int64) int64 {
+	p.budget, p.lasting = budget, p.lasting[:0]
 	var largest int64
-	sizes := make([]int64, len(p.steps)) // to be packed
+	c.sizes = zeroed(c.sizes, len(p.steps))
+	sizes := c.sizes
 	for i := range p.steps {
 		largest = max(largest, p.steps[i].size)
 		sizes[i] = p.steps[i].grown(8)
@@ -191,19 +193,20 @@ func (p *plan) assign(peak, budget, lean int64) int64 {
 		}
 		return int(a - b)
 	})
-	order := make([]int32, 0, len(p.steps)) // of what is not tiny
+	c.order = c.order[:0]
 	for _, i := range p.order {
 		if p.steps[i].size > p.tiny {
-			order = append(order, i)
+			c.order = append(c.order, i)
 		}
 	}
-	best := p.pack(order, sizes, false)
-	if best.total > budget { // perhaps with the largest slot for each
-		if other := p.pack(order, sizes, true); other.total < best.total {
+	best := &c.tried[0]
+	if c.pack(p, best, false); best.total > budget { // perhaps with the largest slot for each
+		other := &c.tried[1]
+		if c.pack(p, other, true); other.total < best.total {
 			best = other
 		}
 	}
-	p.slots = best.slots
+	p.enlist(best, len(c.order))
 	for i := range p.steps {
 		st := &p.steps[i]
 		if st.slot = best.slot[i]; st.slot == noSlot {
@@ -240,17 +243,35 @@ func (p *plan) assign(peak, budget, lean int64) int64 {
 
 // packing is a choice of slots.
 type packing struct {
-	slots []slot
+	sizes []int64 // of the slots, bytes
 	slot  []int32 // of each step
 	held  []int64 // what the buffers in use have after each request
 	total int64   // what the slots have together
 }
 
-// pack gives each step of order, its sizes descending, the smallest slot that is free
-// while it lives, or if spacious the largest.
-func (p *plan) pack(order []int32, sizes []int64, spacious bool) packing {
-	n := len(p.steps)
-	c := packing{slot: make([]int32, n), held: make([]int64, n)}
+// packer packs plans. It has the memory that this takes, for the next one.
+type packer struct {
+	sizes   []int64    // of the steps, bytes
+	order   []int32    // steps that are to have slots, the largest first
+	shared  []int32    // slots of what does not outlive the run
+	largest []int64    // of each of these, bytes
+	taken   [][]uint64 // by 64 of these, then by request: those that are in use
+	tried   [2]packing
+}
+
+// zeroed is a slice of zeros in the memory of another, if that is enough.
+func zeroed[T any](s []T, n int) []T {
+	s = slices.Grow(s[:0], n)[:n]
+	clear(s)
+	return s
+}
+
+// pack gives each step in order the smallest slot that is free while it lives, or if
+// spacious the largest.
+func (pk *packer) pack(p *plan, c *packing, spacious bool) {
+	n, sizes := len(p.steps), pk.sizes
+	c.sizes, c.total = c.sizes[:0], 0
+	c.slot, c.held = zeroed(c.slot, n), zeroed(c.held, n)
 	var before int64 // the buffers of the run before, to this one's end
 	for i := range p.steps {
 		c.slot[i] = noSlot
@@ -267,50 +288,47 @@ func (p *plan) pack(order []int32, sizes []int64, spacious bool) packing {
 	for i := 1; i < n; i++ {
 		c.held[i] += c.held[i-1]
 	}
-	c.slots = make([]slot, 0, 32)
-	shared := make([]int32, 0, 32)  // slots of what does not outlive the run
-	largest := make([]int64, 0, 32) // of each of these
-	var taken [][]uint64            // by 64 of these, then by request: those that are in use
-	for _, k := range order {
+	pk.shared, pk.largest, pk.taken = pk.shared[:0], pk.largest[:0], pk.taken[:0]
+	for _, k := range pk.order {
 		st := &p.steps[k]
 		size := sizes[k]
 		at := noSlot
 		if st.end >= 0 {
 			held := c.held[k:st.end]
-			i := vacant(taken, largest, k, st.end, size, p.budget-slices.Max(held), spacious)
-			if i < len(shared) {
-				at = shared[i]
-				if more := largest[i] - size; more > 0 {
+			i := pk.vacant(k, st.end, size, p.budget-slices.Max(held), spacious)
+			if i < len(pk.shared) {
+				at = pk.shared[i]
+				if more := pk.largest[i] - size; more > 0 {
 					for t := range held {
 						held[t] += more
 					}
 				}
 			} else {
-				shared, largest = append(shared, int32(len(c.slots))), append(largest, size)
-				if i/64 == len(taken) {
-					taken = append(taken, make([]uint64, n))
+				pk.shared, pk.largest = append(pk.shared, int32(len(c.sizes))), append(pk.largest, size)
+				if rows := len(pk.taken); i/64 == rows {
+					pk.taken = slices.Grow(pk.taken, 1)[:rows+1]
+					pk.taken[rows] = zeroed(pk.taken[rows], n)
 				}
 			}
-			row := taken[i/64][k:st.end]
+			row := pk.taken[i/64][k:st.end]
 			for t := range row {
 				row[t] |= 1 << (i % 64)
 			}
 		}
 		if at == noSlot {
-			at = int32(len(c.slots))
-			c.slots = append(c.slots, slot{buf: NoBuf, size: roundUp(st.size, watermarkStep)})
-			c.total += c.slots[at].size
+			at = int32(len(c.sizes))
+			c.sizes = append(c.sizes, roundUp(st.size, watermarkStep))
+			c.total += c.sizes[at]
 		}
 		c.slot[k] = at
 	}
-	c.enlist(len(order))
-	return c
 }
 
-// vacant is the slot for a step's life and size, of slots in use as taken says, the
-// largest first: the smallest that is free, or the first, if the padding allows that;
-// else one more.
-func vacant(taken [][]uint64, largest []int64, from, to int32, size, padding int64, first bool) int {
+// vacant is which of the shared slots, the largest of which come first, a step of a
+// life and size has: the smallest that is free, or the first, if the padding allows
+// that; else one more.
+func (pk *packer) vacant(from, to int32, size, padding int64, first bool) int {
+	taken, largest := pk.taken, pk.largest
 	free := func(n int) uint64 {
 		var used uint64
 		for _, t := range taken[n][from:to] {
@@ -346,21 +364,27 @@ func vacant(taken [][]uint64, largest []int64, from, to int32, size, padding int
 	return len(largest)
 }
 
-// enlist gives the slots their members, so many in all.
-func (c *packing) enlist(all int) {
-	count := make([]int32, len(c.slots))
-	for _, at := range c.slot {
+// enlist makes the slots of a packing, which so many steps have.
+func (p *plan) enlist(c *packing, steps int) {
+	twins := 0
+	count := make([]int32, len(c.sizes))
+	for i, at := range c.slot {
 		if at != noSlot {
 			count[at]++
+			if p.steps[i].twin != noSlot {
+				twins++
+			}
 		}
 	}
-	members := make([]int32, all)
+	p.slots = make([]slot, len(c.sizes), len(c.sizes)+twins)
+	members := make([]int32, steps)
 	for i, n := range count {
-		c.slots[i].members, members = members[:0:n], members[n:]
+		p.slots[i] = slot{size: c.sizes[i], buf: NoBuf, members: members[:0:n]}
+		members = members[n:]
 	}
 	for k, at := range c.slot {
 		if at != noSlot {
-			s := &c.slots[at]
+			s := &p.slots[at]
 			s.members = append(s.members, int32(k))
 		}
 	}
