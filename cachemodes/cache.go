@@ -41,6 +41,8 @@ type bucket struct {
 	// lost counts, by reason, the buffers given up which no miss has been
 	// explained by yet.
 	lost [NumReasons]int32
+	// anyLost is how many that is in all.
+	anyLost int32
 }
 
 // cache is the mechanism: free lists by size for one usage, under the policy
@@ -177,15 +179,14 @@ func (m *Manager) missReason(bk *bucket, session int32) Reason {
 // missReason explains a request that found no free buffer at all.
 func (b *bucket) missReason() Reason {
 	if b.cap == 0 && b.why == AboveTable {
-		if b.lost[AboveTable] > 0 {
-			b.lost[AboveTable]--
-		}
+		b.found(AboveTable)
 		return AboveTable
 	}
-	for why := CapFull; int(why) < NumReasons; why++ {
-		if b.lost[why] > 0 {
-			b.lost[why]--
-			return why
+	if b.anyLost > 0 {
+		for why := CapFull; int(why) < NumReasons; why++ {
+			if b.found(why) {
+				return why
+			}
 		}
 	}
 	if b.waiting > b.owed {
@@ -195,6 +196,16 @@ func (b *bucket) missReason() Reason {
 	return Cold
 }
 
+// found takes a buffer from those that were given up for a reason, if there is one.
+func (b *bucket) found(why Reason) bool {
+	if b.lost[why] == 0 {
+		return false
+	}
+	b.lost[why]--
+	b.anyLost--
+	return true
+}
+
 // lose notes that a buffer that could have served is given up.
 func (b *bucket) lose(why Reason) {
 	if b.owed > b.waiting {
@@ -202,6 +213,7 @@ func (b *bucket) lose(why Reason) {
 		return
 	}
 	b.lost[why]++
+	b.anyLost++
 }
 
 // notKept is why a bucket does not take another free buffer.
@@ -291,9 +303,7 @@ func (m *Manager) pardon(c *cache) {
 			}
 			bk := &c.buckets[b.bucket]
 			bk.waiting++
-			if bk.lost[b.why] > 0 {
-				bk.lost[b.why]--
-			} else { // a miss was explained by it already
+			if !bk.found(b.why) { // a miss was explained by it already
 				bk.owed++
 			}
 			b.doomed, b.why = false, NoReason

@@ -402,7 +402,7 @@ func (m *Manager) empty(d *domain, why Reason) {
 			}
 			bk.free = bk.free[:0]
 			bk.owed = 0
-			bk.lost = [NumReasons]int32{}
+			bk.lost, bk.anyLost = [NumReasons]int32{}, 0
 		}
 		if c.shelf != nil {
 			c.shelf.empty()

@@ -500,7 +500,7 @@ func (w *watermark) victim(later bool, free *Shelf) BufID {
 	best, most := NoBuf, int64(-1)
 	for i := len(free.stocked) - 1; i >= 0; i-- {
 		size := free.stocked[i].size
-		if size*far < most { // nor could what is smaller
+		if size*far < most || size <= tiny && (later || most >= 0) { // nor could what is smaller
 			break
 		}
 		for _, id := range free.c.buckets[free.stocked[i].bucket].free {
