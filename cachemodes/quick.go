@@ -1,13 +1,15 @@
 package cachemodes
 
 // Nearly every call of a replay is a request that the newest free buffer of its
-// size serves, or the release of such a buffer. What follows does these, and
-// only these, exactly as the long way would (request, release, settle): without
-// a map, a list to search or a policy to ask. Whatever is not plain is declined,
-// before anything was changed.
+// size serves, or the release of such a buffer. What follows does these exactly as
+// the long way would (request, release, settle): without a map, a list to search or
+// a policy to ask. Where a policy chooses, or gives up what is free, it is asked, and
+// all around that is done here. Whatever is not plain is declined, before anything
+// was changed.
 //
-//	calls ─► Play ─┬─ plain ─► hit, takeBack ─┬─► events, for a whole stretch of calls
-//	               └─ other ─► long way ──────┘
+//	calls ─► Play ─┬─ plain ──► hit, takeBack ──┬─► events, for a whole stretch of calls
+//	               ├─ chosen ─► chosen, shelve ─┤
+//	               └─ other ──► long way ───────┘
 //
 // It is one loop over plain data, so that what an event costs is what it changes;
 // what the loop goes on with is in the Manager (see stretch), since the compiler
@@ -164,7 +166,11 @@ func (m *Manager) hit(call *Call) bool {
 		return false
 	}
 	if r.n != n {
-		return usage.Cached() && m.home.caches[usage].chooser != nil && m.chosen(call, s)
+		if !usage.Cached() || m.home.caches[usage].chooser == nil {
+			return false
+		}
+		m.chosen(call, s)
+		return true
 	}
 	bk := r.bk
 	top := uint(len(bk.free)) - 1
@@ -191,7 +197,7 @@ func (m *Manager) hit(call *Call) bool {
 }
 
 // chosen serves a request for which the policy chooses, a hit or not.
-func (m *Manager) chosen(call *Call, s *session) bool {
+func (m *Manager) chosen(call *Call, s *session) {
 	n, usage, session := call.Bytes, call.Usage, s.id
 	c := &m.home.caches[usage]
 	m.requested[usage] += n
@@ -200,7 +206,7 @@ func (m *Manager) chosen(call *Call, s *session) bool {
 	id := m.choose(c, session, n)
 	if id == NoBuf {
 		m.now.slots[call.Slot] = m.notChosen(c, session, n)
-		return true
+		return
 	}
 	b := &m.bufs[id]
 	m.takeFree(c, id)
@@ -211,7 +217,6 @@ func (m *Manager) chosen(call *Call, s *session) bool {
 	e.Size, e.Requested, e.Buf, e.Key = b.size, n, id, b.key
 	e.Session, e.Last, e.Domain = session, b.last, homeID
 	e.Kind, e.Usage, e.Mode, e.Why, e.From = Hit, usage, mode, NoReason, Gone
-	return true
 }
 
 // takeBack takes a buffer back that is plainly kept, or waits.

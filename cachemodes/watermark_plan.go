@@ -337,10 +337,17 @@ func (pk *packer) vacant(from, to int32, size, padding int64, first bool) int {
 		return ^used
 	}
 	if first {
-		at, _ := slices.BinarySearchFunc(largest, size+padding, func(a, b int64) int { return cmp.Compare(b, a) })
+		at := 0 // those before it are too large
+		for end := len(largest); at < end; {
+			if mid := int(uint(at+end) >> 1); largest[mid]-size > padding {
+				at = mid + 1
+			} else {
+				end = mid
+			}
+		}
 		for n := at / 64; n < len(taken); n++ {
 			f := free(n)
-			if n == at/64 { // those before it are too large
+			if n == at/64 {
 				f &= ^uint64(0) << (at % 64)
 			}
 			if f != 0 {
