@@ -245,7 +245,7 @@ func (w *watermark) Choose(n int64, free *Shelf) BufID {
 }
 
 // planned is the free buffer of the slot of a request of n bytes, where all is as
-// planned: Choose would come to it, and to no padding that the plan does not know.
+// planned, so that Choose would come to it: half of the way there is left out.
 func (w *watermark) planned(n int64, free *Shelf) BufID {
 	m := w.now
 	st := m.step
@@ -265,6 +265,7 @@ func (w *watermark) planned(n int64, free *Shelf) BufID {
 	if size < n || size > s.size && size > n+w.leaves(free.AllHeld()-free.Bytes()) {
 		return NoBuf
 	}
+	w.key, w.most = roundUp(n, watermarkStep), size
 	free.SetMark(id, w.use(st.slot, size, false))
 	return id
 }
