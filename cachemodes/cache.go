@@ -35,12 +35,16 @@ type bucket struct {
 	why   Reason  // cap is 0
 	mode  ModeID  // in force
 	way   way     // of what is released
+	// stocked is that the bucket is on the shelf's list of those with free buffers.
+	stocked bool
 	// waiting counts pending buffers that are not doomed; owed is how many
 	// misses they explain since the last time they were looked at.
 	waiting, owed int32
 	// lost counts, by reason, the buffers given up which no miss has been
 	// explained by yet.
 	lost [NumReasons]int32
+	// anyLost is how many that is in all.
+	anyLost int32
 }
 
 // cache is the mechanism: free lists by size for one usage, under the policy
@@ -173,8 +177,10 @@ func (c *cache) limit(b *bucket) {
 	n, why := c.policy.Cap(b.size)
 	b.cap, b.why, b.mode = int32(min(n, math.MaxInt32)), why, c.setting.Mode
 	switch {
-	case c.shelf != nil || b.cap == 0:
+	case b.cap == 0 || c.shelf != nil && c.reuse != AtOnce:
 		b.way = asks
+	case c.shelf != nil:
+		b.way = shelves
 	case c.reuse == AtOnce:
 		b.way = keeps
 	default:
@@ -198,15 +204,14 @@ func (m *Manager) missReason(bk *bucket, session int32) Reason {
 // missReason explains a request that found no free buffer at all.
 func (b *bucket) missReason() Reason {
 	if b.cap == 0 && b.why == AboveTable {
-		if b.lost[AboveTable] > 0 {
-			b.lost[AboveTable]--
-		}
+		b.found(AboveTable)
 		return AboveTable
 	}
-	for why := CapFull; int(why) < NumReasons; why++ {
-		if b.lost[why] > 0 {
-			b.lost[why]--
-			return why
+	if b.anyLost > 0 {
+		for why := CapFull; int(why) < NumReasons; why++ {
+			if b.found(why) {
+				return why
+			}
 		}
 	}
 	if b.waiting > b.owed {
@@ -216,6 +221,16 @@ func (b *bucket) missReason() Reason {
 	return Cold
 }
 
+// found takes a buffer from those that were given up for a reason, if there is one.
+func (b *bucket) found(why Reason) bool {
+	if b.lost[why] == 0 {
+		return false
+	}
+	b.lost[why]--
+	b.anyLost--
+	return true
+}
+
 // lose notes that a buffer that could have served is given up.
 func (b *bucket) lose(why Reason) {
 	if b.owed > b.waiting {
@@ -223,6 +238,7 @@ func (b *bucket) lose(why Reason) {
 		return
 	}
 	b.lost[why]++
+	b.anyLost++
 }
 
 // notKept is why a bucket does not take another free buffer.
@@ -324,9 +340,7 @@ func (m *Manager) pardon(c *cache) {
 			}
 			bk := &c.buckets[b.bucket]
 			bk.waiting++
-			if bk.lost[b.why] > 0 {
-				bk.lost[b.why]--
-			} else { // a miss was explained by it already
+			if !bk.found(b.why) { // a miss was explained by it already
 				bk.owed++
 			}
 			b.doomed, b.why = false, NoReason

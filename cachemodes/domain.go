@@ -343,11 +343,10 @@ func (m *Manager) fromPool(c *cache, from, to int64, session int32) BufID {
 			best = i
 		}
 	} else {
-		for _, i := range pool.shelf.bySize[pool.shelf.find(from):] {
-			b := &pool.buckets[i]
+		for _, of := range pool.shelf.stocked[pool.shelf.find(from):] {
 			m.steps++
-			if len(b.free) > 0 && c.chooser.Serves(from, b.size) {
-				best = i
+			if len(pool.buckets[of.bucket].free) > 0 && c.chooser.Serves(from, of.size) {
+				best = of.bucket
 				break
 			}
 		}
@@ -403,7 +402,7 @@ func (m *Manager) empty(d *domain, why Reason) {
 			}
 			bk.free = bk.free[:0]
 			bk.owed = 0
-			bk.lost = [NumReasons]int32{}
+			bk.lost, bk.anyLost = [NumReasons]int32{}, 0
 		}
 		if c.shelf != nil {
 			c.shelf.empty()

@@ -127,17 +127,28 @@ func (m *Manager) request(session int32, usage Usage, n int64) BufID {
 
 // requestChosen is Request under a Chooser.
 func (m *Manager) requestChosen(c *cache, session int32, n int64) BufID {
+	id := m.choose(c, session, n)
+	if id == NoBuf {
+		return m.notChosen(c, session, n)
+	}
+	m.takeFree(c, id)
+	m.handOut(c, id, session, n)
+	return id
+}
+
+// choose is the free buffer that a Chooser has for a request.
+func (m *Manager) choose(c *cache, session int32, n int64) BufID {
 	if c.learner != nil {
 		c.learner.Requested(session, n)
 	}
 	c.shelf.viewer = session
 	id := c.chooser.Choose(n, c.shelf)
 	c.shelf.viewer = NoSession
-	if id != NoBuf {
-		m.takeFree(c, id)
-		m.handOut(c, id, session, n)
-		return id
-	}
+	return id
+}
+
+// notChosen is the buffer for a request of which choose knew none.
+func (m *Manager) notChosen(c *cache, session int32, n int64) BufID {
 	if id := m.fromPool(c, n, MaxBytes, session); id != NoBuf {
 		m.bufs[id].mark, c.shelf.made = c.shelf.made, 0
 		m.handOut(c, id, session, n)
@@ -148,7 +159,7 @@ func (m *Manager) requestChosen(c *cache, session int32, n int64) BufID {
 		m.evict(c, OnMiss, n)
 	}
 	why := m.explain(c, n, &c.buckets[i], session)
-	id = m.create(c, i, session, n, why)
+	id := m.create(c, i, session, n, why)
 	m.bufs[id].mark, c.shelf.made = c.shelf.made, 0
 	return id
 }
@@ -541,15 +552,10 @@ func (m *Manager) forget(id BufID, b *buffer) {
 	}
 }
 
-// all sums over what counts as held.
+// all sums over what counts as held: see Usage.Held.
 func (m *Manager) all(bytes []int64) int64 {
-	var sum int64
-	for u, n := range bytes {
-		if Usage(u).Held() {
-			sum += n
-		}
-	}
-	return sum
+	_ = bytes[Weights]
+	return bytes[Storage] + bytes[Uniform] + bytes[QueryResolve] + bytes[Default] + bytes[Weights]
 }
 
 // destroy gives a buffer up, wherever it is. The caller has taken it off its

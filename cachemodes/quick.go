@@ -105,9 +105,10 @@ type way uint8
 
 // The ways.
 const (
-	asks  way = iota // it is not
-	keeps            // free at once, up to the cap
-	waits            // pending, to be free later
+	asks    way = iota // it is not
+	keeps              // free at once, up to the cap
+	waits              // pending, to be free later
+	shelves            // as keeps, on a shelf; then the policy is asked what goes
 )
 
 // Play does calls of one session in order, as Request, Release and Refresh would
@@ -176,7 +177,7 @@ func (m *Manager) play(session int32, calls []Call, slots []BufID) int {
 		case CallRelease:
 			if id := slots[call.Slot]; id != NoBuf {
 				slots[call.Slot] = NoBuf
-				m.release(id)
+				m.back(session, id)
 			}
 		case CallRefresh:
 			m.refresh(session)
@@ -198,7 +199,10 @@ func (m *Manager) mayBePlain(call *Call, slots []BufID) bool {
 	case CallRelease:
 		if id := uint(slots[call.Slot]); id < uint(len(m.bufs)) {
 			key := uint(m.bufs[id].key)
-			return key < uint(len(m.buckets)) && m.buckets[key].way != asks
+			if key < uint(len(m.buckets)) {
+				w := m.buckets[key].way
+				return w == keeps || w == waits
+			}
 		}
 	}
 	return false
@@ -215,9 +219,41 @@ func (m *Manager) one(session int32) []Event {
 	if call := &m.call[0]; call.Op == CallRequest {
 		m.slot[0] = m.request(session, call.Usage, call.Bytes)
 	} else {
-		m.release(m.slot[0])
+		m.back(session, m.slot[0])
 	}
 	return m.events
+}
+
+// back is release, by a shorter way where a buffer goes on a shelf.
+func (m *Manager) back(session int32, id BufID) {
+	if uint(id) < uint(len(m.bufs)) {
+		b := &m.bufs[id]
+		if key := uint(b.key); b.session == session && b.domain == homeID && b.state == InUse && key < uint(len(m.buckets)) {
+			if bk := m.buckets[key]; bk.way == shelves && len(bk.free) < int(bk.cap) {
+				if s := m.plain(session); s != nil {
+					m.shelve(bk, id, b, s)
+					return
+				}
+			}
+		}
+	}
+	m.release(id)
+}
+
+// shelve takes back a buffer that goes on a shelf.
+func (m *Manager) shelve(bk *bucket, id BufID, b *buffer, s *session) {
+	c, n := bk.cache, b.requested
+	bk.free = append(bk.free, id)
+	m.requested[b.usage] -= n
+	c.requested -= n
+	b.state, b.excuse = Cached, false
+	b.last, b.epoch = s.id, s.newest()
+	m.emit(id, b, Keep, NoReason)
+	b.session = NoSession
+	c.shelf.add(id)
+	if c.evictor != nil {
+		m.evictFrom(c.evictor, c, OnRelease, n)
+	}
 }
 
 // plain is a session whose calls may be plain, else nil.

@@ -22,9 +22,10 @@ type Shelf struct {
 	oldest, newest BufID
 	count          int
 	bytes          int64
-	bySize         []int32 // the cache's buckets, sizes ascending
-	made           int32   // mark of the next buffer that is created
-	turns          int64   // buffers that became free; buffer.turn is their number
+	bySize         []int32   // the cache's buckets, sizes ascending
+	stocked        []stocked // of these those with free buffers, and some that had
+	made           int32     // mark of the next buffer that is created
+	turns          int64     // buffers that became free; buffer.turn is their number
 	// viewer is the session for which a buffer is chosen: it sees no buffer
 	// that another one's unsubmitted commands use. NoSession sees all.
 	viewer int32
@@ -35,11 +36,18 @@ type Shelf struct {
 	clear, fresh [][]BufID
 }
 
+// stocked is a bucket on a shelf.
+type stocked struct {
+	size   int64
+	bucket int32
+}
+
 // newShelf puts up what is free in a cache: sizes in the order of their first
 // sight, since no record of the order of release was kept before.
 func newShelf(m *Manager, c *cache) *Shelf {
 	s := &Shelf{m: m, c: c, oldest: NoBuf, newest: NoBuf, viewer: NoSession}
 	for i := range c.buckets {
+		c.buckets[i].stocked = false
 		s.addBucket(int32(i))
 		for _, id := range c.buckets[i].free {
 			s.add(id)
@@ -129,11 +137,11 @@ func (s *Shelf) LastRequested(id BufID) int64 { return s.m.bufs[id].requested }
 // both included; of equals the one that has been free longest.
 func (s *Shelf) Smallest(from, to int64) BufID {
 	best := NoBuf
-	for _, i := range s.bySize[s.find(from):] {
-		if s.c.buckets[i].size > to {
+	for _, of := range s.stocked[s.find(from):] {
+		if of.size > to {
 			break
 		}
-		if free := s.seen(i); len(free) > 0 {
+		if free := s.seen(of.bucket); len(free) > 0 {
 			best = free[0]
 			break
 		}
@@ -151,7 +159,7 @@ func (s *Shelf) Smallest(from, to int64) BufID {
 // First is the buffer of a size from one to another, both included, that has been
 // free longest.
 func (s *Shelf) First(from, to int64) BufID {
-	sizes := s.bySize[s.find(from):]
+	sizes := s.stocked[s.find(from):]
 	if s.count < len(sizes) { // few are free of many sizes
 		for id := s.oldest; id != NoBuf; id = s.After(id) {
 			s.m.steps++
@@ -162,11 +170,11 @@ func (s *Shelf) First(from, to int64) BufID {
 		return NoBuf
 	}
 	best := NoBuf
-	for _, i := range sizes {
-		if s.c.buckets[i].size > to {
+	for _, of := range sizes {
+		if of.size > to {
 			break
 		}
-		if free := s.seen(i); len(free) > 0 && (best == NoBuf || s.before(free[0], best)) {
+		if free := s.seen(of.bucket); len(free) > 0 && (best == NoBuf || s.before(free[0], best)) {
 			best = free[0]
 		}
 	}
@@ -186,7 +194,7 @@ func (s *Shelf) Lowest(from, to int64, least int32) BufID {
 		s.m.steps++
 		return best == NoBuf || s.Mark(id) < s.Mark(best) || s.Mark(id) == s.Mark(best) && s.before(id, best)
 	}
-	sizes := s.bySize[s.find(from):]
+	sizes := s.stocked[s.find(from):]
 	if s.count < len(sizes) { // few are free of many sizes
 		for id := s.oldest; id != NoBuf; id = s.After(id) {
 			if size := s.Size(id); size >= from && size <= to && s.m.safe(&s.m.bufs[id], s.viewer) && better(id) {
@@ -195,11 +203,11 @@ func (s *Shelf) Lowest(from, to int64, least int32) BufID {
 		}
 		return best
 	}
-	for _, i := range sizes {
-		if s.c.buckets[i].size > to {
+	for _, of := range sizes {
+		if of.size > to {
 			break
 		}
-		for _, id := range s.seen(i) {
+		for _, id := range s.seen(of.bucket) {
 			if better(id) {
 				best = id
 			}
@@ -225,9 +233,9 @@ func (s *Shelf) Largest() BufID {
 	if s.count == 0 { // the common case
 		return NoBuf
 	}
-	for i := len(s.bySize) - 1; i >= 0; i-- {
+	for i := len(s.stocked) - 1; i >= 0; i-- {
 		s.m.steps++
-		if free := s.c.buckets[s.bySize[i]].free; len(free) > 0 {
+		if free := s.c.buckets[s.stocked[i].bucket].free; len(free) > 0 {
 			return free[0]
 		}
 	}
@@ -250,25 +258,48 @@ func (s *Shelf) Free(id BufID) bool {
 	return b.state == Cached && b.usage == s.c.usage && b.domain == s.c.domain.id && s.m.safe(b, s.viewer)
 }
 
-// find is the first of bySize with at least a size. It is asked at every request
-// that has no buffer of its own size, so it is written out.
+// find is the first of stocked with at least a size. It is asked at every request
+// that has no buffer of its own size, and no branch of it depends on the sizes.
 func (s *Shelf) find(size int64) int {
-	from, to := 0, len(s.bySize)
-	for from < to {
-		if i := int(uint(from+to) >> 1); s.c.buckets[s.bySize[i]].size < size {
-			from = i + 1
-		} else {
-			to = i
+	from := 0
+	for left := len(s.stocked); left > 0; {
+		half := (left + 1) / 2
+		next := from + half
+		if s.stocked[next-1].size >= size {
+			next = from
 		}
+		from, left = next, left-half
 	}
 	return from
+}
+
+// findBucket is the first of bySize with at least a size.
+func (s *Shelf) findBucket(size int64) int {
+	at, _ := slices.BinarySearchFunc(s.bySize, size, func(i int32, size int64) int { return cmp.Compare(s.c.buckets[i].size, size) })
+	return at
 }
 
 func (s *Shelf) addBucket(i int32) {
 	if s.parted {
 		s.clear = append(s.clear, nil)
 	}
-	s.bySize = slices.Insert(s.bySize, s.find(s.c.buckets[i].size), i)
+	s.bySize = slices.Insert(s.bySize, s.findBucket(s.c.buckets[i].size), i)
+}
+
+// stock puts a bucket that has free buffers now on the list of those. It is taken
+// off once the list has too many that have none any more: most have one again soon.
+func (s *Shelf) stock(i int32) {
+	if len(s.stocked) > 2*s.count+8 {
+		s.stocked = slices.DeleteFunc(s.stocked, func(of stocked) bool {
+			bk := &s.c.buckets[of.bucket]
+			bk.stocked = len(bk.free) > 0
+			return !bk.stocked
+		})
+	}
+	if bk := &s.c.buckets[i]; !bk.stocked {
+		bk.stocked = true
+		s.stocked = slices.Insert(s.stocked, s.find(bk.size), stocked{bk.size, i})
+	}
 }
 
 func (s *Shelf) add(id BufID) {
@@ -284,6 +315,9 @@ func (s *Shelf) add(id BufID) {
 	s.bytes += b.size
 	b.turn = s.turns
 	s.turns++
+	if !s.c.buckets[b.bucket].stocked {
+		s.stock(b.bucket)
+	}
 	if s.parted {
 		list := s.list(b)
 		*list = append(*list, id)
@@ -322,11 +356,24 @@ func (s *Shelf) byTurn(a, b BufID) int { return cmp.Compare(s.m.bufs[a].turn, s.
 
 // takeOff takes a buffer off a list in the order of release.
 func (s *Shelf) takeOff(list *[]BufID, id BufID) {
-	at, found := slices.BinarySearchFunc(*list, id, s.byTurn)
-	if !found {
-		panic(fmt.Sprintf("cachemodes: free buffer %d of %s is not on the list of its size", id, s.c.usage))
+	l, at := *list, 0
+	if len(l) == 0 || l[0] != id { // mostly it is the one that has been free longest
+		turn := s.m.bufs[id].turn
+		for end := len(l); at < end; {
+			if mid := int(uint(at+end) >> 1); s.m.bufs[l[mid]].turn < turn {
+				at = mid + 1
+			} else {
+				end = mid
+			}
+		}
+		if at == len(l) || l[at] != id {
+			panic(fmt.Sprintf("cachemodes: free buffer %d of %s is not on the list of its size", id, s.c.usage))
+		}
 	}
-	*list = slices.Delete(*list, at, at+1)
+	if at < len(l)-1 {
+		copy(l[at:], l[at+1:])
+	}
+	*list = l[:len(l)-1]
 }
 
 func (s *Shelf) remove(id BufID) {
@@ -416,7 +463,7 @@ func (m *Manager) explain(c *cache, n int64, bk *bucket, session int32) Reason {
 	if why := m.missReason(bk, session); why != Cold {
 		return why
 	}
-	for _, i := range c.shelf.bySize[c.shelf.find(n):] {
+	for _, i := range c.shelf.bySize[c.shelf.findBucket(n):] {
 		b := &c.buckets[i]
 		if !c.chooser.Serves(n, b.size) {
 			if b.size > bk.size {

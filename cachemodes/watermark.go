@@ -55,6 +55,7 @@ type watermark struct {
 	claims   []claim // by BufID, of free buffers: the slot that they are for
 	extra    int64   // padding of buffers in use that no plan knows, bytes
 	padded   int64   // of those that outlive the run, for all that is known
+	packer   packer
 }
 
 // use is a buffer in use.
@@ -131,10 +132,15 @@ func (w *watermark) Choose(n int64, free *Shelf) BufID {
 	w.account(free)
 	w.shadow.take(n)
 	m := w.now
-	requested, held, idle := free.AllRequested(), free.AllHeld(), free.Bytes()
-	w.peak = max(w.peak, requested)
-	w.limit = w.peak + w.peak/10000*watermarkOver
+	if requested := free.AllRequested(); requested > w.peak {
+		w.peak = requested
+		w.limit = w.peak + w.peak/10000*watermarkOver
+	}
 	w.n = n
+	if id := w.planned(n, free); id != NoBuf {
+		return id
+	}
+	held, idle := free.AllHeld(), free.Bytes()
 	padding := w.peak / 10000 * watermarkPadding // of all buffers
 	strict := max(0, padding-w.padded)           // of this one, whatever comes
 	left := w.limit - (held - idle)
@@ -147,7 +153,7 @@ func (w *watermark) Choose(n int64, free *Shelf) BufID {
 	if p == nil {
 		room = min(strict, max(4*n, strict/4))
 	} else {
-		w.known = max(0, w.limit-m.life()-(held-idle-m.inUse)-w.extra)
+		w.known = w.leaves(held - idle)
 		switch {
 		case st.end < 0:
 			room = min(strict, padding/int64(2*max(1, len(p.lasting))))
@@ -189,7 +195,11 @@ func (w *watermark) Choose(n int64, free *Shelf) BufID {
 			return w.serve(id, slot, free)
 		}
 	}
-	if id := w.smallest(n, n+room, p, free); id != NoBuf {
+	most := n + room
+	if fit > n {
+		most = min(most, fit-1) // else it would have been found
+	}
+	if id := w.smallest(n, most, p, free); id != NoBuf {
 		return w.serve(id, slot, free)
 	}
 
@@ -230,8 +240,40 @@ func (w *watermark) Choose(n int64, free *Shelf) BufID {
 	}
 	m.missed = true
 	w.created++
-	free.MarkNew(w.use(use{slot: slot, size: w.key, created: true}))
+	free.MarkNew(w.use(slot, w.key, true))
 	return NoBuf
+}
+
+// planned is the free buffer of the slot of a request of n bytes, where all is as
+// planned, so that Choose would come to it: half of the way there is left out.
+func (w *watermark) planned(n int64, free *Shelf) BufID {
+	m := w.now
+	st := m.step
+	if st == nil || st.end < 0 || st.slot == noSlot || n > st.size || !m.trusted() {
+		return NoBuf
+	}
+	p := m.plan
+	s := &p.slots[st.slot]
+	if s.use != 0 {
+		return NoBuf
+	}
+	id := w.slotted(p, st.slot, free)
+	if id == NoBuf {
+		return NoBuf
+	}
+	size := free.Size(id)
+	if size < n || size > s.size && size > n+w.leaves(free.AllHeld()-free.Bytes()) {
+		return NoBuf
+	}
+	w.key, w.most = roundUp(n, watermarkStep), size
+	free.SetMark(id, w.use(st.slot, size, false))
+	return id
+}
+
+// leaves is the padding that the plan says will be left while the request at hand
+// lives, if buffers of so many bytes are in use.
+func (w *watermark) leaves(inUse int64) int64 {
+	return max(0, w.limit-w.now.life()-(inUse-w.now.inUse)-w.extra)
 }
 
 // serve takes note of the free buffer that serves the request at hand.
@@ -240,37 +282,42 @@ func (w *watermark) serve(id BufID, slot int32, free *Shelf) BufID {
 	if slot != noSlot {
 		w.own(id, w.now.plan, slot)
 	}
-	free.SetMark(id, w.use(use{slot: slot, size: w.most}))
+	free.SetMark(id, w.use(slot, w.most, false))
 	return id
 }
 
-// use takes note of the buffer that serves the request at hand, and answers its
-// mark.
-func (w *watermark) use(u use) int32 {
+// use takes note of the buffer of a size that serves the request at hand, and
+// answers its mark.
+func (w *watermark) use(slot int32, size int64, created bool) int32 {
 	m := w.now
-	u.memory, u.plan, u.run, u.ordinal = m, m.plan, m.serial, m.ordinal()
-	u.extra = u.size - w.n
-	if u.slot != noSlot {
-		u.extra = max(0, u.size-max(w.n, u.plan.slots[u.slot].size))
+	p, st := m.plan, m.step
+	mark, u := w.another()
+	u.memory, u.plan, u.slot, u.run, u.ordinal = m, p, slot, m.serial, m.ordinal()
+	u.size, u.created = size, created
+	m.inUse += size
+	u.extra = size - w.n
+	if st == nil || st.end < 0 || u.extra > w.known && !m.trusted() {
+		u.padded = u.extra
+		w.padded += u.padded
 	}
-	if st := m.step; st == nil || st.end < 0 || !m.trusted() && u.size-w.n > w.known {
-		u.padded = u.size - w.n
+	if slot != noSlot {
+		s := &p.slots[slot]
+		s.use = mark
+		u.extra = max(0, size-max(w.n, s.size))
 	}
-	m.inUse += u.size
 	w.extra += u.extra
-	w.padded += u.padded
-	var mark int32
+	return mark
+}
+
+// another is a use to be written, and its mark.
+func (w *watermark) another() (int32, *use) {
 	if last := len(w.spare) - 1; last >= 0 {
-		mark, w.spare = w.spare[last], w.spare[:last]
+		w.newest, w.spare = w.spare[last], w.spare[:last]
 	} else {
 		w.uses = append(w.uses, use{})
-		mark = int32(len(w.uses))
+		w.newest = int32(len(w.uses))
 	}
-	w.uses[mark-1], w.newest = u, mark
-	if u.slot != noSlot {
-		u.plan.slots[u.slot].use = mark
-	}
-	return mark
+	return w.newest, &w.uses[w.newest-1]
 }
 
 // released takes note that a buffer became free.
@@ -281,7 +328,7 @@ func (w *watermark) released(id BufID, free *Shelf) {
 		return
 	}
 	free.SetMark(id, 0)
-	u := w.over(mark)
+	u := &w.uses[mark-1]
 	if u.memory != nil {
 		u.memory.released(u.run, u.ordinal)
 	}
@@ -291,12 +338,13 @@ func (w *watermark) released(id BufID, free *Shelf) {
 			w.own(id, u.plan, u.slot)
 		}
 	}
+	w.over(mark)
 }
 
 // over ends a use.
-func (w *watermark) over(mark int32) use {
-	u := w.uses[mark-1]
-	w.uses[mark-1], w.newest = use{}, 0
+func (w *watermark) over(mark int32) {
+	u := &w.uses[mark-1]
+	w.newest = 0
 	w.spare = append(w.spare, mark)
 	w.extra -= u.extra
 	w.padded -= u.padded
@@ -306,7 +354,7 @@ func (w *watermark) over(mark int32) use {
 	if u.memory != nil {
 		u.memory.inUse -= u.size
 	}
-	return u
+	*u = use{}
 }
 
 // claim is a free buffer's.
@@ -327,6 +375,9 @@ func (w *watermark) slotted(p *plan, slot int32, free *Shelf) BufID {
 }
 
 func (w *watermark) own(id BufID, p *plan, slot int32) {
+	if w.claim(id) == (claim{p, slot}) && p.slots[slot].buf == id { // as mostly
+		return
+	}
 	w.disown(id)
 	for int(id) >= len(w.claims) {
 		w.claims = append(w.claims, claim{})
@@ -352,12 +403,11 @@ func (w *watermark) smallest(from, to int64, p *plan, free *Shelf) BufID {
 	if p == nil {
 		return free.Smallest(from, to)
 	}
-	for _, i := range free.bySize[free.find(from):] {
-		b := &free.c.buckets[i]
-		if b.size > to {
+	for _, of := range free.stocked[free.find(from):] {
+		if of.size > to {
 			break
 		}
-		for _, id := range b.free {
+		for _, id := range free.c.buckets[of.bucket].free {
 			if w.claim(id).plan != p && free.Free(id) {
 				return id
 			}
@@ -418,7 +468,7 @@ func (w *watermark) account(free *Shelf) {
 // hardly more; NoBuf if it does not, or if none that is worth a create need go.
 func (w *watermark) surplus(free *Shelf) BufID {
 	more := free.Held() - w.shadow.held
-	if w.credit >= w.ticks*(w.peak/watermarkAhead) || more <= 0 {
+	if more <= 0 || w.credit >= w.ticks*(w.peak/watermarkAhead) {
 		return NoBuf
 	}
 	id := free.Largest()
@@ -434,48 +484,54 @@ func (w *watermark) surplus(free *Shelf) BufID {
 }
 
 // victim is the free buffer to give up: that of the most bytes times requests until
-// it is needed, so that few creates make much room; with later, none that is needed
-// within two runs' requests.
+// it is needed, so that few creates make much room; of equals the largest, of these
+// what has been free longest. With later, none that is needed within two runs'
+// requests.
 func (w *watermark) victim(later bool, free *Shelf) BufID {
 	p := w.now.follows()
 	if p == nil {
 		return free.Largest()
 	}
 	far := watermarkFar * int64(len(p.steps))
+	least, tiny := int64(0), w.now.tiny
+	if later {
+		least = 2 * int64(len(p.steps))
+	}
+	now := w.now.ordinal()
 	best, most := NoBuf, int64(-1)
-	for id := free.oldest; id != NoBuf; id = free.m.bufs[id].newer {
-		size := free.Size(id)
-		if size*far < most {
-			continue
+	for i := len(free.stocked) - 1; i >= 0; i-- {
+		size := free.stocked[i].size
+		if size*far < most || size <= tiny && (later || most >= 0) { // nor could what is smaller
+			break
 		}
-		away := int64(0)
-		if size > w.now.tiny { // else it makes no room
-			away = min(w.away(w.claim(id), p), far)
-		}
-		if later && away < 2*int64(len(p.steps)) {
-			continue
-		}
-		if cost := size * away; cost > most || cost == most && size > free.Size(best) {
-			best, most = id, cost
+		for _, id := range free.c.buckets[free.stocked[i].bucket].free {
+			away := int64(0)
+			if size > tiny { // else it makes no room
+				away = far
+				if c := w.claim(id); c.plan != nil && !c.plan.dead {
+					away = min(far, p.away(c, now))
+				}
+			}
+			if away >= least && size*away > most {
+				best, most = id, size*away
+			}
 		}
 	}
 	return best
 }
 
-// away is how many requests from now the slot is needed that a free buffer is for,
-// where a run follows a plan.
-func (w *watermark) away(c claim, p *plan) int64 {
-	now, n := w.now.ordinal(), int32(len(p.steps))
-	switch {
-	case c.plan == nil || c.plan.dead:
-		return watermarkFar * int64(n)
-	case c.plan == p:
+// away is how many requests from now on the slot is needed that a free buffer is
+// for, in a run that follows the plan.
+func (p *plan) away(c claim, now int32) int64 {
+	n := int32(len(p.steps))
+	switch c.plan {
+	case p:
 		next := p.nextUse(c.slot, now)
 		if next >= n && p.next != p && p.next != nil {
 			next += int32(len(p.next.steps))
 		}
 		return int64(next - now)
-	case c.plan == p.next:
+	case p.next:
 		return int64(n - now + c.plan.slots[c.slot].members[0])
 	}
 	return int64(2*n - now + c.plan.slots[c.slot].members[0])

@@ -268,13 +268,13 @@ func (m *memory) learn(w *watermark, free *Shelf) {
 	}
 	lean := min(budget, m.bucket/max(1, m.ticks)+w.credit/max(1, w.ticks))
 	q := p.again()
-	total := q.assign(w.peak, budget, lean)
+	total := q.assign(&w.packer, w.peak, budget, lean)
 	if total > budget { // too much for all sizes that were seen: the last ones
 		for i := range q.steps {
 			q.steps[i].size, q.steps[i].most = q.steps[i].last, q.steps[i].last
 		}
 		q.forget()
-		total = q.assign(w.peak, budget, lean)
+		total = q.assign(&w.packer, w.peak, budget, lean)
 	}
 	m.replace(p, q)
 	m.tiny = 0

@@ -35,6 +35,7 @@ type plan struct {
 	spare   int64   // what bucket holds more than the slots, bytes
 	tiny    int64   // requests up to this have no slot: all together are little, bytes
 	lasting []int32 // steps that outlive the run, as it was planned
+	order   []int32 // steps by size, the largest first, as they were sorted last
 
 	// A plan that does not help is made anew less and less often.
 	wait, tries int
@@ -135,9 +136,10 @@ func (p *plan) compare(k int, n int64, kind uint32) bool {
 	return p.match != 0
 }
 
-// again is a plan of the same steps, to be made.
+// again is a plan of the same steps, to be made. It has the memory of p, whose slots
+// alone are still asked for: by what they have in use.
 func (p *plan) again() *plan {
-	q := &plan{steps: slices.Clone(p.steps), next: p.next, seen: p.seen, runs: p.runs, wait: p.wait, tries: p.tries}
+	q := &plan{steps: p.steps, lasting: p.lasting, next: p.next, seen: p.seen, runs: p.runs, order: p.order, wait: p.wait, tries: p.tries}
 	for i := range q.steps {
 		q.steps[i].size = q.steps[i].most
 	}
@@ -164,32 +166,47 @@ func (st *step) until(n int) int32 {
 // assign gives the steps slots, and the slots sizes, if the session's buffers may
 // have budget bytes, and lean bytes where sizes grow. It answers what the slots
 // take together.
-func (p *plan) assign(peak, budget, lean int64) int64 {
-	p.budget, p.lasting = budget, nil
+func (p *plan) assign(c *packer, peak, budget, lean int64) int64 {
+	p.budget, p.lasting = budget, p.lasting[:0]
 	var largest int64
-	sizes := make([]int64, len(p.steps)) // to be packed
+	c.sizes = zeroed(c.sizes, len(p.steps))
+	sizes := c.sizes
 	for i := range p.steps {
 		largest = max(largest, p.steps[i].size)
 		sizes[i] = p.steps[i].grown(8)
 	}
 	p.tiny = min(largest, peak/10000*watermarkOver/int64(len(p.steps))) / 16
-	order := make([]int32, 0, len(p.steps))
 	for i := range p.steps {
 		if p.steps[i].end < 0 {
 			p.lasting = append(p.lasting, int32(i))
 		}
-		if p.steps[i].size > p.tiny {
-			order = append(order, int32(i))
+	}
+	if p.order == nil {
+		p.order = make([]int32, len(p.steps))
+		for i := range p.order {
+			p.order[i] = int32(i)
 		}
 	}
-	slices.SortFunc(order, func(a, b int32) int { return cmp.Or(cmp.Compare(sizes[b], sizes[a]), cmp.Compare(a, b)) })
-	best := p.pack(order, sizes, false)
-	if best.total > budget { // perhaps with the largest slot for each
-		if other := p.pack(order, sizes, true); other.total < best.total {
+	slices.SortFunc(p.order, func(a, b int32) int {
+		if sizes[a] != sizes[b] {
+			return cmp.Compare(sizes[b], sizes[a])
+		}
+		return int(a - b)
+	})
+	c.order = c.order[:0]
+	for _, i := range p.order {
+		if p.steps[i].size > p.tiny {
+			c.order = append(c.order, i)
+		}
+	}
+	best := &c.tried[0]
+	if c.pack(p, best, false); best.total > budget { // perhaps with the largest slot for each
+		other := &c.tried[1]
+		if c.pack(p, other, true); other.total < best.total {
 			best = other
 		}
 	}
-	p.slots = best.slots
+	p.enlist(best, len(c.order))
 	for i := range p.steps {
 		st := &p.steps[i]
 		if st.slot = best.slot[i]; st.slot == noSlot {
@@ -198,7 +215,15 @@ func (p *plan) assign(peak, budget, lean int64) int64 {
 			p.addTwin(st)
 			best.total += p.slots[st.slot].size
 		}
-		st.life = slices.Max(best.held[i:st.until(len(p.steps))])
+	}
+	var after int64 // most held from a step to the end
+	for i := len(p.steps) - 1; i >= 0; i-- {
+		st := &p.steps[i]
+		if after = max(after, best.held[i]); st.until(len(p.steps)) == int32(len(p.steps)) {
+			st.life = after
+		} else {
+			st.life = slices.Max(best.held[i:st.end])
+		}
 	}
 	p.over, p.spare = best.total > budget, max(0, lean-best.total)
 	if !p.grows() {
@@ -218,18 +243,35 @@ func (p *plan) assign(peak, budget, lean int64) int64 {
 
 // packing is a choice of slots.
 type packing struct {
-	slots   []slot
-	largest []int32 // step of each slot
-	slot    []int32 // of each step
-	held    []int64 // what the buffers in use have after each request
-	total   int64   // what the slots have together
+	sizes []int64 // of the slots, bytes
+	slot  []int32 // of each step
+	held  []int64 // what the buffers in use have after each request
+	total int64   // what the slots have together
 }
 
-// pack gives each step of order, its sizes descending, the smallest slot that is free
-// while it lives, or the largest.
-func (p *plan) pack(order []int32, sizes []int64, largest bool) packing {
-	n := len(p.steps)
-	c := packing{slot: make([]int32, n), held: make([]int64, n)}
+// packer packs plans. It has the memory that this takes, for the next one.
+type packer struct {
+	sizes   []int64    // of the steps, bytes
+	order   []int32    // steps that are to have slots, the largest first
+	shared  []int32    // slots of what does not outlive the run
+	largest []int64    // of each of these, bytes
+	taken   [][]uint64 // by 64 of these, then by request: those that are in use
+	tried   [2]packing
+}
+
+// zeroed is a slice of zeros in the memory of another, if that is enough.
+func zeroed[T any](s []T, n int) []T {
+	s = slices.Grow(s[:0], n)[:n]
+	clear(s)
+	return s
+}
+
+// pack gives each step in order the smallest slot that is free while it lives, or if
+// spacious the largest.
+func (pk *packer) pack(p *plan, c *packing, spacious bool) {
+	n, sizes := len(p.steps), pk.sizes
+	c.sizes, c.total = c.sizes[:0], 0
+	c.slot, c.held = zeroed(c.slot, n), zeroed(c.held, n)
 	var before int64 // the buffers of the run before, to this one's end
 	for i := range p.steps {
 		c.slot[i] = noSlot
@@ -246,58 +288,118 @@ func (p *plan) pack(order []int32, sizes []int64, largest bool) packing {
 	for i := 1; i < n; i++ {
 		c.held[i] += c.held[i-1]
 	}
-	var shared []int32 // slots of what does not outlive the run
-	// First members come from one piece of memory.
-	const few = 4
-	first := make([]int32, few*len(order))
-	for _, k := range order {
+	pk.shared, pk.largest, pk.taken = pk.shared[:0], pk.largest[:0], pk.taken[:0]
+	for _, k := range pk.order {
 		st := &p.steps[k]
 		size := sizes[k]
 		at := noSlot
 		if st.end >= 0 {
-			padding := p.budget - slices.Max(c.held[k:st.end]) // at most
-			for n := range shared {
-				if !largest {
-					n = len(shared) - 1 - n
-				}
-				i := shared[n]
-				if more := sizes[c.largest[i]] - size; more <= padding && !p.meet(c.slots[i].members, k) {
-					at, padding = i, more
-					for t := k; t < st.end; t++ {
-						c.held[t] += padding
+			held := c.held[k:st.end]
+			i := pk.vacant(k, st.end, size, p.budget-slices.Max(held), spacious)
+			if i < len(pk.shared) {
+				at = pk.shared[i]
+				if more := pk.largest[i] - size; more > 0 {
+					for t := range held {
+						held[t] += more
 					}
-					break
 				}
+			} else {
+				pk.shared, pk.largest = append(pk.shared, int32(len(c.sizes))), append(pk.largest, size)
+				if rows := len(pk.taken); i/64 == rows {
+					pk.taken = slices.Grow(pk.taken, 1)[:rows+1]
+					pk.taken[rows] = zeroed(pk.taken[rows], n)
+				}
+			}
+			row := pk.taken[i/64][k:st.end]
+			for t := range row {
+				row[t] |= 1 << (i % 64)
 			}
 		}
 		if at == noSlot {
-			at = int32(len(c.slots))
-			c.slots = append(c.slots, slot{buf: NoBuf, size: roundUp(st.size, watermarkStep), members: first[:0:few]})
-			first = first[few:]
-			c.largest = append(c.largest, k)
-			c.total += c.slots[at].size
-			if st.end >= 0 {
-				shared = append(shared, at)
-			}
+			at = int32(len(c.sizes))
+			c.sizes = append(c.sizes, roundUp(st.size, watermarkStep))
+			c.total += c.sizes[at]
 		}
 		c.slot[k] = at
-		s := &c.slots[at]
-		i, _ := slices.BinarySearch(s.members, k)
-		s.members = slices.Insert(s.members, i, k)
 	}
-	return c
+}
+
+// vacant is which of the shared slots, the largest of which come first, a step of a
+// life and size has: the smallest that is free, or the first, if the padding allows
+// that; else one more.
+func (pk *packer) vacant(from, to int32, size, padding int64, first bool) int {
+	taken, largest := pk.taken, pk.largest
+	free := func(n int) uint64 {
+		var used uint64
+		for _, t := range taken[n][from:to] {
+			used |= t
+		}
+		return ^used
+	}
+	if first {
+		at := 0 // those before it are too large
+		for end := len(largest); at < end; {
+			if mid := int(uint(at+end) >> 1); largest[mid]-size > padding {
+				at = mid + 1
+			} else {
+				end = mid
+			}
+		}
+		for n := at / 64; n < len(taken); n++ {
+			f := free(n)
+			if n == at/64 {
+				f &= ^uint64(0) << (at % 64)
+			}
+			if f != 0 {
+				return min(64*n+bits.TrailingZeros64(f), len(largest))
+			}
+		}
+		return len(largest)
+	}
+	for n := len(taken) - 1; n >= 0; n-- {
+		f := free(n)
+		if there := len(largest) - 64*n; there < 64 {
+			f &= 1<<there - 1
+		}
+		if f != 0 {
+			if i := 64*n + 63 - bits.LeadingZeros64(f); largest[i]-size <= padding {
+				return i
+			}
+			break // the others are larger
+		}
+	}
+	return len(largest)
+}
+
+// enlist makes the slots of a packing, which so many steps have.
+func (p *plan) enlist(c *packing, steps int) {
+	twins := 0
+	count := make([]int32, len(c.sizes))
+	for i, at := range c.slot {
+		if at != noSlot {
+			count[at]++
+			if p.steps[i].twin != noSlot {
+				twins++
+			}
+		}
+	}
+	p.slots = make([]slot, len(c.sizes), len(c.sizes)+twins)
+	members := make([]int32, steps)
+	for i, n := range count {
+		p.slots[i] = slot{size: c.sizes[i], buf: NoBuf, members: members[:0:n]}
+		members = members[n:]
+	}
+	for k, at := range c.slot {
+		if at != noSlot {
+			s := &p.slots[at]
+			s.members = append(s.members, int32(k))
+		}
+	}
 }
 
 // grows reports whether there is a step that grows from run to run.
 func (p *plan) grows() bool {
 	return slices.ContainsFunc(p.steps, func(st step) bool { return st.grow > 0 })
-}
-
-// meet reports whether the lives of some steps, which are in order and do not meet
-// each other, meet that of step k. None outlives the run.
-func (p *plan) meet(members []int32, k int32) bool {
-	i, _ := slices.BinarySearch(members, k)
-	return i < len(members) && members[i] < p.steps[k].end || i > 0 && p.steps[members[i-1]].end > k
 }
 
 // addTwin gives a step its slot of every second run.
