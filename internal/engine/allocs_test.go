@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"math"
 	"testing"
 
 	"bucketscope/cachemodes"
@@ -37,7 +38,11 @@ func TestReplayAllocates(t *testing.T) {
 			for range 3 { // lists reach their length
 				play(loop)
 			}
-			if n := testing.AllocsPerRun(1, func() { play(loop) }); n > learn[mode.ID] {
+			n := math.Inf(1)
+			for range 3 { // what the runtime does beside it is counted as well, now and then
+				n = min(n, testing.AllocsPerRun(1, func() { play(loop) }))
+			}
+			if n > learn[mode.ID] {
 				t.Errorf("%v allocations in %d events, want at most %v", n, len(loop), learn[mode.ID])
 			}
 		})
