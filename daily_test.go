@@ -84,7 +84,7 @@ func keepAndOpen(t *testing.T, bin string) {
 	checkFrames(t, p, s)
 	last := number(s, runNumber)
 	for key, says := range map[string]string{
-		"space": "nothing to freeze: ", "p": "nothing to pause: ", "n": "nothing to step: ", "m": "no mode can be changed", "w": "no other workload is played",
+		"space": "nothing to freeze: ", "p": "nothing to pause: ", "n": "nothing to step: ", "z": "nothing to undo: ", "m": "no mode can be changed", "w": "no other workload is played",
 		"N": "no note can be written", "s": "it is a file already: ",
 	} {
 		p.Press(key)

@@ -42,7 +42,9 @@ func (f *frame) offRecorded(a action) string {
 		return "nothing to freeze: " + f.recorded + " is a recording, and goes nowhere"
 	case slower, faster:
 		return "nothing has a pace: " + f.recorded + " is a recording, and nothing plays it"
-	case chooseMode, undoTuning:
+	case undoTuning:
+		return "nothing to undo: " + f.recorded + " is a recording, in which nothing is changed"
+	case chooseMode:
 		return "no mode can be changed in " + f.recorded + ", which is a recording: bucketscope --workload plays one anew"
 	case chooseWorkload, startSession:
 		return "no other workload is played beside " + f.recorded + ", which is a recording: bucketscope --workload plays one"
