@@ -200,7 +200,7 @@ func (r *Results) play(ctx context.Context, t *workload.Trace, mode cachemodes.M
 // file that has it; nil where none has.
 func (a *adapter) cell(t *workload.Trace, mode string) *Cell {
 	for _, m := range a.times {
-		if c := m.Cell(t.SHA256, mode); c != nil {
+		if c := m.Cell(t.SHA256, mode); c != nil && len(c.Rounds) > 0 {
 			return c
 		}
 	}

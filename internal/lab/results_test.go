@@ -164,8 +164,11 @@ func TestResults(t *testing.T) {
 		Workload: tr.Name, Mode: "bucket", Off: [][]float64{{1000, 3000}, {1000, 3000}}, On: [][]float64{{1010, 3030}, {1030, 3090}}, WhatIf: [][]float64{{1050, 3150}, {1050, 3150}},
 		HostOff: [][]float64{{10, 30}}, HostOn: [][]float64{{12, 33}},
 	}}}
+	first := &Measurements{Format: MeasurementsFormat, Version: MeasurementsVersion, Adapter: p.Adapter, Made: "2026-01-02T03:04:05Z", Cells: []Cell{
+		{Workload: tr.Name, SHA256: tr.SHA256, Mode: "mlx", Missing: "not within 3s"}, // the next has it
+	}}
 	r := Results{
-		Workloads: []*workload.Trace{tr}, Calibrations: []*cost.Calibration{p, &other}, Measured: []*Measurements{m, sessions},
+		Workloads: []*workload.Trace{tr}, Calibrations: []*cost.Calibration{p, &other}, Measured: []*Measurements{first, m, sessions},
 		Overheads: []*Overheads{costs},
 	}
 	plays := 0
@@ -205,6 +208,10 @@ func TestResults(t *testing.T) {
 		}
 		if !slices.Equal(columns, []int{6, 8, 2}) {
 			t.Errorf("%s: rows of %d columns", mode.Name, columns)
+		}
+		unmeasured := mode.ID == cachemodes.Graph || mode.ID == cachemodes.LazyRelease
+		if has := regexp.MustCompile("(?m)^\\| `" + mode.Name + "` \\|[^|]*\\| – \\|").MatchString(out.String()); has != unmeasured {
+			t.Errorf("%s is measured: %v", mode.Name, !has)
 		}
 	}
 
