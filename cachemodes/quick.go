@@ -145,7 +145,7 @@ func (m *Manager) PlayPlain(first int32, calls []Call, slots []BufID, into []Pla
 	}
 	p.Session = first + int32(calls[0].Session)
 	s := m.plain(p.Session)
-	if s == nil {
+	if s == nil || !m.mayBePlain(&calls[0], slots) {
 		return 0, p
 	}
 	calls = calls[:min(len(calls), mostPlayed)]

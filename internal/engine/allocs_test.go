@@ -2,6 +2,7 @@ package engine
 
 import (
 	"math"
+	"slices"
 	"testing"
 
 	"bucketscope/cachemodes"
@@ -25,9 +26,13 @@ func TestReplayAllocates(t *testing.T) {
 		t.Skip("the checks after every event allocate, and take minutes")
 	}
 	tr := load(t, "phi3-mini-4k/grow")
-	for _, mode := range cachemodes.Modes() {
-		t.Run(mode.Name, func(t *testing.T) {
-			p := newPlayer(tr, storageMode(mode.ID), device.NewHost(), MakeWeights)
+	for i, mode := range slices.Concat(cachemodes.Modes(), cachemodes.Modes()) {
+		name, dev := mode.Name, device.Device(device.NewHost())
+		if i >= len(cachemodes.Modes()) { // events wait to be booked
+			name, dev = name+"/timed", timed{dev}
+		}
+		t.Run(name, func(t *testing.T) {
+			p := newPlayer(tr, storageMode(mode.ID), dev, MakeWeights)
 			play := func(events []workload.Event) {
 				if err := p.lanes[0].play(events, tr.Calls(events)); err != nil {
 					t.Fatal(err)

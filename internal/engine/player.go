@@ -252,10 +252,10 @@ func (l *lane) plain(events []workload.Event, calls []cachemodes.Call) (int, err
 	}
 	at := len(p.late.Plain)
 	done, played := p.mgr.PlayPlain(l.first, calls, l.slots, p.late.Plain)
+	p.late.Plain = played.Plain
 	if done == 0 {
 		return 0, nil
 	}
-	p.late.Plain = played.Plain
 	p.times = append(p.times, lateTime{from: at, at: p.at, session: played.Session, domain: played.Domain})
 	hits, r := played.Plain[at:], device.Recording(played.Session)
 	var err error

@@ -78,9 +78,6 @@ func (b *bare) play(ctx context.Context, t *workload.Trace, parts [][]workload.E
 // easy plays as many calls as engine.Profile plays at once, and answers how many.
 func (b *bare) easy(calls []cachemodes.Call) (int, error) {
 	done, played := b.mgr.PlayPlain(0, calls, b.slots, b.plain[:0])
-	if done == 0 {
-		return 0, nil
-	}
 	b.plain = played.Plain
 	for i := range b.plain {
 		if e := &b.plain[i]; e.Kind == cachemodes.Hit {
