@@ -27,8 +27,9 @@ func TestReplayAllocates(t *testing.T) {
 	}
 	tr := load(t, "phi3-mini-4k/grow")
 	for i, mode := range slices.Concat(cachemodes.Modes(), cachemodes.Modes()) {
-		name, dev := mode.Name, device.Device(device.NewHost())
-		if i >= len(cachemodes.Modes()) { // events wait to be booked
+		var dev device.Device
+		name := mode.Name
+		if dev = device.NewHost(); i >= len(cachemodes.Modes()) { // events wait to be booked
 			name, dev = name+"/timed", timed{dev}
 		}
 		t.Run(name, func(t *testing.T) {
