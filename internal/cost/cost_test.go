@@ -365,7 +365,12 @@ func (b *bench) Use(_ device.Recording, id device.ID, _ bool) error {
 	return nil
 }
 
-func (b *bench) Destroy(id device.ID) { delete(b.buffers, id) }
+func (b *bench) Destroy(id device.ID) {
+	if b.buffers[id] == 0 {
+		panic("a buffer that does not exist is destroyed")
+	}
+	delete(b.buffers, id)
+}
 
 func (b *bench) read() Reading {
 	return Reading{Bytes: b.used() + 5<<20, OK: true, Source: "the bench"}
@@ -471,6 +476,13 @@ func TestMeasureStops(t *testing.T) {
 	_, err = Measure(t.Context(), b, Options{Rounds: 1, MaxSize: 1 << 20})
 	if !errors.As(err, new(*device.OutOfMemoryError)) || !strings.Contains(err.Error(), "--max-size") || len(b.buffers) != 0 {
 		t.Errorf("%v, %d buffers are left", err, len(b.buffers))
+	}
+	for n := 1; n < 5_000; n += 97 { // wherever it is
+		b := newBench(0)
+		_, err := Measure(t.Context(), device.FailNth(b, n), Options{Rounds: 1, MaxSize: 1 << 10})
+		if !errors.As(err, new(*device.OutOfMemoryError)) || !strings.Contains(err.Error(), "--max-size") || len(b.buffers) != 0 {
+			t.Fatalf("create %d fails: %v, %d buffers are left", n, err, len(b.buffers))
+		}
 	}
 	if _, err := Measure(t.Context(), device.NewHost(), Options{Rounds: 1, MaxSize: 1 << 20}); err == nil {
 		t.Error("the host device has no time, and was measured")

@@ -285,17 +285,12 @@ func median(all []float64) float64 {
 func (m *measurer) create(n int, size int64, u cachemodes.Usage) error {
 	for range n {
 		if err := m.dev.Create(m.next, size, u); err != nil {
-			return tooLarge(size, err)
+			return fmt.Errorf("measuring buffers of %d bytes: %w; a smaller --max-size needs less", size, err)
 		}
 		m.live = append(m.live, m.next)
 		m.next++
 	}
 	return nil
-}
-
-// tooLarge says that a buffer could not be made.
-func tooLarge(size int64, err error) error {
-	return fmt.Errorf("measuring buffers of %d bytes: %w; a smaller --max-size needs less", size, err)
 }
 
 // use records a write of buffers.

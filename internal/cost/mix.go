@@ -1,6 +1,7 @@
 package cost
 
 import (
+	"errors"
 	"math/rand/v2"
 	"time"
 
@@ -52,11 +53,11 @@ func newMix(most, bytes int64) *mix {
 	return x
 }
 
-// fill makes the buffers, writes them and waits.
-func (x *mix) fill(dev device.Device) error {
+// fill has the buffers made, in their order, writes them and waits.
+func (x *mix) fill(dev device.Device, create func(size int64, u cachemodes.Usage) error) error {
 	for i, size := range x.sizes {
-		if err := dev.Create(device.ID(i), size, x.usages[i]); err != nil {
-			return tooLarge(size, err)
+		if err := create(size, x.usages[i]); err != nil {
+			return err
 		}
 		if err := dev.Use(recorded, device.ID(i), false); err != nil {
 			return err
@@ -85,27 +86,25 @@ func (x *mix) step(dev device.Device) error {
 
 // predicted is what a calibration says that a step takes, in microseconds.
 func (x *mix) predicted(c *Calibration) float64 {
-	k := NewClock(c)
-	if err := x.fill(k); err != nil {
-		panic("cost: a clock does whatever it is asked for: " + err.Error())
-	}
-	at := 0.0
+	k, made, at := NewClock(c), device.ID(0), 0.0
+	err := x.fill(k, func(size int64, u cachemodes.Usage) error {
+		made++
+		return k.Create(made-1, size, u)
+	})
 	for range 2 { // the first finds the device as it is after first writes
 		at = k.program
-		if err := x.step(k); err != nil {
-			panic("cost: a clock does whatever it is asked for: " + err.Error())
-		}
+		err = errors.Join(err, x.step(k))
+	}
+	if err != nil {
+		panic("cost: a clock does whatever it is asked for: " + err.Error())
 	}
 	return k.program - at
 }
 
 // mixed measures a step: the median of some.
 func (m *measurer) mixed(x *mix) (float64, error) {
-	for i := range x.sizes {
-		m.live = append(m.live, device.ID(i))
-	}
-	m.next = device.ID(len(x.sizes))
-	if err := x.fill(m.dev); err != nil {
+	err := x.fill(m.dev, func(size int64, u cachemodes.Usage) error { return m.create(1, size, u) })
+	if err != nil {
 		return 0, err
 	}
 	var steps []float64
