@@ -238,8 +238,12 @@ func (l *playing) some(most int) (int, error) {
 // ended reports whether the last event ended a run.
 func (l *playing) ended() bool { return l.last.Op == workload.RunEnd }
 
-// looks reports whether it is time to look up from playing.
-func (l *playing) looks() bool { return l.many || l.ended() || l.last.Op == workload.Submit }
+// looks reports whether it is time to look up from playing: at submits and the ends
+// of runs, and after many events at once, which may have submits in them but on a
+// timed device, where a run is not to wait for it.
+func (l *playing) looks() bool {
+	return l.ended() || l.last.Op == workload.Submit || l.many && !l.p.timed
+}
 
 // play plays every lane to its end.
 func (f *profile) play() error {

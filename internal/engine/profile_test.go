@@ -196,3 +196,22 @@ func TestTimed(t *testing.T) {
 		}
 	}
 }
+
+// TestTimedLooks: a run on a timed device does not wait for who looks at it but
+// where commands are submitted, and at its end.
+func TestTimedLooks(t *testing.T) {
+	tr := load(t, "unet/varied")
+	want, got := 0, 0
+	for i := range tr.Events {
+		if op := tr.Events[i].Op; op == workload.Submit || op == workload.RunEnd {
+			want++
+		}
+	}
+	o := Options{Config: cachemodes.DefaultConfig(), Weights: MakeWeights, Repeat: 1, Progress: func(int64, int64) { got++ }}
+	if _, err := Profile(t.Context(), tr, timed{device.NewHost()}, o); err != nil {
+		t.Fatal(err)
+	}
+	if got != want {
+		t.Errorf("it was looked at %d times, with %d submits and ends of runs", got, want)
+	}
+}
