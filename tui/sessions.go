@@ -223,16 +223,16 @@ func (r *sessionRow) does() string {
 
 // activity is what a session does, in a word with its sign.
 func (r *sessionRow) activity(f *frame) (string, style) {
-	switch {
-	case r.Books.Life == probe.Gone:
+	switch r.does() {
+	case "released":
 		return f.g.none + " released", faint
-	case r.Running:
+	case "running":
 		return f.g.live + " " + phase(&r.Run), badgeLive
-	case r.Stopped:
+	case "held":
 		return f.g.paused + " held", badgePaused
-	case r.Books.Life == probe.Loading:
+	case "loading":
 		return f.g.more + " loading", plain
-	case r.Books.Life == probe.Unborn:
+	case "to_come":
 		return f.g.none + " to come", faint
 	}
 	return f.g.room0() + " idle", plain

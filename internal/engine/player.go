@@ -247,9 +247,7 @@ func (l *lane) plain(events []workload.Event, calls []cachemodes.Call) (int, err
 	if !p.defers() || l.graphs != nil || invariants {
 		return 0, nil
 	}
-	if len(p.late.Plain) >= mostLate {
-		p.settle()
-	}
+	p.makeRoom()
 	at := len(p.late.Plain)
 	done, played := p.mgr.PlayPlain(l.first, calls, l.slots, p.late.Plain)
 	p.late.Plain = played.Plain
@@ -825,11 +823,16 @@ func (p *Player) apply(e *cachemodes.Event) {
 	p.late.Plain = append(p.late.Plain, cachemodes.Plain{Kind: cachemodes.Other, Buf: 1})
 }
 
-// wait has what is decided next wait for its booking.
-func (p *Player) wait() {
+// makeRoom settles where too much waits to be booked.
+func (p *Player) makeRoom() {
 	if len(p.late.Plain) >= mostLate {
 		p.settle()
 	}
+}
+
+// wait has what is decided next wait for its booking.
+func (p *Player) wait() {
+	p.makeRoom()
 	if n := len(p.times); n == 0 || p.times[n-1].at != p.at {
 		p.times = append(p.times, lateTime{from: len(p.late.Plain), at: p.at})
 	}
