@@ -210,6 +210,8 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	case tea.KeyPressMsg:
 		m.stale = true
 		return m, m.pressed(msg)
+	case taskBroke:
+		panic(msg.fault)
 	case taskDone:
 		m.stale = true
 		return m, m.finished(msg)

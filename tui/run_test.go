@@ -123,6 +123,21 @@ func TestRunEnds(t *testing.T) {
 
 // TestRunPanics: a fault of the screen's own leaves the terminal restored.
 func TestRunPanics(t *testing.T) {
+	testPanics(t, Options{Engine: &broken{fake{st: fixture()}}}, "n", "(*broken).Step")
+}
+
+// TestRunTaskPanics: a fault in what is done beside the screen ends it as one of
+// the screen's own does.
+func TestRunTaskPanics(t *testing.T) {
+	testPanics(t, Options{Save: func(context.Context, *engine.State) (string, error) {
+		panic("a fault that the test made")
+	}}, "s", "TestRunTaskPanics")
+}
+
+// testPanics presses a key at which the program breaks, and looks for the fault
+// and where it was in the log as soon as the screen has ended.
+func testPanics(t *testing.T, o Options, key, where string) {
+	t.Helper()
 	// Bubble Tea prints the stack there; the program has its log there.
 	stderr := os.Stderr
 	t.Cleanup(func() { os.Stderr = stderr })
@@ -130,17 +145,19 @@ func TestRunPanics(t *testing.T) {
 	if os.Stderr, err = os.Create(filepath.Join(t.TempDir(), "log")); err != nil {
 		t.Fatal(err)
 	}
-	keys, out, ended := start(context.Background(), t, Options{Engine: &broken{fake{st: fixture()}}})
-	if _, err := io.WriteString(keys, "n"); err != nil {
+	keys, out, ended := start(t.Context(), t, o)
+	if _, err := io.WriteString(keys, key); err != nil {
 		t.Fatal(err)
 	}
 	if err := wait(t, ended); !errors.Is(err, ErrScreen) {
-		t.Errorf("a panic: %v", err)
+		t.Errorf("it ended with %v", err)
 	}
 	checkRestored(t, out)
 	log, err := os.ReadFile(os.Stderr.Name())
-	if err != nil || !strings.Contains(string(log), "a fault that the test made") {
-		t.Errorf("the log lacks the fault: %v, %q", err, log)
+	for _, want := range []string{"a fault that the test made", where} {
+		if err != nil || !strings.Contains(string(log), want) {
+			t.Errorf("the log lacks %q: %v, %q", want, err, log)
+		}
 	}
 }
 
@@ -148,27 +165,6 @@ func TestRunPanics(t *testing.T) {
 type broken struct{ fake }
 
 func (*broken) Step() { panic("a fault that the test made") }
-
-// TestRunTaskPanics: a fault in what is done beside the screen ends it as one of
-// the screen's own does.
-func TestRunTaskPanics(t *testing.T) {
-	stderr := os.Stderr // Bubble Tea prints the stack there
-	t.Cleanup(func() { os.Stderr = stderr })
-	var err error
-	if os.Stderr, err = os.Create(filepath.Join(t.TempDir(), "log")); err != nil {
-		t.Fatal(err)
-	}
-	keys, out, ended := start(t.Context(), t, Options{Save: func(context.Context, *engine.State) (string, error) {
-		panic("a fault that the test made")
-	}})
-	if _, err := io.WriteString(keys, "s"); err != nil {
-		t.Fatal(err)
-	}
-	if err := wait(t, ended); !errors.Is(err, ErrScreen) {
-		t.Errorf("it ended with %v", err)
-	}
-	checkRestored(t, out)
-}
 
 func TestRunRefuses(t *testing.T) {
 	err := Run(context.Background(), Options{Engine: &fake{st: fixture()}, Theme: "sepia"})

@@ -3,6 +3,7 @@ package tui
 import (
 	"context"
 	"fmt"
+	"runtime/debug"
 	"sync/atomic"
 
 	tea "charm.land/bubbletea/v2"
@@ -50,6 +51,11 @@ type taskDone struct {
 	err    error
 }
 
+// taskBroke is a fault in a task: what it was and where. The screen panics with
+// it in its own loop, which prints it before Run returns; Bubble Tea's goroutine
+// of the task prints it beside the end of the program, which may come first.
+type taskBroke struct{ fault string }
+
 // begin does work beside the screen.
 func (m *model) begin(kind taskKind, doing, failed string, work func(context.Context, *progress) (func(*model) tea.Cmd, error)) tea.Cmd {
 	t := &m.tasks[kind]
@@ -59,7 +65,12 @@ func (m *model) begin(kind taskKind, doing, failed string, work func(context.Con
 	ctx, cancel := context.WithCancel(m.ctx)
 	*t = task{doing: doing, failed: failed, cancel: cancel, number: t.number + 1, progress: &progress{}}
 	number, p := t.number, t.progress
-	return func() tea.Msg {
+	return func() (msg tea.Msg) {
+		defer func() {
+			if r := recover(); r != nil {
+				msg = taskBroke{fmt.Sprintf("%v\n\n%s", r, debug.Stack())}
+			}
+		}()
 		then, err := work(ctx, p)
 		return taskDone{kind, number, then, err}
 	}
