@@ -275,7 +275,7 @@ func untilLive(t *testing.T, cmd *exec.Cmd) (master *os.File) {
 	}()
 	select {
 	case <-seen:
-	case <-time.After(30 * time.Second):
+	case <-time.After(time.Minute):
 		t.Error("there is no screen")
 	}
 	return master
@@ -291,7 +291,7 @@ func endsByHangup(t *testing.T, cmd *exec.Cmd) {
 		if code := cmd.ProcessState.ExitCode(); code != 128+int(syscall.SIGHUP) {
 			t.Errorf("exit code %d", code)
 		}
-	case <-time.After(30 * time.Second):
+	case <-time.After(time.Minute):
 		_ = cmd.Process.Kill()
 		t.Error("it goes on without a terminal")
 	}

@@ -37,7 +37,7 @@ func (s *sink) String() string {
 // started waits until the program has drawn something.
 func (s *sink) started(t *testing.T) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !strings.Contains(s.String(), altScreenOn); {
+	for deadline := time.Now().Add(time.Minute); !strings.Contains(s.String(), altScreenOn); {
 		if time.Now().After(deadline) {
 			t.Fatalf("nothing was drawn: %q", s.String())
 		}
@@ -73,7 +73,7 @@ func wait(t *testing.T, ended <-chan error) error {
 	select {
 	case err := <-ended:
 		return err
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("the screen does not end")
 		return nil
 	}

@@ -36,7 +36,7 @@ func TestMetrics(t *testing.T) {
 		t.Fatal(err)
 	}
 	url := strings.TrimSpace(strings.TrimPrefix(string(line[:n]), "metrics: "))
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for {
 		r, err := http.Get(url)
 		if err != nil {

@@ -30,7 +30,7 @@ func played(t *testing.T, beside ...*workload.Trace) *engine.State {
 	live := engine.StartLive(t.Context(), tr, device.NewHost(), engine.LiveOptions{Config: cachemodes.DefaultConfig(), Weights: engine.MakeWeights})
 	t.Cleanup(func() { _ = live.Close() })
 	until := func(ok func(*engine.State) bool) *engine.State {
-		for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(time.Millisecond) {
+		for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
 			if st := live.State(); ok(st) {
 				return st
 			}

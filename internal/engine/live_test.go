@@ -41,7 +41,7 @@ func start(t *testing.T, tr *workload.Trace, dev device.Device, o LiveOptions) *
 // until waits for a State that a person waits for.
 func until(t *testing.T, l *Live, what string, ok func(*State) bool) *State {
 	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for time.Now().Before(deadline) {
 		if s := l.State(); ok(s) {
 			return s
@@ -240,7 +240,7 @@ func TestLiveEnds(t *testing.T) {
 			cancel()
 			select {
 			case <-l.Done():
-			case <-time.After(10 * time.Second):
+			case <-time.After(time.Minute):
 				t.Fatal("it did not end")
 			}
 			if err := l.Close(); err != nil || dev.now != 0 {

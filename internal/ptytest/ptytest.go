@@ -30,7 +30,7 @@ import (
 
 // patience is how long anything may take before a test gives up. Programs do
 // what they are asked in milliseconds; a loaded machine may need longer.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // glance is how often a screen that is waited for is looked at.
 const glance = 10 * time.Millisecond
