@@ -30,7 +30,7 @@ func TestLiveSessions(t *testing.T) {
 			until(t, l, "runs of both", func(s *State) bool { return runs(s, 0) > 2 && runs(s, 1) > 2 })
 			l.StartSession(load(t, "unet/varied"))
 			l.SetMode(cachemodes.Storage, cachemodes.Simple)
-			until(t, l, "runs of the third", func(s *State) bool { return runs(s, 2) > 2 })
+			three := until(t, l, "runs of the third", func(s *State) bool { return runs(s, 2) > 2 })
 			l.StopSession(1, true)
 			s := until(t, l, "the second to stop", func(s *State) bool { return s.Sessions[1].Stopped && !s.Sessions[1].Running })
 			before := runs(s, 1)
@@ -56,9 +56,8 @@ func TestLiveSessions(t *testing.T) {
 				t.Errorf("%d hazards", s.Hazards)
 			}
 			// Looked back at, a session was what it was.
-			mid := StateAt(s, s.History.End()/2)
-			if len(mid.Sessions) != 3 || mid.Sessions[0].Books.Life != probe.Ready || mid.Sessions[0].Books.Runs == 0 {
-				t.Errorf("halfway: %+v", mid.Sessions)
+			if err := rebuilt(s, three); err != nil {
+				t.Error(err)
 			}
 			if err := l.Close(); err != nil {
 				t.Error(err)
