@@ -26,6 +26,9 @@ type WhatIf struct {
 	// Prices says which adapter latency is predicted for; empty for none, and
 	// NoPrices then tells why.
 	Prices, NoPrices string
+	// Scale is what the last runs took on the device, as a multiple of what was
+	// predicted for them; 0 where none was measured.
+	Scale float64
 	// BestKeys is what the best BestOf keys reserve for storage, 0 where that is
 	// not known yet.
 	BestKeys int64
@@ -182,8 +185,17 @@ var whatIfColumns = []column[WhatIfRow]{
 		if r.RunUS < 0 {
 			return f.g.none, faint
 		}
-		return known(f, r, duration(r.RunUS)), plain
+		return known(f, r, duration(f.whatIf.scaled(r.RunUS))), plain
 	}},
+}
+
+// scaled is what a run should take on the device of which the calibration says us
+// microseconds, by what runs took there.
+func (w *WhatIf) scaled(us float64) float64 {
+	if w.Scale > 0 {
+		return us * w.Scale
+	}
+	return us
 }
 
 // short is a size with the prefix of its unit alone, so that every column fits
@@ -273,20 +285,20 @@ func (p *whatIfPane) aside(f *frame) string {
 	return ""
 }
 
-// note is the yardstick, and why there is no latency.
+// note is what latency was scaled by, the yardstick, and why there is no latency.
 func (p *whatIfPane) note(f *frame) string {
 	w := f.whatIf
-	text := ""
+	var parts []string
+	if w.Prices != "" && w.Scale > 0 {
+		parts = append(parts, predictedTitle+" scaled by "+units.Rate(w.Scale))
+	}
 	if w.BestKeys > 0 {
-		text = fmt.Sprintf("best %d keys reserve %s of storage", w.BestOf, f.bytes(w.BestKeys))
+		parts = append(parts, fmt.Sprintf("best %d keys reserve %s of storage", w.BestOf, f.bytes(w.BestKeys)))
 	}
 	if w.Prices == "" && w.NoPrices != "" {
-		if text != "" {
-			text += "; "
-		}
-		text += "no ~run: " + w.NoPrices
+		parts = append(parts, "no "+predictedTitle+": "+w.NoPrices)
 	}
-	return text
+	return strings.Join(parts, "; ")
 }
 
 // copyText is the row as a line of text, columns apart by tabs, bytes exact.
@@ -295,7 +307,7 @@ func (r *WhatIfRow) copyText(f *frame) string {
 	if r.Runs > 0 || r.SimulatedOnly {
 		fields = append(fields, fmt.Sprintf("peak %d", r.Peak), fmt.Sprintf("average %d", r.Average), fmt.Sprintf("%.2f new/run", r.NewPerRun))
 		if f.whatIf.Prices != "" && r.RunUS >= 0 {
-			fields = append(fields, fmt.Sprintf("%.0f us/run predicted", r.RunUS))
+			fields = append(fields, fmt.Sprintf("%.0f us/run predicted", f.whatIf.scaled(r.RunUS)))
 		}
 	}
 	return strings.Join(fields, "\t")

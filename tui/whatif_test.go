@@ -33,7 +33,7 @@ func whatIfFixture() *WhatIf {
 			{Name: "pytorch", SimulatedOnly: true, Peak: 3278 * mib, Average: 2535 * mib, NewPerRun: 2.8, RunUS: -1, Runs: 188},
 			{Name: "tfliteGreedy", SimulatedOnly: true, Peak: 3019 * mib, Average: 3019 * mib, NewPerRun: 0, RunUS: -1},
 		},
-		Followed: 3, Skipped: 37, Prices: "NVIDIA H100 vulkan", BestKeys: 883 * mib, BestOf: 26,
+		Followed: 3, Skipped: 37, Scale: 1.25, Prices: "NVIDIA H100 vulkan", BestKeys: 883 * mib, BestOf: 26,
 	}
 }
 
@@ -63,6 +63,7 @@ func TestWhatIfGoldens(t *testing.T) {
 		{"whatif-48x12", 48, 12, whatIfFixture(), Options{}, []string{"tab"}},
 		{"whatif-120x32", 120, 32, whatIfFixture(), Options{}, nil},
 		{"whatif-200x60", 200, 60, noPrices, Options{}, nil},
+		{"whatif-scaled-200x60", 200, 60, whatIfFixture(), Options{}, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			for _, theme := range []struct{ name, ext string }{{"mono", ".txt"}, {"dark", ".ansi"}} {

@@ -38,7 +38,7 @@ func whatIfOptions(prices *cost.Calibration, info device.Info) lab.WhatIfOptions
 
 // whatIfShown is a state for the screen.
 func whatIfShown(st *lab.WhatIfState, why string) *tui.WhatIf {
-	out := &tui.WhatIf{Followed: st.Followed, Skipped: st.Skipped, Behind: st.Behind, Lost: st.Lost, Prices: st.Prices, NoPrices: why}
+	out := &tui.WhatIf{Followed: st.Followed, Skipped: st.Skipped, Behind: st.Behind, Lost: st.Lost, Prices: st.Prices, NoPrices: why, Scale: st.Scale}
 	if y := st.Yardsticks; y != nil {
 		out.BestKeys, out.BestOf, out.Plan = y.BestKeys, y.BestOf, y.Plan
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"text/tabwriter"
 
 	"bucketscope/cachemodes"
@@ -56,6 +57,8 @@ func predictions(d *snapshots.RunDocument) string {
 	var b bytes.Buffer
 	tw := tabwriter.NewWriter(&b, 0, 0, 2, ' ', tabwriter.AlignRight)
 	var from *snapshots.Predicted
+	var first *snapshots.ModeResult // that was measured
+	var scaled []float64            // what the others are off by, scaled by it
 	for i := range d.Results {
 		r := &d.Results[i]
 		p := r.Predicted
@@ -73,10 +76,18 @@ func predictions(d *snapshots.RunDocument) string {
 			continue
 		}
 		mean := meanDuration(r.Runs)
+		if first == nil {
+			first = r
+		} else if scale := meanDuration(first.Runs) / first.Predicted.MeanUS; mean > 0 && scale > 0 && !math.IsInf(scale, 1) {
+			scaled = append(scaled, 100*(p.MeanUS*scale/mean-1))
+		}
 		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t\n", units.Duration(us(int64(mean))), off(p.MeanUS, mean), units.Duration(us(int64(p.MedianUS))),
 			units.Duration(us(r.Latency.MedianUS)), off(p.MedianUS, float64(r.Latency.MedianUS)))
 	}
 	_ = tw.Flush() // into memory
+	if len(scaled) > 0 {
+		fmt.Fprintf(&b, "\nScaled by what %s took, as What if does, means are off by %+.0f to %+.0f %%.\n", first.Label(), slices.Min(scaled), slices.Max(scaled))
+	}
 	return b.String()
 }
 

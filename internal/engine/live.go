@@ -574,7 +574,11 @@ func (lp *loop) step() int {
 		return 0
 	}
 	lp.events += int64(n)
-	lp.tap.played(events[:n])
+	var ran *Ran
+	if lp.player.timed {
+		ran = &lp.player.lanes[0].ran
+	}
+	lp.tap.played(events[:n], ran)
 	return n
 }
 

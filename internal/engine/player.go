@@ -94,6 +94,7 @@ type lane struct {
 	inside     bool          // it has the lock
 	doomed     []device.ID   // to be destroyed once the lock is given back
 	graphs     *graphs       // nil where nothing is captured
+	ran        Ran           // its last run that ended
 	deviceTime time.Duration // since it was booked
 }
 
@@ -786,6 +787,7 @@ func (l *lane) runEnd(e *workload.Event) error {
 	}
 	r := p.led.EndRun(session, id, p.mgr.Mode(cachemodes.Storage), p.at)
 	p.watch.RunEnd(session)
+	l.ran = Ran{r.DurationUS(), r.Total.Creates}
 	if p.onRun != nil {
 		theirs := r // r itself must not be allocated where nobody is told
 		p.onRun(&theirs)

@@ -36,6 +36,8 @@ type Batch struct {
 	// repetition to its end, and others after it.
 	Fresh  bool
 	Events []*workload.Event // not to be written
+	// Runs are those that end in Events, if the device has times.
+	Runs []Ran
 	// After the events:
 	Usage   cachemodes.Usage
 	Setting *cachemodes.Setting // of Usage comes into force
@@ -43,6 +45,12 @@ type Batch struct {
 	// made before the first one and stays out through all.
 	Boundary bool
 	Pass     int64
+}
+
+// Ran is what a run took on the device.
+type Ran struct {
+	US      int64 // microseconds
+	Creates int64 // of everything held
 }
 
 // batchEvents is how many events a batch has at most: some tens of
@@ -66,8 +74,9 @@ func (t *tap) begin(b Beginning) {
 	t.batch = t.to.Batch()
 }
 
-// played notes events that were played.
-func (t *tap) played(events []workload.Event) {
+// played notes events that were played; ran is the run that ends in them, nil on a
+// device without times.
+func (t *tap) played(events []workload.Event, ran *Ran) {
 	if t.to == nil {
 		return
 	}
@@ -76,6 +85,9 @@ func (t *tap) played(events []workload.Event) {
 			return
 		}
 		t.batch.Events = append(t.batch.Events, &events[i])
+		if events[i].Op == workload.RunEnd && ran != nil {
+			t.batch.Runs = append(t.batch.Runs, *ran)
+		}
 		if len(t.batch.Events) >= batchEvents {
 			t.hand()
 		}

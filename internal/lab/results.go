@@ -79,6 +79,7 @@ type adapter struct {
 	prices *cost.Calibration // nil for none
 	times  []*Measurements   // none, one or several
 	errors []float64         // predicted by measured, less 1
+	scaled []float64         // the same, scaled by what bucket took
 	orders []float64         // by workload: see rankCorrelation
 }
 
@@ -165,9 +166,11 @@ have their default parameters, uniform buffers ` + "`simple`" + `.
 
 Times are milliseconds a run, the mean over the runs of a recording. Predicted is by the cost model from a calibration of
 the adapter (` + "`bucketscope calibrate`" + `); measured is the median of several plays of the whole recording, in turns with all
-other modes, with their range (` + "`bucketscope results measure`" + `); off is the prediction less that. Tokens/s are those of decode
-steps. Weights are made outside of runs and count for no time. The order of modes is how well predictions tell which mode is
-faster than which: Spearman's rank correlation of a recording's modes, 1 for the same order, of all recordings the least and the most.
+other modes, with their range (` + "`bucketscope results measure`" + `); off is the prediction less that. Scaled is the same of a
+prediction times what ` + "`bucket`" + ` took by what it was predicted to take: that is how *What if* says what other modes
+would take, while one is measured. Tokens/s are those of decode steps. Weights are made outside of runs and count for no time.
+The order of modes is how well predictions tell which mode is faster than which: Spearman's rank correlation of a recording's
+modes, 1 for the same order, of all recordings the least and the most.
 
 Held, made and driver are the most at once, in a play of its own. Held is the ledger's, as peak is. Made is what existed on the
 adapter by the program's own count: what the caches hold, staging buffers, the application's own, and weights if they were made
@@ -242,6 +245,17 @@ func (a *adapter) write(b *bytes.Buffer, t *workload.Trace, predicted []float64)
 			a.errors = append(a.errors, off)
 			return fmt.Sprintf("%+.0f %%", 100*off)
 		}})
+		if bucket := cells[cachemodes.BucketMode].MeanUS().Median / predicted[cachemodes.BucketMode]; bucket > 0 {
+			columns = append(columns, column{"scaled", func(mode int, c *Cell) string {
+				s := c.MeanUS()
+				if s.Median <= 0 || mode == int(cachemodes.BucketMode) {
+					return "–"
+				}
+				off := predicted[mode]*bucket/s.Median - 1
+				a.scaled = append(a.scaled, off)
+				return fmt.Sprintf("%+.0f %%", 100*off)
+			}})
+		}
 	}
 	if step := tokensPerStep(t); measured && step > 0 {
 		columns = append(columns, column{"tokens/s", func(_ int, c *Cell) string {
@@ -373,15 +387,29 @@ func (a *adapter) commands() []string {
 	return out
 }
 
+// sizeOf is two columns: how large the median error is, and what 90 % are within.
+func sizeOf(errors []float64) string {
+	n := len(errors)
+	if n == 0 {
+		return "– | –"
+	}
+	off := make([]float64, n)
+	for i, e := range errors {
+		off[i] = math.Abs(e)
+	}
+	slices.Sort(off)
+	return fmt.Sprintf("%.0f %% | %.0f %%", 100*median(off), 100*off[min(n*9/10, n-1)])
+}
+
 // writeErrors says how near predictions come.
 func (r *Results) writeErrors(b *bytes.Buffer, all []*adapter) {
 	if len(all) == 0 {
 		b.WriteString("\nNo calibration and no measurements were given: there are no times.\n")
 		return
 	}
-	b.WriteString("\n| adapter | calibrated | measured | plays of each | predictions off by, median | 90 % within | order of modes |\n| --- | --- | --- | ---: | ---: | ---: | ---: |\n")
+	b.WriteString("\n| adapter | calibrated | measured | plays of each | predictions off by, median | 90 % within | scaled, median | 90 % within | order of modes |\n| --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |\n")
 	for _, a := range all {
-		calibrated, made, rounds, mid, most, order := "–", "–", "–", "–", "–", "–"
+		calibrated, made, rounds, order := "–", "–", "–", "–"
 		if a.prices != nil {
 			calibrated = a.prices.Made
 		}
@@ -400,18 +428,10 @@ func (r *Results) writeErrors(b *bytes.Buffer, all []*adapter) {
 				rounds = fmt.Sprintf("%d to %d", low, high)
 			}
 		}
-		if n := len(a.errors); n > 0 {
-			off := make([]float64, n)
-			for i, e := range a.errors {
-				off[i] = math.Abs(e)
-			}
-			slices.Sort(off)
-			mid, most = fmt.Sprintf("%.0f %%", 100*median(off)), fmt.Sprintf("%.0f %%", 100*off[min(n*9/10, n-1)])
-		}
 		if len(a.orders) > 0 {
 			order = fmt.Sprintf("%.2f to %.2f", slices.Min(a.orders), slices.Max(a.orders))
 		}
-		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s | %s |\n", a.about, calibrated, made, rounds, mid, most, order)
+		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s | %s |\n", a.about, calibrated, made, rounds, sizeOf(a.errors), sizeOf(a.scaled), order)
 	}
 	for _, a := range all {
 		commands := a.commands()

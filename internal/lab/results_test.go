@@ -183,12 +183,12 @@ func TestResults(t *testing.T) {
 	}
 	bucket := modeFigures(t, tr, cachemodes.BucketMode)
 	for _, want := range []string{
-		"## unet/varied", "On none test:\n\n| mode | predicted | measured | off | held | made | driver | x made |", "On other:\n\n| mode | predicted |",
-		"| none test | " + p.Made + " | 2026-01-02T03:04:05Z | 2 to 3 | 25 % | 25 % | 1.00 to 1.00 |",
+		"## unet/varied", "On none test:\n\n| mode | predicted | measured | off | scaled | held | made | driver | x made |", "On other:\n\n| mode | predicted |",
+		"| none test | " + p.Made + " | 2026-01-02T03:04:05Z | 2 to 3 | 25 % | 25 % | 0 % | 0 % | 1.00 to 1.00 |",
 		"| none test | 2026-01-03T00:00:00Z | unet/varied | `bucket` | 2 | 1 | 2.00 | 2.5 us, +0.12 % | +2.0 % (+1.0 to +3.0 %) | +5.0 % (+5.0 to +5.0 %) |",
 		"on other\n\nBy its calibration (NVML): of 2 sizes from 12 to 16 MiB", "\n| 12 | 16.000 | 1.33 | 10 |\n\n",
 		"| 8 x unet/varied | `bucket` | session | parallel | 100.0 (90.0–110.0) | 8.00 (7.00–9.00) | – | – | – | – |",
-		" | 3.0 | 4.0 | 5.0 | 1.250 |", " | 3.0 | 4.0 | – | – |", "| `graph` | " + ms(unmeasured) + " | – | – | – | – | – | – |",
+		" | 3.0 | 4.0 | 5.0 | 1.250 |", " | 3.0 | 4.0 | – | – |", "| `graph` | " + ms(unmeasured) + " | – | – | – | – | – | – | – |",
 		"- unet/varied lazyRelease, graph: not within 1s", "```sh\nbucketscope results measure --device webgpu\nbucketscope results overhead --device webgpu\n```\n",
 		fmt.Sprintf("| `bucket` | %s | %.3f | %s | %d | %s |", mib(bucket.Peak), float64(bucket.Peak)/float64(NewStream(tr, cachemodes.DefaultConfig()).Floor),
 			mib(bucket.Average), bucket.Creates, mib(bucket.CreateBytes)),
@@ -206,7 +206,7 @@ func TestResults(t *testing.T) {
 		for _, row := range regexp.MustCompile("(?m)^\\| `"+mode.Name+"` \\|.*$").FindAllString(out.String(), -1) {
 			columns = append(columns, strings.Count(row, "|")-1)
 		}
-		if !slices.Equal(columns, []int{6, 8, 2}) {
+		if !slices.Equal(columns, []int{6, 9, 2}) {
 			t.Errorf("%s: rows of %d columns", mode.Name, columns)
 		}
 		unmeasured := mode.ID == cachemodes.Graph || mode.ID == cachemodes.LazyRelease

@@ -103,6 +103,10 @@ type WhatIfState struct {
 	Lost bool
 	// Prices names the adapter that times are predicted for; empty for none.
 	Prices string
+	// Scale is what the last runs took on the device, as a multiple of what was
+	// predicted for them; RunUS times it is what a run of a Row should take there.
+	// 0 where no run was measured.
+	Scale float64
 
 	played int64 // batches
 }
@@ -157,9 +161,35 @@ type WhatIf struct {
 	played     int64
 	followed   int64
 	skipped    int64
+	driven     driven
 	yardsticks chan *Yardsticks
 	measured   *Yardsticks
 	published  time.Time
+}
+
+// driven are the last runs on the device, each under what drove it then.
+type driven struct {
+	runs                int64
+	tookUS, predictedUS [recentRuns]int64
+}
+
+func (d *driven) add(tookUS, predictedUS int64) {
+	at := d.runs % recentRuns
+	d.tookUS[at], d.predictedUS[at] = tookUS, predictedUS
+	d.runs++
+}
+
+// scale is WhatIfState.Scale.
+func (d *driven) scale() float64 {
+	var took, predicted int64
+	for i := range min(d.runs, recentRuns) {
+		took += d.tookUS[i]
+		predicted += d.predictedUS[i]
+	}
+	if took <= 0 || predicted <= 0 {
+		return 0
+	}
+	return float64(took) / float64(predicted)
 }
 
 // item is a batch, or the beginning of a workload.
@@ -248,7 +278,7 @@ func (w *WhatIf) restsFor() float64 {
 
 // recycle keeps a batch for Batch; the lock is held.
 func (w *WhatIf) recycle(b *engine.Batch) {
-	*b = engine.Batch{Events: b.Events[:0]}
+	*b = engine.Batch{Events: b.Events[:0], Runs: b.Runs[:0]}
 	w.spare = append(w.spare, b)
 }
 
@@ -351,12 +381,31 @@ func (w *WhatIf) take(i item) {
 	}
 	if len(b.Events) > 0 {
 		w.each(func(s *shadow) { s.play(b.Events) })
+		w.compare(b.Runs)
 	}
 	if b.Setting != nil {
 		w.set(b.Usage, *b.Setting)
 	}
 	if b.Boundary {
 		w.boundary(b.Pass)
+	}
+}
+
+// compare holds what runs took on the device, which all played, to what is predicted
+// for what drove it: of those in which that made as many buffers. After a switch of
+// modes it makes some that its shadow has.
+func (w *WhatIf) compare(runs []engine.Ran) {
+	runs = runs[max(0, len(runs)-recentRuns):]
+	for _, s := range w.all {
+		if s.clock == nil || s.variant || s.setting.Mode != w.cfg[cachemodes.Storage].Mode {
+			continue
+		}
+		for i, r := range runs {
+			at := (s.runs - int64(len(runs)-i)) % recentRuns
+			if r.Creates == s.creates[at] {
+				w.driven.add(r.US, s.us[at])
+			}
+		}
 	}
 }
 
@@ -394,7 +443,7 @@ func (w *WhatIf) each(f func(*shadow)) {
 func (w *WhatIf) begin(b engine.Beginning) {
 	t, cfg := b.Trace, b.Config
 	w.began, w.trace, w.cfg, w.keep, w.lost, w.partial, w.all = b, t, cfg, nil, false, false, nil
-	w.pass, w.followed, w.skipped, w.measured = 0, 0, 0, nil
+	w.pass, w.followed, w.skipped, w.measured, w.driven = 0, 0, 0, nil, driven{}
 	w.addVariants(true)
 	for _, m := range cachemodes.Modes() {
 		s := cfg[cachemodes.Storage]
@@ -482,7 +531,7 @@ func (w *WhatIf) publish() {
 	w.mu.Unlock()
 	st := &WhatIfState{Behind: behind, Followed: w.followed, Skipped: w.skipped, Lost: w.lost, Yardsticks: w.measured, played: w.played}
 	if w.o.Prices != nil {
-		st.Prices = w.o.Prices.Adapter.String()
+		st.Prices, st.Scale = w.o.Prices.Adapter.String(), w.driven.scale()
 	}
 	now := w.cfg[cachemodes.Storage]
 	for _, s := range w.all {

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"testing"
 	"time"
@@ -249,6 +250,48 @@ func TestWhatIfBehind(t *testing.T) {
 		if r.Runs%int64(len(tr.Runs)) == 0 && r.Figures.Total != want.Total {
 			t.Errorf("%s after %d whole passes: %+v\nreally %+v", r.Name, r.Runs/int64(len(tr.Runs)), r.Figures.Total, want.Total)
 		}
+	}
+}
+
+// TestWhatIfScale: what is predicted is held to the last runs on a device with
+// times, to those in which it made what its mode's shadow did.
+func TestWhatIfScale(t *testing.T) {
+	tr := load(t, "bert/varied")
+	w := newWhatIf(WhatIfOptions{Prices: prices()})
+	t.Cleanup(w.Close)
+	l := engine.StartLive(t.Context(), tr, timed{device.NewHost()}, engine.LiveOptions{
+		Config: cachemodes.DefaultConfig(), Weights: engine.MakeWeights, Paused: true, Follow: w,
+	})
+	t.Cleanup(func() {
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	if scale := w.State().Scale; scale != 0 {
+		t.Errorf("before a run: %v", scale)
+	}
+	const n = recentRuns + 3
+	st := (&playing{l, t, w}).to(n)
+	took := MeanUS(st.Runs[len(st.Runs)-recentRuns:])
+	at := slices.IndexFunc(w.State().Rows, func(r Row) bool { return r.Current })
+	if got := w.State().Scale * w.State().Rows[at].RunUS; math.Abs(got-took) > 1e-6*took {
+		t.Errorf("scaled, what drives the device takes %v us a run; it took %v", got, took)
+	}
+
+	var d driven
+	for i := range int64(recentRuns + 1) {
+		d.add(3_000*i, 1_000*i)
+	}
+	if d.scale() != 3 {
+		t.Errorf("runs that took 3 times what was predicted: %v", d.scale())
+	}
+
+	// A mode that has just come into force makes more than its shadow did.
+	l.SetMode(cachemodes.Storage, cachemodes.Simple)
+	before := w.State().Scale
+	(&playing{l, t, w}).to(n + 1)
+	if w.State().Scale != before {
+		t.Error("a run that made what its shadow has was compared with the prediction")
 	}
 }
 
