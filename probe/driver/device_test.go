@@ -15,12 +15,16 @@ import (
 // TestReadingFollowsDevice makes and destroys buffers on the adapter of this
 // computer and looks whether the driver's figure goes with them.
 func TestReadingFollowsDevice(t *testing.T) {
+	lacks := func(format string, args ...any) {
+		t.Helper()
+		if os.Getenv("BUCKETSCOPE_REQUIRE_WEBGPU") == "1" {
+			t.Fatalf(format, args...)
+		}
+		t.Skipf(format+" (BUCKETSCOPE_REQUIRE_WEBGPU=1 makes this a failure)", args...)
+	}
 	dev, _, err := device.Open("webgpu")
 	if err != nil {
-		if os.Getenv("BUCKETSCOPE_REQUIRE_WEBGPU") == "1" {
-			t.Fatal(err)
-		}
-		t.Skipf("%v (BUCKETSCOPE_REQUIRE_WEBGPU=1 makes this a failure)", err)
+		lacks("%v", err)
 	}
 	defer dev.Close()
 	for _, d := range driver.Describe([]device.Info{dev.Info()}) {
@@ -32,7 +36,7 @@ func TestReadingFollowsDevice(t *testing.T) {
 		t.Helper()
 		reading := r.Read()
 		if !reading.OK {
-			t.Skipf("no reading of %s: %s", dev.Info(), reading.Reason)
+			lacks("no reading of %s: %s", dev.Info(), reading.Reason)
 		}
 		t.Logf("%d MiB, %s", reading.Bytes>>20, reading.Source)
 		return reading
@@ -56,7 +60,7 @@ func TestReadingFollowsDevice(t *testing.T) {
 	}
 	empty := read()
 	if full.Source != before.Source {
-		t.Skipf("the kind of reading changed")
+		lacks("the reading is of %s, and was of %s", full.Source, before.Source)
 	}
 	if grown := full.Bytes - before.Bytes; grown < buffers*size*9/10 {
 		t.Errorf("%d MiB of buffers, and the reading grows by %d MiB", buffers*size>>20, grown>>20)
