@@ -24,6 +24,7 @@ type Shelf struct {
 	bytes          int64
 	bySize         []int32   // the cache's buckets, sizes ascending
 	stocked        []stocked // of these those with free buffers, and some that had
+	top            int       // none of stocked from here on has any
 	made           int32     // mark of the next buffer that is created
 	turns          int64     // buffers that became free; buffer.turn is their number
 	// viewer is the session for which a buffer is chosen: it sees no buffer
@@ -233,9 +234,9 @@ func (s *Shelf) Largest() BufID {
 	if s.count == 0 { // the common case
 		return NoBuf
 	}
-	for i := len(s.stocked) - 1; i >= 0; i-- {
+	for ; s.top > 0; s.top-- {
 		s.m.steps++
-		if free := s.c.buckets[s.stocked[i].bucket].free; len(free) > 0 {
+		if free := s.c.buckets[s.stocked[s.top-1].bucket].free; len(free) > 0 {
 			return free[0]
 		}
 	}
@@ -295,10 +296,12 @@ func (s *Shelf) stock(i int32) {
 			bk.stocked = len(bk.free) > 0
 			return !bk.stocked
 		})
+		s.top = len(s.stocked)
 	}
 	if bk := &s.c.buckets[i]; !bk.stocked {
 		bk.stocked = true
 		s.stocked = slices.Insert(s.stocked, s.find(bk.size), stocked{bk.size, i})
+		s.top = len(s.stocked)
 	}
 }
 
@@ -317,6 +320,8 @@ func (s *Shelf) add(id BufID) {
 	s.turns++
 	if !s.c.buckets[b.bucket].stocked {
 		s.stock(b.bucket)
+	} else if s.top == 0 || b.size > s.stocked[s.top-1].size {
+		s.top = s.find(b.size) + 1
 	}
 	if s.parted {
 		list := s.list(b)

@@ -497,9 +497,10 @@ func (w *watermark) victim(later bool, free *Shelf) BufID {
 	if later {
 		least = 2 * int64(len(p.steps))
 	}
+	soon := later && (p.next == p || p.next == nil) // are all slots of p needed then
 	now := w.now.ordinal()
 	best, most := NoBuf, int64(-1)
-	for i := len(free.stocked) - 1; i >= 0; i-- {
+	for i := free.top - 1; i >= 0; i-- {
 		size := free.stocked[i].size
 		if size*far < most || size <= tiny && (later || most >= 0) { // nor could what is smaller
 			break
@@ -508,7 +509,9 @@ func (w *watermark) victim(later bool, free *Shelf) BufID {
 			away := int64(0)
 			if size > tiny { // else it makes no room
 				away = far
-				if c := w.claim(id); c.plan != nil && !c.plan.dead {
+				if c := w.claim(id); soon && c.plan == p {
+					continue
+				} else if c.plan != nil && !c.plan.dead {
 					away = min(far, p.away(c, now))
 				}
 			}
