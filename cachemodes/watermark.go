@@ -73,9 +73,13 @@ type use struct {
 
 // claim is a free buffer's slot.
 type claim struct {
-	plan *plan
-	slot int32
+	plan  *plan
+	slot  int32
+	first int32 // of the slot's steps
 }
+
+// of reports whether the claim is a slot's.
+func (c *claim) of(p *plan, slot int32) bool { return c.plan == p && c.slot == slot }
 
 // noSlot is what a request has that no plan knows.
 const noSlot int32 = -1
@@ -368,21 +372,21 @@ func (w *watermark) claim(id BufID) claim {
 // slotted is the free buffer of a slot.
 func (w *watermark) slotted(p *plan, slot int32, free *Shelf) BufID {
 	id := p.slots[slot].buf
-	if id == NoBuf || w.claims[id] != (claim{p, slot}) || !free.Free(id) {
+	if id == NoBuf || !w.claims[id].of(p, slot) || !free.Free(id) {
 		return NoBuf
 	}
 	return id
 }
 
 func (w *watermark) own(id BufID, p *plan, slot int32) {
-	if w.claim(id) == (claim{p, slot}) && p.slots[slot].buf == id { // as mostly
+	if int(id) < len(w.claims) && w.claims[id].of(p, slot) && p.slots[slot].buf == id { // as mostly
 		return
 	}
 	w.disown(id)
 	for int(id) >= len(w.claims) {
 		w.claims = append(w.claims, claim{})
 	}
-	w.claims[id] = claim{p, slot}
+	w.claims[id] = claim{p, slot, p.slots[slot].members[0]}
 	p.slots[slot].buf = id
 }
 
@@ -421,7 +425,7 @@ func (w *watermark) Evict(on Occasion, n int64, gone int, free *Shelf) BufID {
 	switch on {
 	case OnMiss:
 		if over := free.AllHeld() + w.key - w.limit; over > 0 {
-			id = w.victim(false, free)
+			id = w.victim(free)
 		}
 	case OnRelease:
 		if gone == 0 {
@@ -431,7 +435,7 @@ func (w *watermark) Evict(on Occasion, n int64, gone int, free *Shelf) BufID {
 			id = w.surplus(free)
 		}
 		if over := free.AllHeld() - w.limit; id == NoBuf && w.limit > 0 && over > 0 {
-			id = w.victim(false, free)
+			id = w.victim(free)
 		}
 	case OnFail:
 		if gone == 0 && w.newest != 0 {
@@ -478,45 +482,78 @@ func (w *watermark) surplus(free *Shelf) BufID {
 	case !w.shadow.has(free.LastRequested(id)) || !w.shadow.keeps(free.Size(id)):
 		return id
 	case w.created < w.shadow.created:
-		return w.victim(true, free)
+		return w.late(free)
 	}
 	return NoBuf
 }
 
 // victim is the free buffer to give up: that of the most bytes times requests until
 // it is needed, so that few creates make much room; of equals the largest, of these
-// what has been free longest. With later, none that is needed within two runs'
-// requests.
-func (w *watermark) victim(later bool, free *Shelf) BufID {
+// what has been free longest.
+func (w *watermark) victim(free *Shelf) BufID {
 	p := w.now.follows()
 	if p == nil {
 		return free.Largest()
 	}
 	far := watermarkFar * int64(len(p.steps))
-	least, tiny := int64(0), w.now.tiny
-	if later {
-		least = 2 * int64(len(p.steps))
-	}
-	soon := later && (p.next == p || p.next == nil) // are all slots of p needed then
-	now := w.now.ordinal()
+	now, tiny := w.now.ordinal(), w.now.tiny
 	best, most := NoBuf, int64(-1)
 	for i := free.top - 1; i >= 0; i-- {
 		size := free.stocked[i].size
-		if size*far < most || size <= tiny && (later || most >= 0) { // nor could what is smaller
+		if size*far < most || size <= tiny && most >= 0 { // nor could what is smaller
 			break
 		}
 		for _, id := range free.c.buckets[free.stocked[i].bucket].free {
 			away := int64(0)
 			if size > tiny { // else it makes no room
 				away = far
-				if c := w.claim(id); soon && c.plan == p {
+				if c := w.claim(id); c.plan != nil && !c.plan.dead {
+					away = min(far, p.away(&c, now))
+				}
+			}
+			if size*away > most {
+				best, most = id, size*away
+			}
+		}
+	}
+	return best
+}
+
+// late is victim of those that are not needed within two runs' requests. Often there
+// are none.
+func (w *watermark) late(free *Shelf) BufID {
+	p := w.now.follows()
+	if p == nil {
+		return free.Largest()
+	}
+	n := int64(len(p.steps))
+	far, least := watermarkFar*n, 2*n
+	soon := p.next == p || p.next == nil // are all slots of p needed
+	now, tiny, claims := w.now.ordinal(), w.now.tiny, w.claims
+	best, most := NoBuf, int64(-1)
+	for i := free.top - 1; i >= 0; i-- {
+		of := free.stocked[i]
+		if of.size*far < most || of.size <= tiny { // nor could what is smaller
+			break
+		}
+		for _, id := range free.c.buckets[of.bucket].free {
+			away := far
+			if uint(id) < uint(len(claims)) {
+				switch c := &claims[id]; {
+				case c.plan == p:
+					if soon {
+						continue
+					}
+					away = min(far, p.away(c, now))
+				case c.plan == nil || c.plan.dead:
+				case c.first < now: // less than that, too
 					continue
-				} else if c.plan != nil && !c.plan.dead {
+				default:
 					away = min(far, p.away(c, now))
 				}
 			}
-			if away >= least && size*away > most {
-				best, most = id, size*away
+			if away >= least && of.size*away > most {
+				best, most = id, of.size*away
 			}
 		}
 	}
@@ -525,7 +562,7 @@ func (w *watermark) victim(later bool, free *Shelf) BufID {
 
 // away is how many requests from now on the slot is needed that a free buffer is
 // for, in a run that follows the plan.
-func (p *plan) away(c claim, now int32) int64 {
+func (p *plan) away(c *claim, now int32) int64 {
 	n := int32(len(p.steps))
 	switch c.plan {
 	case p:
@@ -535,9 +572,9 @@ func (p *plan) away(c claim, now int32) int64 {
 		}
 		return int64(next - now)
 	case p.next:
-		return int64(n - now + c.plan.slots[c.slot].members[0])
+		return int64(n - now + c.first)
 	}
-	return int64(2*n - now + c.plan.slots[c.slot].members[0])
+	return int64(2*n - now + c.first)
 }
 
 // expendable is how many bytes are free that the next run has no use for.
