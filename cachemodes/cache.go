@@ -101,8 +101,12 @@ func (m *Manager) adopt(c *cache, s Setting) {
 	}
 	c.reuse, c.discard = c.policy.Reuse(), c.policy.Discard()
 	clear(c.byRequest)
-	if c.domain == m.home {
+	if c.domain.id == homeID { // m.home, perhaps not yet known as that
 		clear(m.recent[c.usage][:])
+		m.chosen[c.usage] = nil
+		if c.chooser != nil {
+			m.chosen[c.usage] = c
+		}
 	}
 }
 

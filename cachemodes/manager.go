@@ -33,6 +33,7 @@ type Manager struct {
 	gone    []int32            // of drop
 	steps   int64              // see Steps
 	recent  [maxUsages]recents // buckets of home's caches
+	chosen  [maxUsages]*cache  // home's that have a Chooser
 	// held is the bytes of the buffers that exist, requested what was asked for
 	// of those in use.
 	held      [NumUsages]int64
