@@ -3,6 +3,7 @@ package cachemodes
 import (
 	"cmp"
 	"fmt"
+	"math/bits"
 	"slices"
 )
 
@@ -25,6 +26,7 @@ type Shelf struct {
 	bySize         []int32   // the cache's buckets, sizes ascending
 	stocked        []stocked // of these those with free buffers, and some that had
 	top            int       // none of stocked from here on has any
+	octave         [66]int32 // by bits.Len64: the first of stocked with a size that has at least as many
 	made           int32     // mark of the next buffer that is created
 	turns          int64     // buffers that became free; buffer.turn is their number
 	// viewer is the session for which a buffer is chosen: it sees no buffer
@@ -256,14 +258,21 @@ func (s *Shelf) MarkNew(mark int32) { s.made = mark }
 // viewer sees it.
 func (s *Shelf) Free(id BufID) bool {
 	b := &s.m.bufs[id]
-	return b.state == Cached && b.usage == s.c.usage && b.domain == s.c.domain.id && s.m.safe(b, s.viewer)
+	return b.state == Cached && b.usage == s.c.usage && b.domain == s.c.domain.id && s.sees(id)
+}
+
+// sees reports whether the viewer sees a free buffer of the cache.
+func (s *Shelf) sees(id BufID) bool {
+	b := &s.m.bufs[id]
+	return b.last == s.viewer || s.m.safe(b, s.viewer)
 }
 
 // find is the first of stocked with at least a size. It is asked at every request
 // that has no buffer of its own size, and no branch of it depends on the sizes.
 func (s *Shelf) find(size int64) int {
-	from := 0
-	for left := len(s.stocked); left > 0; {
+	n := bits.Len64(uint64(size)) & 63
+	from := int(s.octave[n])
+	for left := int(s.octave[n+1]) - from; left > 0; {
 		half := (left + 1) / 2
 		next := from + half
 		if s.stocked[next-1].size >= size {
@@ -296,12 +305,21 @@ func (s *Shelf) stock(i int32) {
 			bk.stocked = len(bk.free) > 0
 			return !bk.stocked
 		})
-		s.top = len(s.stocked)
+		s.top, s.octave = len(s.stocked), [66]int32{}
+		for _, of := range s.stocked {
+			s.octave[bits.Len64(uint64(of.size))+1]++
+		}
+		for n := range s.octave[1:] {
+			s.octave[n+1] += s.octave[n]
+		}
 	}
 	if bk := &s.c.buckets[i]; !bk.stocked {
 		bk.stocked = true
 		s.stocked = slices.Insert(s.stocked, s.find(bk.size), stocked{bk.size, i})
 		s.top = len(s.stocked)
+		for n := bits.Len64(uint64(bk.size)) + 1; n < len(s.octave); n++ {
+			s.octave[n]++
+		}
 	}
 }
 

@@ -145,8 +145,8 @@ func (w *watermark) Choose(n int64, free *Shelf) BufID {
 		return id
 	}
 	held, idle := free.AllHeld(), free.Bytes()
-	padding := w.peak / 10000 * watermarkPadding // of all buffers
-	strict := max(0, padding-w.padded)           // of this one, whatever comes
+	padding := w.padding()             // of all buffers
+	strict := max(0, padding-w.padded) // of this one, whatever comes
 	left := w.limit - (held - idle)
 
 	// How large the buffer should be, and how much padding it may have.
@@ -160,7 +160,7 @@ func (w *watermark) Choose(n int64, free *Shelf) BufID {
 		w.known = w.leaves(held - idle)
 		switch {
 		case st.end < 0:
-			room = min(strict, padding/int64(2*max(1, len(p.lasting))))
+			room = min(strict, p.share(padding))
 		case m.trusted():
 			room = w.known
 		case m.ratio <= 1:
@@ -177,8 +177,11 @@ func (w *watermark) Choose(n int64, free *Shelf) BufID {
 				most = max(most, fit)
 			}
 			if q := p.next; st.end < 0 && q != nil && q != p { // the next run makes it larger
-				if id := w.smallest(max(n, q.keeps(n)), n+min(room, w.known), p, free); id != NoBuf {
-					return w.serve(id, slot, free)
+				to := n + min(room, w.known)
+				if id := w.smallest(n, to, p, free); id != NoBuf { // else nothing larger is there either
+					if id = w.smallest(max(n, q.keeps(n)), to, p, free); id != NoBuf {
+						return w.serve(id, slot, free)
+					}
 				}
 			}
 			if id := w.slotted(p, slot, free); id != NoBuf {
@@ -248,31 +251,53 @@ func (w *watermark) Choose(n int64, free *Shelf) BufID {
 	return NoBuf
 }
 
-// planned is the free buffer of the slot of a request of n bytes, where all is as
-// planned, so that Choose would come to it: half of the way there is left out.
+// planned is the free buffer of a request of n bytes, where all is as planned and
+// Choose would come to it: most of the way there is left out.
 func (w *watermark) planned(n int64, free *Shelf) BufID {
 	m := w.now
-	st := m.step
-	if st == nil || st.end < 0 || st.slot == noSlot || n > st.size || !m.trusted() {
+	p, st := m.plan, m.step
+	if st == nil {
 		return NoBuf
 	}
-	p := m.plan
-	s := &p.slots[st.slot]
-	if s.use != 0 {
+	id, slot := NoBuf, st.slot
+	switch {
+	case st.end < 0: // it outlives the run
+		if slot == noSlot || p.next != nil && p.next != p {
+			return NoBuf
+		}
+		slot = p.pick(st)
+		if id = w.slotted(p, slot, free); id == NoBuf {
+			return NoBuf
+		}
+		padding := w.padding()
+		if size := free.Size(id); size < n || size > n+min(max(0, padding-w.padded), p.share(padding)) {
+			return NoBuf
+		}
+	case !m.trusted():
 		return NoBuf
-	}
-	id := w.slotted(p, st.slot, free)
-	if id == NoBuf {
+	case slot == noSlot: // it is tiny
+		w.known = w.leaves(free.AllHeld() - free.Bytes())
+		if id = w.smallest(n, n+w.known, p, free); id == NoBuf {
+			return NoBuf
+		}
+	case n > st.size || p.slots[slot].use != 0:
 		return NoBuf
+	default:
+		if id = w.slotted(p, slot, free); id == NoBuf {
+			return NoBuf
+		}
+		size := free.Size(id)
+		if size < n || size > p.slots[slot].size && size > n+w.leaves(free.AllHeld()-free.Bytes()) {
+			return NoBuf
+		}
 	}
-	size := free.Size(id)
-	if size < n || size > s.size && size > n+w.leaves(free.AllHeld()-free.Bytes()) {
-		return NoBuf
-	}
-	w.key, w.most = roundUp(n, watermarkStep), size
-	free.SetMark(id, w.use(st.slot, size, false))
+	w.key, w.most = roundUp(n, watermarkStep), free.Size(id)
+	free.SetMark(id, w.use(slot, w.most, false))
 	return id
 }
+
+// padding is that of all buffers in use that no plan knows of, at most.
+func (w *watermark) padding() int64 { return w.peak / 10000 * watermarkPadding }
 
 // leaves is the padding that the plan says will be left while the request at hand
 // lives, if buffers of so many bytes are in use.
@@ -407,12 +432,13 @@ func (w *watermark) smallest(from, to int64, p *plan, free *Shelf) BufID {
 	if p == nil {
 		return free.Smallest(from, to)
 	}
-	for _, of := range free.stocked[free.find(from):] {
+	for i := free.find(from); i < free.top; i++ {
+		of := free.stocked[i]
 		if of.size > to {
 			break
 		}
 		for _, id := range free.c.buckets[of.bucket].free {
-			if w.claim(id).plan != p && free.Free(id) {
+			if w.claim(id).plan != p && free.sees(id) {
 				return id
 			}
 		}

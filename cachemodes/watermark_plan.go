@@ -490,14 +490,18 @@ func (p *plan) fit(st *step, n, padding int64) int64 {
 	}
 	scaled := int64(float64(size) / float64(st.size) * float64(n))
 	if st.end < 0 {
-		share := padding / int64(2*max(1, len(p.lasting)))
+		share := p.share(padding)
 		scaled = min(scaled, n+share)
 		if grow := n - st.last; grow > 0 && grow <= n/8 {
-			scaled = n + min(n, watermarkRuns*grow, share, p.spare/int64(2*max(1, len(p.lasting))))
+			scaled = n + min(n, watermarkRuns*grow, share, p.share(p.spare))
 		}
 	}
 	return max(scaled/watermarkStep*watermarkStep, roundUp(n, watermarkStep))
 }
+
+// share is the part of something that one of what outlives the run has, of two
+// generations.
+func (p *plan) share(of int64) int64 { return of / int64(2*max(1, len(p.lasting))) }
 
 // nextUse is the step that needs a slot next after a request, counted on into the
 // next run.
