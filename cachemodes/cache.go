@@ -271,7 +271,7 @@ func (m *Manager) releaseTo(c *cache, id BufID, b *buffer) {
 		m.emit(id, b, Keep, NoReason)
 		b.session = NoSession
 		if c.shelf != nil {
-			c.shelf.add(id)
+			c.shelf.add(id, b, bk)
 			m.evict(c, OnRelease, b.requested)
 		}
 		return

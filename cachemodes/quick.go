@@ -273,8 +273,7 @@ func (m *Manager) ask(c *cache, s *session, n int64) BufID {
 	if id == NoBuf {
 		return m.notChosen(c, s.id, n)
 	}
-	m.takeFree(c, id)
-	b := &m.bufs[id]
+	b := m.takeFree(c, id)
 	b.requested, b.session, b.mode, b.state = n, s.id, c.setting.Mode, InUse
 	m.say(id, b, Hit)
 	return id
@@ -315,7 +314,7 @@ func (m *Manager) back(s *session, id BufID) bool {
 	b.last, b.epoch = s.id, s.newest()
 	m.say(id, b, Keep)
 	b.session = NoSession
-	c.shelf.add(id)
+	c.shelf.add(id, b, bk)
 	if c.evictor != nil {
 		m.evictFrom(c.evictor, c, OnRelease, n)
 	}

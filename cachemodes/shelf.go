@@ -26,6 +26,7 @@ type Shelf struct {
 	bySize         []int32   // the cache's buckets, sizes ascending
 	stocked        []stocked // of these those with free buffers, and some that had
 	top            int       // none of stocked from here on has any
+	largest        int64     // size of the one before that, or larger
 	octave         [66]int32 // by bits.Len64: the first of stocked with a size that has at least as many
 	made           int32     // mark of the next buffer that is created
 	turns          int64     // buffers that became free; buffer.turn is their number
@@ -53,7 +54,7 @@ func newShelf(m *Manager, c *cache) *Shelf {
 		c.buckets[i].stocked = false
 		s.addBucket(int32(i))
 		for _, id := range c.buckets[i].free {
-			s.add(id)
+			s.add(id, &m.bufs[id], &c.buckets[i])
 		}
 	}
 	if m.several(c.domain) {
@@ -236,13 +237,12 @@ func (s *Shelf) Largest() BufID {
 	if s.count == 0 { // the common case
 		return NoBuf
 	}
-	for ; s.top > 0; s.top-- {
-		s.m.steps++
+	for s.m.steps++; ; s.m.steps++ {
 		if free := s.c.buckets[s.stocked[s.top-1].bucket].free; len(free) > 0 {
 			return free[0]
 		}
+		s.raise(s.top - 1) // there are some: not to nothing
 	}
-	return NoBuf
 }
 
 // Mark is a number that the policy keeps with a buffer: 0 until it is set.
@@ -305,7 +305,7 @@ func (s *Shelf) stock(i int32) {
 			bk.stocked = len(bk.free) > 0
 			return !bk.stocked
 		})
-		s.top, s.octave = len(s.stocked), [66]int32{}
+		s.octave = [66]int32{}
 		for _, of := range s.stocked {
 			s.octave[bits.Len64(uint64(of.size))+1]++
 		}
@@ -316,15 +316,15 @@ func (s *Shelf) stock(i int32) {
 	if bk := &s.c.buckets[i]; !bk.stocked {
 		bk.stocked = true
 		s.stocked = slices.Insert(s.stocked, s.find(bk.size), stocked{bk.size, i})
-		s.top = len(s.stocked)
+		s.raise(len(s.stocked))
 		for n := bits.Len64(uint64(bk.size)) + 1; n < len(s.octave); n++ {
 			s.octave[n]++
 		}
 	}
 }
 
-func (s *Shelf) add(id BufID) {
-	b := &s.m.bufs[id]
+// add puts a free buffer of a bucket on the shelf.
+func (s *Shelf) add(id BufID, b *buffer, bk *bucket) {
 	b.older, b.newer = s.newest, NoBuf
 	if s.newest != NoBuf {
 		s.m.bufs[s.newest].newer = id
@@ -336,16 +336,19 @@ func (s *Shelf) add(id BufID) {
 	s.bytes += b.size
 	b.turn = s.turns
 	s.turns++
-	if !s.c.buckets[b.bucket].stocked {
+	if !bk.stocked {
 		s.stock(b.bucket)
-	} else if s.top == 0 || b.size > s.stocked[s.top-1].size {
-		s.top = s.find(b.size) + 1
+	} else if b.size > s.largest {
+		s.raise(s.find(b.size) + 1)
 	}
 	if s.parted {
 		list := s.list(b)
 		*list = append(*list, id)
 	}
 }
+
+// raise sets top.
+func (s *Shelf) raise(top int) { s.top, s.largest = top, s.stocked[top-1].size }
 
 // list is which of clear and fresh a free buffer is on: its session's, until that
 // submits, unless nobody else asks.
@@ -400,16 +403,18 @@ func (s *Shelf) takeOff(list *[]BufID, id BufID) {
 }
 
 func (s *Shelf) remove(id BufID) {
-	b := &s.m.bufs[id]
-	if b.older != NoBuf {
-		s.m.bufs[b.older].newer = b.newer
+	bufs := s.m.bufs
+	b := &bufs[id]
+	older, newer := b.older, b.newer
+	if older != NoBuf {
+		bufs[older].newer = newer
 	} else {
-		s.oldest = b.newer
+		s.oldest = newer
 	}
-	if b.newer != NoBuf {
-		s.m.bufs[b.newer].older = b.older
+	if newer != NoBuf {
+		bufs[newer].older = older
 	} else {
-		s.newest = b.older
+		s.newest = older
 	}
 	s.count--
 	s.bytes -= b.size
@@ -442,13 +447,22 @@ func (s *Shelf) holds(id BufID) bool {
 }
 
 // takeFree takes a free buffer, which a policy named, off its lists.
-func (m *Manager) takeFree(c *cache, id BufID) {
+func (m *Manager) takeFree(c *cache, id BufID) *buffer {
 	b := &m.bufs[id]
 	if b.state != Cached || b.usage != c.usage {
-		panic(fmt.Sprintf("cachemodes: mode %s chose buffer %d, which is not free in %s", c.setting.Mode, id, c.usage))
+		panic(notFree(c, id))
 	}
-	c.shelf.takeOff(&c.buckets[b.bucket].free, id)
+	if bk := &c.buckets[b.bucket]; len(bk.free) == 1 && bk.free[0] == id {
+		bk.free = bk.free[:0]
+	} else {
+		c.shelf.takeOff(&bk.free, id)
+	}
 	c.shelf.remove(id)
+	return b
+}
+
+func notFree(c *cache, id BufID) string {
+	return fmt.Sprintf("cachemodes: mode %s chose buffer %d, which is not free in %s", c.setting.Mode, id, c.usage)
 }
 
 // evict destroys what the policy in force gives up on an occasion.
@@ -473,8 +487,7 @@ func (m *Manager) evictFrom(e Evictor, c *cache, on Occasion, n int64) {
 		if id == NoBuf {
 			return
 		}
-		m.takeFree(c, id)
-		b := &m.bufs[id]
+		b := m.takeFree(c, id)
 		c.buckets[b.bucket].lose(Evicted)
 		m.destroy(id, b, Evicted)
 	}
