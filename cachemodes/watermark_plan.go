@@ -88,6 +88,9 @@ func (p *plan) differs(run []asked) bool {
 func (p *plan) update(run []asked) (bigger bool) {
 	for i := range p.steps {
 		st, a := &p.steps[i], &run[i]
+		if a.size == st.last && a.size <= st.size && a.end == st.end && a.end >= 0 { // as mostly
+			continue
+		}
 		if grow := a.size - st.last; st.end < 0 && grow <= a.size/8 && grow >= -a.size/8 {
 			st.grow = max(0, grow)
 			st.size = max(st.size, a.size)
