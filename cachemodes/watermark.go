@@ -552,10 +552,14 @@ func (w *watermark) late(free *Shelf) BufID {
 	if p == nil {
 		return free.Largest()
 	}
-	n := int64(len(p.steps))
-	far, least := watermarkFar*n, 2*n
-	soon := p.next == p || p.next == nil // are all slots of p needed
-	now, tiny, claims := w.now.ordinal(), w.now.tiny, w.claims
+	n, now := int32(len(p.steps)), w.now.ordinal()
+	far, least := watermarkFar*int64(n), 2*int64(n)
+	// What is needed late is of a slot whose first step is not before: see away.
+	mine, next, others := now+n, now+n, now
+	if p.next != nil && p.next != p {
+		mine -= int32(len(p.next.steps))
+	}
+	tiny, claims := w.now.tiny, w.claims
 	best, most := NoBuf, int64(-1)
 	for i := free.top - 1; i >= 0; i-- {
 		of := free.stocked[i]
@@ -565,16 +569,17 @@ func (w *watermark) late(free *Shelf) BufID {
 		for _, id := range free.c.buckets[of.bucket].free {
 			away := far
 			if uint(id) < uint(len(claims)) {
-				switch c := &claims[id]; {
-				case c.plan == p:
-					if soon {
+				if c := &claims[id]; c.plan != nil && !c.plan.dead {
+					from := others
+					switch c.plan {
+					case p:
+						from = mine
+					case p.next:
+						from = next
+					}
+					if c.first < from {
 						continue
 					}
-					away = min(far, p.away(c, now))
-				case c.plan == nil || c.plan.dead:
-				case c.first < now: // less than that, too
-					continue
-				default:
 					away = min(far, p.away(c, now))
 				}
 			}
