@@ -159,12 +159,13 @@ func (m *Manager) PlayPlain(first int32, calls []Call, slots []BufID, into []Pla
 func (m *Manager) play(session int32, calls []Call, slots []BufID) int {
 	at, i := calls[0].Session, 0
 	s := m.plain(session)
+	n := 0 // done by shelved: what is next is plain, mostly
 	for i < len(calls) {
 		if s != nil && calls[i].Session == at {
-			if m.mayBePlain(&calls[i], slots) {
+			if n > 0 || m.mayBePlain(&calls[i], slots) {
 				i += m.shorts(s, calls[i:], slots)
 			}
-			n := m.shelved(s, at, calls[i:], slots)
+			n = m.shelved(s, at, calls[i:], slots)
 			if i += n; i == len(calls) {
 				break
 			} else if n > 0 {
@@ -239,10 +240,12 @@ func (m *Manager) one(session int32) []Event {
 // mode that chooses from a shelf or give something back to a shelf, and answers how
 // many. Such a request may have to create.
 func (m *Manager) shelved(s *session, at uint16, calls []Call, slots []BufID) int {
+	room := mostPlayed - len(m.played) - len(m.events) // for one each, nearly
+	calls = calls[:max(0, min(len(calls), room))]
 	for i := range calls {
 		call := &calls[i]
 		slot := uint(call.Slot)
-		if call.Session != at || len(m.played)+len(m.events) >= mostPlayed || slot >= uint(len(slots)) {
+		if call.Session != at || slot >= uint(len(slots)) {
 			return i
 		}
 		switch call.Op {
@@ -316,7 +319,9 @@ func (m *Manager) back(s *session, id BufID) bool {
 	b.session = NoSession
 	c.shelf.add(id, b, bk)
 	if c.evictor != nil {
-		m.evictFrom(c.evictor, c, OnRelease, n)
+		if id := c.evictor.Evict(OnRelease, n, 0, c.shelf); id != NoBuf {
+			m.evictFrom(c.evictor, c, OnRelease, n, id)
+		}
 	}
 	return true
 }

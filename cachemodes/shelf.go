@@ -402,9 +402,10 @@ func (s *Shelf) takeOff(list *[]BufID, id BufID) {
 	*list = l[:len(l)-1]
 }
 
-func (s *Shelf) remove(id BufID) {
+func (s *Shelf) remove(id BufID) { s.removed(id, &s.m.bufs[id]) }
+
+func (s *Shelf) removed(id BufID, b *buffer) {
 	bufs := s.m.bufs
-	b := &bufs[id]
 	older, newer := b.older, b.newer
 	if older != NoBuf {
 		bufs[older].newer = newer
@@ -457,7 +458,7 @@ func (m *Manager) takeFree(c *cache, id BufID) *buffer {
 	} else {
 		c.shelf.takeOff(&bk.free, id)
 	}
-	c.shelf.remove(id)
+	c.shelf.removed(id, b)
 	return b
 }
 
@@ -470,26 +471,24 @@ func (m *Manager) evict(c *cache, on Occasion, n int64) {
 	if c.evictor == nil {
 		return
 	}
-	m.evictFrom(c.evictor, c, on, n)
+	m.evictFrom(c.evictor, c, on, n, c.evictor.Evict(on, n, 0, c.shelf))
 	// What a session's own cache gave to the pool is still its policy's to give
 	// up; a release changes nothing there.
 	if m.sharing.Scope == ScopeSharedFree && c.domain.owner.Kind == OwnerSession && on != OnRelease {
 		if pool := &m.home.caches[c.usage]; pool.shelf != nil {
-			m.evictFrom(c.evictor, pool, on, n)
+			m.evictFrom(c.evictor, pool, on, n, c.evictor.Evict(on, n, 0, pool.shelf))
 		}
 	}
 }
 
-// evictFrom destroys what an evictor gives up of a cache.
-func (m *Manager) evictFrom(e Evictor, c *cache, on Occasion, n int64) {
-	for gone := 0; ; gone++ {
-		id := e.Evict(on, n, gone, c.shelf)
-		if id == NoBuf {
-			return
-		}
+// evictFrom destroys what an evictor gives up of a cache, of which id is the first,
+// NoBuf for nothing.
+func (m *Manager) evictFrom(e Evictor, c *cache, on Occasion, n int64, id BufID) {
+	for gone := 1; id != NoBuf; gone++ {
 		b := m.takeFree(c, id)
 		c.buckets[b.bucket].lose(Evicted)
 		m.destroy(id, b, Evicted)
+		id = e.Evict(on, n, gone, c.shelf)
 	}
 }
 

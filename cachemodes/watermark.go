@@ -270,7 +270,7 @@ func (w *watermark) planned(n int64, free *Shelf) BufID {
 			return NoBuf
 		}
 		padding := w.padding()
-		if size := free.Size(id); size < n || size > n+min(max(0, padding-w.padded), p.share(padding)) {
+		if size := free.Size(id); size < n || size > n+min(padding-w.padded, p.share(padding)) {
 			return NoBuf
 		}
 	case !m.trusted():
@@ -291,8 +291,9 @@ func (w *watermark) planned(n int64, free *Shelf) BufID {
 			return NoBuf
 		}
 	}
-	w.key, w.most = roundUp(n, watermarkStep), free.Size(id)
-	free.SetMark(id, w.use(slot, w.most, false))
+	b := &free.m.bufs[id]
+	w.key, w.most = roundUp(n, watermarkStep), b.size
+	b.mark = w.use(slot, b.size, false)
 	return id
 }
 
@@ -351,12 +352,13 @@ func (w *watermark) another() (int32, *use) {
 
 // released takes note that a buffer became free.
 func (w *watermark) released(id BufID, free *Shelf) {
-	mark := free.Mark(id)
+	b := &free.m.bufs[id]
+	mark := b.mark
 	if mark == 0 { // in use since before the mode was chosen
 		w.disown(id)
 		return
 	}
-	free.SetMark(id, 0)
+	b.mark = 0
 	u := &w.uses[mark-1]
 	if u.memory != nil {
 		u.memory.released(u.run, u.ordinal)
@@ -396,11 +398,10 @@ func (w *watermark) claim(id BufID) claim {
 
 // slotted is the free buffer of a slot.
 func (w *watermark) slotted(p *plan, slot int32, free *Shelf) BufID {
-	id := p.slots[slot].buf
-	if id == NoBuf || !w.claims[id].of(p, slot) || !free.Free(id) {
-		return NoBuf
+	if id := p.slots[slot].buf; uint(id) < uint(len(w.claims)) && w.claims[id].of(p, slot) && free.Free(id) {
+		return id
 	}
-	return id
+	return NoBuf
 }
 
 func (w *watermark) own(id BufID, p *plan, slot int32) {
@@ -447,20 +448,23 @@ func (w *watermark) smallest(from, to int64, p *plan, free *Shelf) BufID {
 }
 
 func (w *watermark) Evict(on Occasion, n int64, gone int, free *Shelf) BufID {
-	id := NoBuf
+	if on == OnRelease && gone == 0 {
+		w.released(free.Newest(), free)
+		w.account(free)
+		w.shadow.give(n)
+		if id := w.surplus(free); id != NoBuf {
+			w.disown(id)
+			return id
+		}
+	}
+	held, id := free.AllHeld(), NoBuf
 	switch on {
 	case OnMiss:
-		if over := free.AllHeld() + w.key - w.limit; over > 0 {
+		if held+w.key > w.limit {
 			id = w.victim(free)
 		}
 	case OnRelease:
-		if gone == 0 {
-			w.released(free.Newest(), free)
-			w.account(free)
-			w.shadow.give(n)
-			id = w.surplus(free)
-		}
-		if over := free.AllHeld() - w.limit; id == NoBuf && w.limit > 0 && over > 0 {
+		if held > w.limit && w.limit > 0 {
 			id = w.victim(free)
 		}
 	case OnFail:
