@@ -3,7 +3,6 @@ package cachemodes
 import (
 	"cmp"
 	"fmt"
-	"math/bits"
 	"slices"
 )
 
@@ -27,7 +26,8 @@ type Shelf struct {
 	stocked        []stocked // of these those with free buffers, and some that had
 	top            int       // none of stocked from here on has any
 	largest        int64     // size of the one before that, or larger
-	octave         [66]int32 // by bits.Len64: the first of stocked with a size that has at least as many
+	found          [64]found // what find answered for some sizes
+	moved          int32     // how often stocked was changed
 	made           int32     // mark of the next buffer that is created
 	turns          int64     // buffers that became free; buffer.turn is their number
 	// viewer is the session for which a buffer is chosen: it sees no buffer
@@ -267,12 +267,27 @@ func (s *Shelf) sees(id BufID) bool {
 	return b.last == s.viewer || s.m.safe(b, s.viewer)
 }
 
+// found is where a size was found.
+type found struct {
+	size  int64
+	at    int32
+	moved int32 // found.at is so as long as it is the shelf's
+}
+
 // find is the first of stocked with at least a size. It is asked at every request
-// that has no buffer of its own size, and no branch of it depends on the sizes.
+// that has no buffer of its own size, of sizes that come again and again.
 func (s *Shelf) find(size int64) int {
-	n := bits.Len64(uint64(size)) & 63
-	from := int(s.octave[n])
-	for left := int(s.octave[n+1]) - from; left > 0; {
+	f := &s.found[uint64(size)*0x9E3779B97F4A7C15>>58] // as recentSlot
+	if f.size != size || f.moved != s.moved {
+		*f = found{size, int32(s.search(size)), s.moved}
+	}
+	return int(f.at)
+}
+
+// search is find, where it was not found before. No branch of it depends on the sizes.
+func (s *Shelf) search(size int64) int {
+	from := 0
+	for left := len(s.stocked); left > 0; {
 		half := (left + 1) / 2
 		next := from + half
 		if s.stocked[next-1].size >= size {
@@ -305,21 +320,12 @@ func (s *Shelf) stock(i int32) {
 			bk.stocked = len(bk.free) > 0
 			return !bk.stocked
 		})
-		s.octave = [66]int32{}
-		for _, of := range s.stocked {
-			s.octave[bits.Len64(uint64(of.size))+1]++
-		}
-		for n := range s.octave[1:] {
-			s.octave[n+1] += s.octave[n]
-		}
 	}
 	if bk := &s.c.buckets[i]; !bk.stocked {
 		bk.stocked = true
-		s.stocked = slices.Insert(s.stocked, s.find(bk.size), stocked{bk.size, i})
+		s.stocked = slices.Insert(s.stocked, s.search(bk.size), stocked{bk.size, i})
+		s.moved++
 		s.raise(len(s.stocked))
-		for n := bits.Len64(uint64(bk.size)) + 1; n < len(s.octave); n++ {
-			s.octave[n]++
-		}
 	}
 }
 

@@ -262,15 +262,21 @@ func (w *watermark) planned(n int64, free *Shelf) BufID {
 	id, slot := NoBuf, st.slot
 	switch {
 	case st.end < 0: // it outlives the run
-		if slot == noSlot || p.next != nil && p.next != p {
+		if slot == noSlot || !m.trusted() {
 			return NoBuf
+		}
+		padding := w.padding()
+		if p.next != nil && p.next != p {
+			room := min(padding-w.padded, p.share(padding), w.leaves(free.AllHeld()-free.Bytes()))
+			if room < 0 || w.smallest(n, n+room, p, free) != NoBuf {
+				return NoBuf
+			}
 		}
 		slot = p.pick(st)
 		if id = w.slotted(p, slot, free); id == NoBuf {
 			return NoBuf
 		}
-		padding := w.padding()
-		if size := free.Size(id); size < n || size > n+min(padding-w.padded, p.share(padding)) {
+		if size := free.Size(id); size < n || size > p.fit(st, n, padding) && size > n+min(padding-w.padded, p.share(padding)) {
 			return NoBuf
 		}
 	case !m.trusted():
