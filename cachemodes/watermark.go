@@ -56,6 +56,7 @@ type watermark struct {
 	extra    int64   // padding of buffers in use that no plan knows, bytes
 	padded   int64   // of those that outlive the run, for all that is known
 	packer   packer
+	early    early
 }
 
 // use is a buffer in use.
@@ -71,7 +72,8 @@ type use struct {
 	padded  int64
 }
 
-// claim is a free buffer's slot.
+// claim is a free buffer's slot. It changes as the buffer is taken or comes back, and
+// at run end; where else, early is forgotten.
 type claim struct {
 	plan  *plan
 	slot  int32
@@ -80,6 +82,14 @@ type claim struct {
 
 // of reports whether the claim is a slot's.
 func (c *claim) of(p *plan, slot int32) bool { return c.plan == p && c.slot == slot }
+
+// early is that what was free before a turn of the shelf is needed within two runs'
+// requests, as long as a run follows a plan: see late.
+type early struct {
+	plan *plan
+	run  int32
+	turn int64
+}
 
 // noSlot is what a request has that no plan knows.
 const noSlot int32 = -1
@@ -189,6 +199,7 @@ func (w *watermark) Choose(n int64, free *Shelf) BufID {
 					return w.serve(id, slot, free)
 				} else if size < n {
 					w.disown(id)
+					w.early = early{}
 				}
 			}
 			if p.match != 0 && st.end >= 0 {
@@ -556,11 +567,16 @@ func (w *watermark) victim(free *Shelf) BufID {
 }
 
 // late is victim of those that are not needed within two runs' requests. Often there
-// are none.
+// are none, and will be none in the run but of what comes to be free: what is needed
+// in a later run comes closer, and what this one's plan needs is needed in the next
+// run like it at the latest, which comes before that, unless the next run is long.
 func (w *watermark) late(free *Shelf) BufID {
 	p := w.now.follows()
 	if p == nil {
 		return free.Largest()
+	}
+	if w.early.plan == p && w.early.run == w.now.serial {
+		return w.lateSince(p, free)
 	}
 	n, now := int32(len(p.steps)), w.now.ordinal()
 	far, least := watermarkFar*int64(n), 2*int64(n)
@@ -597,6 +613,35 @@ func (w *watermark) late(free *Shelf) BufID {
 				best, most = id, of.size*away
 			}
 		}
+	}
+	if best == NoBuf && mine > now {
+		w.early = early{p, w.now.serial, free.turns}
+	}
+	return best
+}
+
+// lateSince is late where early says which need not be looked at.
+func (w *watermark) lateSince(p *plan, free *Shelf) BufID {
+	n, now := int64(len(p.steps)), w.now.ordinal()
+	far, least := watermarkFar*n, 2*n
+	best, most, largest := NoBuf, int64(-1), int64(0)
+	for id := free.newest; id != NoBuf; id = free.m.bufs[id].older {
+		b := &free.m.bufs[id]
+		if b.turn < w.early.turn {
+			break
+		} else if b.size <= w.now.tiny {
+			continue
+		}
+		away := far
+		if c := w.claim(id); c.plan != nil && !c.plan.dead {
+			away = min(far, p.away(&c, now))
+		}
+		if worth := b.size * away; away >= least && (worth > most || worth == most && b.size >= largest) {
+			best, most, largest = id, worth, b.size
+		}
+	}
+	if best == NoBuf {
+		w.early.turn = free.turns
 	}
 	return best
 }

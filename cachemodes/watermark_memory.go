@@ -234,6 +234,7 @@ func (w *watermark) RunEnd(session int32) bool {
 		p = newPlan(m.run)
 		if m.plans = append(m.plans, p); len(m.plans) > memoryPlans {
 			m.drop(m.plans[0])
+			w.early = early{}
 		}
 		m.due = p
 	} else {
@@ -269,7 +270,7 @@ func (m *memory) learn(w *watermark, free *Shelf) {
 	if p == nil {
 		return
 	}
-	m.due = nil
+	m.due, w.early = nil, early{}
 	budget := w.limit - (free.AllHeld() - free.Bytes() - m.inUse)
 	if budget <= 0 {
 		p.forget()
@@ -326,6 +327,7 @@ func (w *watermark) Forget(session int32) bool {
 	for _, p := range m.plans {
 		p.dead = true
 	}
+	w.early = early{}
 	for i := range w.uses {
 		if w.uses[i].memory == m {
 			w.uses[i].memory = nil
