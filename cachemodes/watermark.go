@@ -543,25 +543,27 @@ func (w *watermark) victim(free *Shelf) BufID {
 		return free.Largest()
 	}
 	far := watermarkFar * int64(len(p.steps))
-	now, tiny := w.now.ordinal(), w.now.tiny
-	best, most := NoBuf, int64(-1)
+	now, claims := w.now.ordinal(), w.claims
+	best, most := NoBuf, int64(0)
 	for i := free.top - 1; i >= 0; i-- {
-		size := free.stocked[i].size
-		if size*far < most || size <= tiny && most >= 0 { // nor could what is smaller
+		of := free.stocked[i]
+		if of.size*far <= most || of.size <= w.now.tiny { // nor could what is smaller
 			break
 		}
-		for _, id := range free.c.buckets[free.stocked[i].bucket].free {
-			away := int64(0)
-			if size > tiny { // else it makes no room
-				away = far
-				if c := w.claim(id); c.plan != nil && !c.plan.dead {
-					away = min(far, p.away(&c, now))
+		for _, id := range free.c.buckets[of.bucket].free {
+			away := far
+			if uint(id) < uint(len(claims)) {
+				if c := &claims[id]; c.plan != nil && !c.plan.dead {
+					away = min(far, p.away(c, now))
 				}
 			}
-			if size*away > most {
-				best, most = id, size*away
+			if of.size*away > most {
+				best, most = id, of.size*away
 			}
 		}
+	}
+	if best == NoBuf { // what is tiny makes no room
+		return free.Largest()
 	}
 	return best
 }
