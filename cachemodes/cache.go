@@ -103,9 +103,12 @@ func (m *Manager) adopt(c *cache, s Setting) {
 	clear(c.byRequest)
 	if c.domain.id == homeID { // m.home, perhaps not yet known as that
 		clear(m.recent[c.usage][:])
-		m.chosen[c.usage] = nil
+		m.chosen[c.usage], m.onShelf = nil, m.onShelf&^(1<<c.usage)
 		if c.chooser != nil {
 			m.chosen[c.usage] = c
+		}
+		if c.shelf != nil {
+			m.onShelf |= 1 << c.usage
 		}
 	}
 }

@@ -159,17 +159,15 @@ func (m *Manager) PlayPlain(first int32, calls []Call, slots []BufID, into []Pla
 func (m *Manager) play(session int32, calls []Call, slots []BufID) int {
 	at, i := calls[0].Session, 0
 	s := m.plain(session)
-	n := 0 // done by shelved: what is next is plain, mostly
 	for i < len(calls) {
 		if s != nil && calls[i].Session == at {
-			if n > 0 || m.mayBePlain(&calls[i], slots) {
+			if m.onShelf != 0 {
+				i += m.shelved(s, calls[i:], slots)
+			} else if m.mayBePlain(&calls[i], slots) {
 				i += m.shorts(s, calls[i:], slots)
 			}
-			n = m.shelved(s, at, calls[i:], slots)
-			if i += n; i == len(calls) {
+			if i == len(calls) {
 				break
-			} else if n > 0 {
-				continue
 			}
 		}
 		call := &calls[i]
@@ -225,7 +223,7 @@ func (m *Manager) one(session int32) []Event {
 		m.events = m.Expand(&p, m.events)
 		return m.events
 	}
-	if s != nil && m.shelved(s, 0, m.call[:], m.slot[:]) > 0 {
+	if s != nil && m.onShelf != 0 && m.shelved(s, m.call[:], m.slot[:]) > 0 {
 		return m.events
 	}
 	if call := &m.call[0]; call.Op == CallRequest {
@@ -236,33 +234,38 @@ func (m *Manager) one(session int32) []Event {
 	return m.events
 }
 
-// shelved does calls of s, which is at to the caller, in order, as long as they ask a
-// mode that chooses from a shelf or give something back to a shelf, and answers how
-// many. Such a request may have to create.
-func (m *Manager) shelved(s *session, at uint16, calls []Call, slots []BufID) int {
-	room := mostPlayed - len(m.played) - len(m.events) // for one each, nearly
-	calls = calls[:max(0, min(len(calls), room))]
-	for i := range calls {
+// shelved does calls of a session in order, as long as they ask a mode that chooses from
+// a shelf, give something back to a shelf or are plain, and answers how many. Such a
+// request may have to create.
+func (m *Manager) shelved(s *session, calls []Call, slots []BufID) int {
+	at := calls[0].Session
+	for i := 0; i < len(calls); {
 		call := &calls[i]
 		slot := uint(call.Slot)
-		if call.Session != at || slot >= uint(len(slots)) {
+		if call.Session != at || slot >= uint(len(slots)) || len(m.played)+len(m.events) >= mostPlayed {
 			return i
 		}
 		switch call.Op {
 		case CallRequest:
-			c := m.chosen[call.Usage&(maxUsages-1)]
-			if c == nil {
-				return i
+			if c := m.chosen[call.Usage&(maxUsages-1)]; c != nil {
+				slots[slot] = m.ask(c, s, call.Bytes)
+				i++
+				continue
 			}
-			slots[slot] = m.ask(c, s, call.Bytes)
 		case CallRelease:
-			if !m.back(s, slots[slot]) {
-				return i
+			if m.back(s, slots[slot]) {
+				slots[slot] = NoBuf
+				i++
+				continue
 			}
-			slots[slot] = NoBuf
 		default:
 			return i
 		}
+		n := m.shorts(s, calls[i:], slots)
+		if n == 0 {
+			return i
+		}
+		i += n
 	}
 	return len(calls)
 }
