@@ -472,6 +472,8 @@ func (w *watermark) Evict(on Occasion, n int64, gone int, free *Shelf) BufID {
 		if id := w.surplus(free); id != NoBuf {
 			w.disown(id)
 			return id
+		} else if free.AllHeld() <= w.limit {
+			return NoBuf
 		}
 	}
 	held, id := free.AllHeld(), NoBuf
@@ -520,6 +522,9 @@ func (w *watermark) account(free *Shelf) {
 func (w *watermark) surplus(free *Shelf) BufID {
 	more := free.Held() - w.shadow.held
 	if more <= 0 || w.credit >= w.ticks*(w.peak/watermarkAhead) {
+		return NoBuf
+	}
+	if free.largest < more/8 { // as mostly
 		return NoBuf
 	}
 	id := free.Largest()

@@ -101,8 +101,9 @@ func (w *watermark) Requested(session int32, n int64) bool {
 		m.plan = p
 	}
 	if p != nil && m.near {
-		last := p.steps[k].last
-		m.near = n <= last+last/16 && n >= last-last/16
+		if last := p.steps[k].last; n != last {
+			m.near = n <= last+last/16 && n >= last-last/16
+		}
 	}
 	if was && !m.trusted() { // perhaps it is like a run of another plan
 		for _, p = range m.alike {
