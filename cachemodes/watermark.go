@@ -270,7 +270,8 @@ func (w *watermark) planned(n int64, free *Shelf) BufID {
 	if st == nil {
 		return NoBuf
 	}
-	id, slot := NoBuf, st.slot
+	var id BufID
+	slot := st.slot
 	switch {
 	case st.end < 0: // it outlives the run
 		if slot == noSlot || !m.trusted() {

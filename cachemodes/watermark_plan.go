@@ -510,12 +510,11 @@ func (p *plan) share(of int64) int64 { return of / int64(2*max(1, len(p.lasting)
 // next run.
 func (p *plan) nextUse(slot, after int32) int32 {
 	members := p.slots[slot].members
-	for _, k := range members {
-		if k > after {
-			return k
-		}
+	if members[len(members)-1] <= after {
+		return members[0] + int32(len(p.steps))
 	}
-	return members[0] + int32(len(p.steps))
+	at, _ := slices.BinarySearch(members, after+1)
+	return members[at]
 }
 
 // keeps is the smallest slot of what outlives the run that holds n bytes; 0 for none
