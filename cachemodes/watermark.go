@@ -167,18 +167,7 @@ func (w *watermark) Choose(n int64, free *Shelf) BufID {
 	if p == nil {
 		room = min(strict, max(4*n, strict/4))
 	} else {
-		w.known = w.leaves(held - idle)
-		switch {
-		case st.end < 0:
-			room = min(strict, p.share(padding))
-		case m.trusted():
-			room = w.known
-		case m.ratio <= 1:
-			w.known += strict
-			room = min(w.known, max(64*n, w.known/4))
-		default:
-			room = max(strict, w.known)
-		}
+		room = w.room(n, held-idle)
 		if st.slot != noSlot {
 			slot = p.pick(st)
 			fit = p.fit(st, n, padding)
@@ -262,8 +251,8 @@ func (w *watermark) Choose(n int64, free *Shelf) BufID {
 	return NoBuf
 }
 
-// planned is the free buffer of a request of n bytes, where all is as planned and
-// Choose would come to it: most of the way there is left out.
+// planned is the free buffer for a request of n bytes, where that is tiny or its slot's
+// will do, and Choose would come to it: most of the way there is left out.
 func (w *watermark) planned(n int64, free *Shelf) BufID {
 	m := w.now
 	p, st := m.plan, m.step
@@ -291,11 +280,16 @@ func (w *watermark) planned(n int64, free *Shelf) BufID {
 		if size := free.Size(id); size < n || size > p.fit(st, n, padding) && size > n+min(padding-w.padded, p.share(padding)) {
 			return NoBuf
 		}
-	case !m.trusted():
-		return NoBuf
 	case slot == noSlot: // it is tiny
-		w.known = w.leaves(free.AllHeld() - free.Bytes())
-		if id = w.smallest(n, n+w.known, p, free); id == NoBuf {
+		if id = w.smallest(n, n+w.room(n, free.AllHeld()-free.Bytes()), p, free); id == NoBuf {
+			return NoBuf
+		}
+	case !m.trusted():
+		slot = p.pick(st)
+		if id = w.slotted(p, slot, free); id == NoBuf {
+			return NoBuf
+		}
+		if size := free.Size(id); size < n || size > n+w.room(n, free.AllHeld()-free.Bytes()) {
 			return NoBuf
 		}
 	case n > st.size || p.slots[slot].use != 0:
@@ -317,6 +311,26 @@ func (w *watermark) planned(n int64, free *Shelf) BufID {
 
 // padding is that of all buffers in use that no plan knows of, at most.
 func (w *watermark) padding() int64 { return w.peak / 10000 * watermarkPadding }
+
+// room is how much padding the request at hand, of n bytes, may have where it follows a
+// plan, if buffers of so many bytes are in use.
+func (w *watermark) room(n, inUse int64) int64 {
+	m := w.now
+	w.known = w.leaves(inUse)
+	if m.step.end >= 0 && m.trusted() {
+		return w.known
+	}
+	padding := w.padding()
+	strict := max(0, padding-w.padded)
+	switch {
+	case m.step.end < 0:
+		return min(strict, m.plan.share(padding))
+	case m.ratio <= 1:
+		w.known += strict
+		return min(w.known, max(64*n, w.known/4))
+	}
+	return max(strict, w.known)
+}
 
 // leaves is the padding that the plan says will be left while the request at hand
 // lives, if buffers of so many bytes are in use.
