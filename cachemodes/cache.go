@@ -101,8 +101,15 @@ func (m *Manager) adopt(c *cache, s Setting) {
 	}
 	c.reuse, c.discard = c.policy.Reuse(), c.policy.Discard()
 	clear(c.byRequest)
-	if c.domain == m.home {
+	if c.domain.id == homeID { // m.home, perhaps not yet known as that
 		clear(m.recent[c.usage][:])
+		m.chosen[c.usage], m.onShelf = nil, m.onShelf&^(1<<c.usage)
+		if c.chooser != nil {
+			m.chosen[c.usage] = c
+		}
+		if c.shelf != nil {
+			m.onShelf |= 1 << c.usage
+		}
 	}
 }
 
@@ -267,7 +274,7 @@ func (m *Manager) releaseTo(c *cache, id BufID, b *buffer) {
 		m.emit(id, b, Keep, NoReason)
 		b.session = NoSession
 		if c.shelf != nil {
-			c.shelf.add(id)
+			c.shelf.add(id, b, bk)
 			m.evict(c, OnRelease, b.requested)
 		}
 		return

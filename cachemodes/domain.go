@@ -369,7 +369,7 @@ func (m *Manager) move(from, to *cache, id BufID, b *buffer) {
 	bk := &to.buckets[b.bucket]
 	bk.free = append(bk.free, id)
 	if to.shelf != nil {
-		to.shelf.add(id)
+		to.shelf.add(id, b, bk)
 	}
 }
 

@@ -33,6 +33,8 @@ type Manager struct {
 	gone    []int32            // of drop
 	steps   int64              // see Steps
 	recent  [maxUsages]recents // buckets of home's caches
+	chosen  [maxUsages]*cache  // home's that have a Chooser
+	onShelf uint8              // a bit for each of home's that has a shelf
 	// held is the bytes of the buffers that exist, requested what was asked for
 	// of those in use.
 	held      [NumUsages]int64

@@ -146,7 +146,7 @@ func (m *Manager) lookThrough(c *cache, at When, session int32, ids []BufID, mer
 				bk.owed = min(bk.owed, bk.waiting)
 				m.emit(id, b, Settle, NoReason)
 				if c.shelf != nil {
-					c.shelf.add(id)
+					c.shelf.add(id, b, bk)
 				}
 				continue
 			}

@@ -158,26 +158,32 @@ func (m *Manager) PlayPlain(first int32, calls []Call, slots []BufID, into []Pla
 
 func (m *Manager) play(session int32, calls []Call, slots []BufID) int {
 	at, i := calls[0].Session, 0
+	s := m.plain(session)
 	for i < len(calls) {
-		call := &calls[i]
-		if call.Session == at && m.mayBePlain(call, slots) {
-			if s := m.plain(session); s != nil {
-				if i += m.shorts(s, calls[i:], slots); i == len(calls) {
-					break
-				}
-				call = &calls[i]
+		if s != nil && calls[i].Session == at {
+			if m.onShelf != 0 {
+				i += m.shelved(s, calls[i:], slots)
+			} else if m.mayBePlain(&calls[i], slots) {
+				i += m.shorts(s, calls[i:], slots)
+			}
+			if i == len(calls) {
+				break
 			}
 		}
+		call := &calls[i]
 		if call.Session != at || len(m.played)+len(m.events) >= mostPlayed {
 			break
 		}
 		switch call.Op {
 		case CallRequest:
 			slots[call.Slot] = m.request(session, call.Usage, call.Bytes)
+			if s == nil {
+				s = m.plain(session) // it may be its first request
+			}
 		case CallRelease:
 			if id := slots[call.Slot]; id != NoBuf {
 				slots[call.Slot] = NoBuf
-				m.back(session, id)
+				m.release(id)
 			}
 		case CallRefresh:
 			m.refresh(session)
@@ -211,49 +217,116 @@ func (m *Manager) mayBePlain(call *Call, slots []BufID) bool {
 // one does m.call, of session and the buffer in m.slot, alone.
 func (m *Manager) one(session int32) []Event {
 	m.events, m.played, m.told = m.events[:0], m.played[:0], 0
-	if s := m.plain(session); s != nil && m.shorts(s, m.call[:], m.slot[:]) > 0 {
+	s := m.plain(session)
+	if s != nil && m.shorts(s, m.call[:], m.slot[:]) > 0 {
 		p := Played{Session: session, Domain: homeID, Plain: m.played}
 		m.events = m.Expand(&p, m.events)
+		return m.events
+	}
+	if s != nil && m.onShelf != 0 && m.shelved(s, m.call[:], m.slot[:]) > 0 {
 		return m.events
 	}
 	if call := &m.call[0]; call.Op == CallRequest {
 		m.slot[0] = m.request(session, call.Usage, call.Bytes)
 	} else {
-		m.back(session, m.slot[0])
+		m.release(m.slot[0])
 	}
 	return m.events
 }
 
-// back is release, by a shorter way where a buffer goes on a shelf.
-func (m *Manager) back(session int32, id BufID) {
-	if uint(id) < uint(len(m.bufs)) {
-		b := &m.bufs[id]
-		if key := uint(b.key); b.session == session && b.domain == homeID && b.state == InUse && key < uint(len(m.buckets)) {
-			if bk := m.buckets[key]; bk.way == shelves && len(bk.free) < int(bk.cap) {
-				if s := m.plain(session); s != nil {
-					m.shelve(bk, id, b, s)
-					return
-				}
-			}
+// shelved does calls of a session in order, as long as they ask a mode that chooses from
+// a shelf, give something back to a shelf or are plain, and answers how many. Such a
+// request may have to create.
+func (m *Manager) shelved(s *session, calls []Call, slots []BufID) int {
+	at := calls[0].Session
+	for i := 0; i < len(calls); {
+		call := &calls[i]
+		slot := uint(call.Slot)
+		if call.Session != at || slot >= uint(len(slots)) || len(m.played)+len(m.events) >= mostPlayed {
+			return i
 		}
+		switch call.Op {
+		case CallRequest:
+			if c := m.chosen[call.Usage&(maxUsages-1)]; c != nil {
+				slots[slot] = m.ask(c, s, call.Bytes)
+				i++
+				continue
+			}
+		case CallRelease:
+			if m.back(s, slots[slot]) {
+				slots[slot] = NoBuf
+				i++
+				continue
+			}
+		default:
+			return i
+		}
+		n := m.shorts(s, calls[i:], slots)
+		if n == 0 {
+			return i
+		}
+		i += n
 	}
-	m.release(id)
+	return len(calls)
 }
 
-// shelve takes back a buffer that goes on a shelf.
-func (m *Manager) shelve(bk *bucket, id BufID, b *buffer, s *session) {
+// ask is request where a mode chooses.
+func (m *Manager) ask(c *cache, s *session, n int64) BufID {
+	m.requested[c.usage] += n
+	c.requested += n
+	s.recorded = true
+	id := m.choose(c, s.id, n)
+	if id == NoBuf {
+		return m.notChosen(c, s.id, n)
+	}
+	b := m.takeFree(c, id)
+	b.requested, b.session, b.mode, b.state = n, s.id, c.setting.Mode, InUse
+	m.say(id, b, Hit)
+	return id
+}
+
+// say is emit of a hit or keep by a session that is plain, mostly of a buffer that it
+// had last.
+func (m *Manager) say(id BufID, b *buffer, k Kind) {
+	n := len(m.played)
+	if b.last != m.now.session || len(m.events) != m.told || n == cap(m.played) {
+		m.emit(id, b, k, NoReason)
+		return
+	}
+	m.played = m.played[:n+1]
+	e := &m.played[n]
+	e.Requested, e.Buf, e.Key, e.Kind, e.Why, e.Mode = b.requested, id, b.key, k, NoReason, b.mode
+}
+
+// back is release, where the buffer goes on a shelf.
+func (m *Manager) back(s *session, id BufID) bool {
+	if uint(id) >= uint(len(m.bufs)) {
+		return false
+	}
+	b := &m.bufs[id]
+	key := uint(b.key)
+	if b.session != s.id || b.domain != homeID || b.state != InUse || key >= uint(len(m.buckets)) {
+		return false
+	}
+	bk := m.buckets[key]
+	if bk.way != shelves || len(bk.free) >= int(bk.cap) {
+		return false
+	}
 	c, n := bk.cache, b.requested
 	bk.free = append(bk.free, id)
 	m.requested[b.usage] -= n
 	c.requested -= n
 	b.state, b.excuse = Cached, false
 	b.last, b.epoch = s.id, s.newest()
-	m.emit(id, b, Keep, NoReason)
+	m.say(id, b, Keep)
 	b.session = NoSession
-	c.shelf.add(id)
+	c.shelf.add(id, b, bk)
 	if c.evictor != nil {
-		m.evictFrom(c.evictor, c, OnRelease, n)
+		if id := c.evictor.Evict(OnRelease, n, 0, c.shelf); id != NoBuf {
+			m.evictFrom(c.evictor, c, OnRelease, n, id)
+		}
 	}
+	return true
 }
 
 // plain is a session whose calls may be plain, else nil.

@@ -24,6 +24,10 @@ type Shelf struct {
 	bytes          int64
 	bySize         []int32   // the cache's buckets, sizes ascending
 	stocked        []stocked // of these those with free buffers, and some that had
+	top            int       // none of stocked from here on has any
+	largest        int64     // size of the one before that, or larger
+	found          [64]found // what find answered for some sizes
+	moved          int32     // how often stocked was changed
 	made           int32     // mark of the next buffer that is created
 	turns          int64     // buffers that became free; buffer.turn is their number
 	// viewer is the session for which a buffer is chosen: it sees no buffer
@@ -50,7 +54,7 @@ func newShelf(m *Manager, c *cache) *Shelf {
 		c.buckets[i].stocked = false
 		s.addBucket(int32(i))
 		for _, id := range c.buckets[i].free {
-			s.add(id)
+			s.add(id, &m.bufs[id], &c.buckets[i])
 		}
 	}
 	if m.several(c.domain) {
@@ -233,13 +237,12 @@ func (s *Shelf) Largest() BufID {
 	if s.count == 0 { // the common case
 		return NoBuf
 	}
-	for i := len(s.stocked) - 1; i >= 0; i-- {
-		s.m.steps++
-		if free := s.c.buckets[s.stocked[i].bucket].free; len(free) > 0 {
+	for s.m.steps++; ; s.m.steps++ {
+		if free := s.c.buckets[s.stocked[s.top-1].bucket].free; len(free) > 0 {
 			return free[0]
 		}
+		s.raise(s.top - 1) // there are some: not to nothing
 	}
-	return NoBuf
 }
 
 // Mark is a number that the policy keeps with a buffer: 0 until it is set.
@@ -255,12 +258,34 @@ func (s *Shelf) MarkNew(mark int32) { s.made = mark }
 // viewer sees it.
 func (s *Shelf) Free(id BufID) bool {
 	b := &s.m.bufs[id]
-	return b.state == Cached && b.usage == s.c.usage && b.domain == s.c.domain.id && s.m.safe(b, s.viewer)
+	return b.state == Cached && b.usage == s.c.usage && b.domain == s.c.domain.id && s.sees(id)
+}
+
+// sees reports whether the viewer sees a free buffer of the cache.
+func (s *Shelf) sees(id BufID) bool {
+	b := &s.m.bufs[id]
+	return b.last == s.viewer || s.m.safe(b, s.viewer)
+}
+
+// found is where a size was found.
+type found struct {
+	size  int64
+	at    int32
+	moved int32 // found.at is so as long as it is the shelf's
 }
 
 // find is the first of stocked with at least a size. It is asked at every request
-// that has no buffer of its own size, and no branch of it depends on the sizes.
+// that has no buffer of its own size, of sizes that come again and again.
 func (s *Shelf) find(size int64) int {
+	f := &s.found[uint64(size)*0x9E3779B97F4A7C15>>58] // as recentSlot
+	if f.size != size || f.moved != s.moved {
+		*f = found{size, int32(s.search(size)), s.moved}
+	}
+	return int(f.at)
+}
+
+// search is find, where it was not found before. No branch of it depends on the sizes.
+func (s *Shelf) search(size int64) int {
 	from := 0
 	for left := len(s.stocked); left > 0; {
 		half := (left + 1) / 2
@@ -298,12 +323,14 @@ func (s *Shelf) stock(i int32) {
 	}
 	if bk := &s.c.buckets[i]; !bk.stocked {
 		bk.stocked = true
-		s.stocked = slices.Insert(s.stocked, s.find(bk.size), stocked{bk.size, i})
+		s.stocked = slices.Insert(s.stocked, s.search(bk.size), stocked{bk.size, i})
+		s.moved++
+		s.raise(len(s.stocked))
 	}
 }
 
-func (s *Shelf) add(id BufID) {
-	b := &s.m.bufs[id]
+// add puts a free buffer of a bucket on the shelf.
+func (s *Shelf) add(id BufID, b *buffer, bk *bucket) {
 	b.older, b.newer = s.newest, NoBuf
 	if s.newest != NoBuf {
 		s.m.bufs[s.newest].newer = id
@@ -315,14 +342,19 @@ func (s *Shelf) add(id BufID) {
 	s.bytes += b.size
 	b.turn = s.turns
 	s.turns++
-	if !s.c.buckets[b.bucket].stocked {
+	if !bk.stocked {
 		s.stock(b.bucket)
+	} else if b.size > s.largest {
+		s.raise(s.find(b.size) + 1)
 	}
 	if s.parted {
 		list := s.list(b)
 		*list = append(*list, id)
 	}
 }
+
+// raise sets top.
+func (s *Shelf) raise(top int) { s.top, s.largest = top, s.stocked[top-1].size }
 
 // list is which of clear and fresh a free buffer is on: its session's, until that
 // submits, unless nobody else asks.
@@ -376,17 +408,20 @@ func (s *Shelf) takeOff(list *[]BufID, id BufID) {
 	*list = l[:len(l)-1]
 }
 
-func (s *Shelf) remove(id BufID) {
-	b := &s.m.bufs[id]
-	if b.older != NoBuf {
-		s.m.bufs[b.older].newer = b.newer
+func (s *Shelf) remove(id BufID) { s.removed(id, &s.m.bufs[id]) }
+
+func (s *Shelf) removed(id BufID, b *buffer) {
+	bufs := s.m.bufs
+	older, newer := b.older, b.newer
+	if older != NoBuf {
+		bufs[older].newer = newer
 	} else {
-		s.oldest = b.newer
+		s.oldest = newer
 	}
-	if b.newer != NoBuf {
-		s.m.bufs[b.newer].older = b.older
+	if newer != NoBuf {
+		bufs[newer].older = older
 	} else {
-		s.newest = b.older
+		s.newest = older
 	}
 	s.count--
 	s.bytes -= b.size
@@ -419,13 +454,22 @@ func (s *Shelf) holds(id BufID) bool {
 }
 
 // takeFree takes a free buffer, which a policy named, off its lists.
-func (m *Manager) takeFree(c *cache, id BufID) {
+func (m *Manager) takeFree(c *cache, id BufID) *buffer {
 	b := &m.bufs[id]
 	if b.state != Cached || b.usage != c.usage {
-		panic(fmt.Sprintf("cachemodes: mode %s chose buffer %d, which is not free in %s", c.setting.Mode, id, c.usage))
+		panic(notFree(c, id))
 	}
-	c.shelf.takeOff(&c.buckets[b.bucket].free, id)
-	c.shelf.remove(id)
+	if bk := &c.buckets[b.bucket]; len(bk.free) == 1 && bk.free[0] == id {
+		bk.free = bk.free[:0]
+	} else {
+		c.shelf.takeOff(&bk.free, id)
+	}
+	c.shelf.removed(id, b)
+	return b
+}
+
+func notFree(c *cache, id BufID) string {
+	return fmt.Sprintf("cachemodes: mode %s chose buffer %d, which is not free in %s", c.setting.Mode, id, c.usage)
 }
 
 // evict destroys what the policy in force gives up on an occasion.
@@ -433,27 +477,24 @@ func (m *Manager) evict(c *cache, on Occasion, n int64) {
 	if c.evictor == nil {
 		return
 	}
-	m.evictFrom(c.evictor, c, on, n)
+	m.evictFrom(c.evictor, c, on, n, c.evictor.Evict(on, n, 0, c.shelf))
 	// What a session's own cache gave to the pool is still its policy's to give
 	// up; a release changes nothing there.
 	if m.sharing.Scope == ScopeSharedFree && c.domain.owner.Kind == OwnerSession && on != OnRelease {
 		if pool := &m.home.caches[c.usage]; pool.shelf != nil {
-			m.evictFrom(c.evictor, pool, on, n)
+			m.evictFrom(c.evictor, pool, on, n, c.evictor.Evict(on, n, 0, pool.shelf))
 		}
 	}
 }
 
-// evictFrom destroys what an evictor gives up of a cache.
-func (m *Manager) evictFrom(e Evictor, c *cache, on Occasion, n int64) {
-	for gone := 0; ; gone++ {
-		id := e.Evict(on, n, gone, c.shelf)
-		if id == NoBuf {
-			return
-		}
-		m.takeFree(c, id)
-		b := &m.bufs[id]
+// evictFrom destroys what an evictor gives up of a cache, of which id is the first,
+// NoBuf for nothing.
+func (m *Manager) evictFrom(e Evictor, c *cache, on Occasion, n int64, id BufID) {
+	for gone := 1; id != NoBuf; gone++ {
+		b := m.takeFree(c, id)
 		c.buckets[b.bucket].lose(Evicted)
 		m.destroy(id, b, Evicted)
+		id = e.Evict(on, n, gone, c.shelf)
 	}
 }
 

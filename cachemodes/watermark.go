@@ -56,6 +56,7 @@ type watermark struct {
 	extra    int64   // padding of buffers in use that no plan knows, bytes
 	padded   int64   // of those that outlive the run, for all that is known
 	packer   packer
+	early    early
 }
 
 // use is a buffer in use.
@@ -71,10 +72,23 @@ type use struct {
 	padded  int64
 }
 
-// claim is a free buffer's slot.
+// claim is a free buffer's slot. It changes as the buffer is taken or comes back, and
+// at run end; where else, early is forgotten.
 type claim struct {
+	plan  *plan
+	slot  int32
+	first int32 // of the slot's steps
+}
+
+// of reports whether the claim is a slot's.
+func (c *claim) of(p *plan, slot int32) bool { return c.plan == p && c.slot == slot }
+
+// early is that what was free before a turn of the shelf is needed within two runs'
+// requests, as long as a run follows a plan: see late.
+type early struct {
 	plan *plan
-	slot int32
+	run  int32
+	turn int64
 }
 
 // noSlot is what a request has that no plan knows.
@@ -141,8 +155,8 @@ func (w *watermark) Choose(n int64, free *Shelf) BufID {
 		return id
 	}
 	held, idle := free.AllHeld(), free.Bytes()
-	padding := w.peak / 10000 * watermarkPadding // of all buffers
-	strict := max(0, padding-w.padded)           // of this one, whatever comes
+	padding := w.padding()             // of all buffers
+	strict := max(0, padding-w.padded) // of this one, whatever comes
 	left := w.limit - (held - idle)
 
 	// How large the buffer should be, and how much padding it may have.
@@ -153,18 +167,7 @@ func (w *watermark) Choose(n int64, free *Shelf) BufID {
 	if p == nil {
 		room = min(strict, max(4*n, strict/4))
 	} else {
-		w.known = w.leaves(held - idle)
-		switch {
-		case st.end < 0:
-			room = min(strict, padding/int64(2*max(1, len(p.lasting))))
-		case m.trusted():
-			room = w.known
-		case m.ratio <= 1:
-			w.known += strict
-			room = min(w.known, max(64*n, w.known/4))
-		default:
-			room = max(strict, w.known)
-		}
+		room = w.room(n, held-idle)
 		if st.slot != noSlot {
 			slot = p.pick(st)
 			fit = p.fit(st, n, padding)
@@ -173,8 +176,11 @@ func (w *watermark) Choose(n int64, free *Shelf) BufID {
 				most = max(most, fit)
 			}
 			if q := p.next; st.end < 0 && q != nil && q != p { // the next run makes it larger
-				if id := w.smallest(max(n, q.keeps(n)), n+min(room, w.known), p, free); id != NoBuf {
-					return w.serve(id, slot, free)
+				to := n + min(room, w.known)
+				if id := w.smallest(n, to, p, free); id != NoBuf { // else nothing larger is there either
+					if id = w.smallest(max(n, q.keeps(n)), to, p, free); id != NoBuf {
+						return w.serve(id, slot, free)
+					}
 				}
 			}
 			if id := w.slotted(p, slot, free); id != NoBuf {
@@ -182,6 +188,7 @@ func (w *watermark) Choose(n int64, free *Shelf) BufID {
 					return w.serve(id, slot, free)
 				} else if size < n {
 					w.disown(id)
+					w.early = early{}
 				}
 			}
 			if p.match != 0 && st.end >= 0 {
@@ -244,30 +251,85 @@ func (w *watermark) Choose(n int64, free *Shelf) BufID {
 	return NoBuf
 }
 
-// planned is the free buffer of the slot of a request of n bytes, where all is as
-// planned, so that Choose would come to it: half of the way there is left out.
+// planned is the free buffer for a request of n bytes, where that is tiny or its slot's
+// will do, and Choose would come to it: most of the way there is left out.
 func (w *watermark) planned(n int64, free *Shelf) BufID {
 	m := w.now
-	st := m.step
-	if st == nil || st.end < 0 || st.slot == noSlot || n > st.size || !m.trusted() {
+	p, st := m.plan, m.step
+	if st == nil {
 		return NoBuf
 	}
-	p := m.plan
-	s := &p.slots[st.slot]
-	if s.use != 0 {
+	var id BufID
+	slot := st.slot
+	switch {
+	case st.end < 0: // it outlives the run
+		if slot == noSlot || !m.trusted() {
+			return NoBuf
+		}
+		padding := w.padding()
+		if p.next != nil && p.next != p {
+			room := min(padding-w.padded, p.share(padding), w.leaves(free.AllHeld()-free.Bytes()))
+			if room < 0 || w.smallest(n, n+room, p, free) != NoBuf {
+				return NoBuf
+			}
+		}
+		slot = p.pick(st)
+		if id = w.slotted(p, slot, free); id == NoBuf {
+			return NoBuf
+		}
+		if size := free.Size(id); size < n || size > p.fit(st, n, padding) && size > n+min(padding-w.padded, p.share(padding)) {
+			return NoBuf
+		}
+	case slot == noSlot: // it is tiny
+		if id = w.smallest(n, n+w.room(n, free.AllHeld()-free.Bytes()), p, free); id == NoBuf {
+			return NoBuf
+		}
+	case !m.trusted():
+		slot = p.pick(st)
+		if id = w.slotted(p, slot, free); id == NoBuf {
+			return NoBuf
+		}
+		if size := free.Size(id); size < n || size > n+w.room(n, free.AllHeld()-free.Bytes()) {
+			return NoBuf
+		}
+	case n > st.size || p.slots[slot].use != 0:
 		return NoBuf
+	default:
+		if id = w.slotted(p, slot, free); id == NoBuf {
+			return NoBuf
+		}
+		size := free.Size(id)
+		if size < n || size > p.slots[slot].size && size > n+w.leaves(free.AllHeld()-free.Bytes()) {
+			return NoBuf
+		}
 	}
-	id := w.slotted(p, st.slot, free)
-	if id == NoBuf {
-		return NoBuf
-	}
-	size := free.Size(id)
-	if size < n || size > s.size && size > n+w.leaves(free.AllHeld()-free.Bytes()) {
-		return NoBuf
-	}
-	w.key, w.most = roundUp(n, watermarkStep), size
-	free.SetMark(id, w.use(st.slot, size, false))
+	b := &free.m.bufs[id]
+	w.key, w.most = roundUp(n, watermarkStep), b.size
+	b.mark = w.use(slot, b.size, false)
 	return id
+}
+
+// padding is that of all buffers in use that no plan knows of, at most.
+func (w *watermark) padding() int64 { return w.peak / 10000 * watermarkPadding }
+
+// room is how much padding the request at hand, of n bytes, may have where it follows a
+// plan, if buffers of so many bytes are in use.
+func (w *watermark) room(n, inUse int64) int64 {
+	m := w.now
+	w.known = w.leaves(inUse)
+	if m.step.end >= 0 && m.trusted() {
+		return w.known
+	}
+	padding := w.padding()
+	strict := max(0, padding-w.padded)
+	switch {
+	case m.step.end < 0:
+		return min(strict, m.plan.share(padding))
+	case m.ratio <= 1:
+		w.known += strict
+		return min(w.known, max(64*n, w.known/4))
+	}
+	return max(strict, w.known)
 }
 
 // leaves is the padding that the plan says will be left while the request at hand
@@ -322,12 +384,13 @@ func (w *watermark) another() (int32, *use) {
 
 // released takes note that a buffer became free.
 func (w *watermark) released(id BufID, free *Shelf) {
-	mark := free.Mark(id)
+	b := &free.m.bufs[id]
+	mark := b.mark
 	if mark == 0 { // in use since before the mode was chosen
 		w.disown(id)
 		return
 	}
-	free.SetMark(id, 0)
+	b.mark = 0
 	u := &w.uses[mark-1]
 	if u.memory != nil {
 		u.memory.released(u.run, u.ordinal)
@@ -367,22 +430,21 @@ func (w *watermark) claim(id BufID) claim {
 
 // slotted is the free buffer of a slot.
 func (w *watermark) slotted(p *plan, slot int32, free *Shelf) BufID {
-	id := p.slots[slot].buf
-	if id == NoBuf || w.claims[id] != (claim{p, slot}) || !free.Free(id) {
-		return NoBuf
+	if id := p.slots[slot].buf; uint(id) < uint(len(w.claims)) && w.claims[id].of(p, slot) && free.Free(id) {
+		return id
 	}
-	return id
+	return NoBuf
 }
 
 func (w *watermark) own(id BufID, p *plan, slot int32) {
-	if w.claim(id) == (claim{p, slot}) && p.slots[slot].buf == id { // as mostly
+	if int(id) < len(w.claims) && w.claims[id].of(p, slot) && p.slots[slot].buf == id { // as mostly
 		return
 	}
 	w.disown(id)
 	for int(id) >= len(w.claims) {
 		w.claims = append(w.claims, claim{})
 	}
-	w.claims[id] = claim{p, slot}
+	w.claims[id] = claim{p, slot, p.slots[slot].members[0]}
 	p.slots[slot].buf = id
 }
 
@@ -403,12 +465,13 @@ func (w *watermark) smallest(from, to int64, p *plan, free *Shelf) BufID {
 	if p == nil {
 		return free.Smallest(from, to)
 	}
-	for _, of := range free.stocked[free.find(from):] {
+	for i := free.find(from); i < free.top; i++ {
+		of := free.stocked[i]
 		if of.size > to {
 			break
 		}
 		for _, id := range free.c.buckets[of.bucket].free {
-			if w.claim(id).plan != p && free.Free(id) {
+			if w.claim(id).plan != p && free.sees(id) {
 				return id
 			}
 		}
@@ -417,21 +480,26 @@ func (w *watermark) smallest(from, to int64, p *plan, free *Shelf) BufID {
 }
 
 func (w *watermark) Evict(on Occasion, n int64, gone int, free *Shelf) BufID {
-	id := NoBuf
+	if on == OnRelease && gone == 0 {
+		w.released(free.Newest(), free)
+		w.account(free)
+		w.shadow.give(n)
+		if id := w.surplus(free); id != NoBuf {
+			w.disown(id)
+			return id
+		} else if free.AllHeld() <= w.limit {
+			return NoBuf
+		}
+	}
+	held, id := free.AllHeld(), NoBuf
 	switch on {
 	case OnMiss:
-		if over := free.AllHeld() + w.key - w.limit; over > 0 {
-			id = w.victim(false, free)
+		if held+w.key > w.limit {
+			id = w.victim(free)
 		}
 	case OnRelease:
-		if gone == 0 {
-			w.released(free.Newest(), free)
-			w.account(free)
-			w.shadow.give(n)
-			id = w.surplus(free)
-		}
-		if over := free.AllHeld() - w.limit; id == NoBuf && w.limit > 0 && over > 0 {
-			id = w.victim(false, free)
+		if held > w.limit && w.limit > 0 {
+			id = w.victim(free)
 		}
 	case OnFail:
 		if gone == 0 && w.newest != 0 {
@@ -471,6 +539,9 @@ func (w *watermark) surplus(free *Shelf) BufID {
 	if more <= 0 || w.credit >= w.ticks*(w.peak/watermarkAhead) {
 		return NoBuf
 	}
+	if free.largest < more/8 { // as mostly
+		return NoBuf
+	}
 	id := free.Largest()
 	switch {
 	case free.Size(id) < more/8:
@@ -478,51 +549,128 @@ func (w *watermark) surplus(free *Shelf) BufID {
 	case !w.shadow.has(free.LastRequested(id)) || !w.shadow.keeps(free.Size(id)):
 		return id
 	case w.created < w.shadow.created:
-		return w.victim(true, free)
+		return w.late(free)
 	}
 	return NoBuf
 }
 
 // victim is the free buffer to give up: that of the most bytes times requests until
 // it is needed, so that few creates make much room; of equals the largest, of these
-// what has been free longest. With later, none that is needed within two runs'
-// requests.
-func (w *watermark) victim(later bool, free *Shelf) BufID {
+// what has been free longest.
+func (w *watermark) victim(free *Shelf) BufID {
 	p := w.now.follows()
 	if p == nil {
 		return free.Largest()
 	}
 	far := watermarkFar * int64(len(p.steps))
-	least, tiny := int64(0), w.now.tiny
-	if later {
-		least = 2 * int64(len(p.steps))
-	}
-	now := w.now.ordinal()
-	best, most := NoBuf, int64(-1)
-	for i := len(free.stocked) - 1; i >= 0; i-- {
-		size := free.stocked[i].size
-		if size*far < most || size <= tiny && (later || most >= 0) { // nor could what is smaller
+	now, claims := w.now.ordinal(), w.claims
+	best, most := NoBuf, int64(0)
+	for i := free.top - 1; i >= 0; i-- {
+		of := free.stocked[i]
+		if of.size*far <= most || of.size <= w.now.tiny { // nor could what is smaller
 			break
 		}
-		for _, id := range free.c.buckets[free.stocked[i].bucket].free {
-			away := int64(0)
-			if size > tiny { // else it makes no room
-				away = far
-				if c := w.claim(id); c.plan != nil && !c.plan.dead {
+		for _, id := range free.c.buckets[of.bucket].free {
+			away := far
+			if uint(id) < uint(len(claims)) {
+				if c := &claims[id]; c.plan != nil && !c.plan.dead {
 					away = min(far, p.away(c, now))
 				}
 			}
-			if away >= least && size*away > most {
-				best, most = id, size*away
+			if of.size*away > most {
+				best, most = id, of.size*away
 			}
 		}
+	}
+	if best == NoBuf { // what is tiny makes no room
+		return free.Largest()
+	}
+	return best
+}
+
+// late is victim of those that are not needed within two runs' requests. Often there
+// are none, and will be none in the run but of what comes to be free: what is needed
+// in a later run comes closer, and what this one's plan needs is needed in the next
+// run like it at the latest, which comes before that, unless the next run is long.
+func (w *watermark) late(free *Shelf) BufID {
+	p := w.now.follows()
+	if p == nil {
+		return free.Largest()
+	}
+	if w.early.plan == p && w.early.run == w.now.serial {
+		return w.lateSince(p, free)
+	}
+	n, now := int32(len(p.steps)), w.now.ordinal()
+	far, least := watermarkFar*int64(n), 2*int64(n)
+	// What is needed late is of a slot whose first step is not before: see away.
+	mine, next, others := now+n, now+n, now
+	if p.next != nil && p.next != p {
+		mine -= int32(len(p.next.steps))
+	}
+	tiny, claims := w.now.tiny, w.claims
+	best, most := NoBuf, int64(-1)
+	for i := free.top - 1; i >= 0; i-- {
+		of := free.stocked[i]
+		if of.size*far < most || of.size <= tiny { // nor could what is smaller
+			break
+		}
+		for _, id := range free.c.buckets[of.bucket].free {
+			away := far
+			if uint(id) < uint(len(claims)) {
+				if c := &claims[id]; c.plan != nil && !c.plan.dead {
+					from := others
+					switch c.plan {
+					case p:
+						from = mine
+					case p.next:
+						from = next
+					}
+					if c.first < from {
+						continue
+					}
+					away = min(far, p.away(c, now))
+				}
+			}
+			if away >= least && of.size*away > most {
+				best, most = id, of.size*away
+			}
+		}
+	}
+	if best == NoBuf && mine > now {
+		w.early = early{p, w.now.serial, free.turns}
+	}
+	return best
+}
+
+// lateSince is late where early says which need not be looked at.
+func (w *watermark) lateSince(p *plan, free *Shelf) BufID {
+	n, now := int64(len(p.steps)), w.now.ordinal()
+	far, least := watermarkFar*n, 2*n
+	best, most, largest := NoBuf, int64(-1), int64(0)
+	for id := free.newest; id != NoBuf; id = free.m.bufs[id].older {
+		b := &free.m.bufs[id]
+		if b.turn < w.early.turn {
+			break
+		} else if b.size <= w.now.tiny {
+			continue
+		}
+		away := far
+		if c := w.claim(id); c.plan != nil && !c.plan.dead {
+			away = min(far, p.away(&c, now))
+		}
+		if worth := b.size * away; away >= least && (worth > most || worth == most && b.size >= largest) {
+			best, most, largest = id, worth, b.size
+		}
+	}
+	if best == NoBuf {
+		w.early.turn = free.turns
 	}
 	return best
 }
 
 // away is how many requests from now on the slot is needed that a free buffer is
 // for, in a run that follows the plan.
-func (p *plan) away(c claim, now int32) int64 {
+func (p *plan) away(c *claim, now int32) int64 {
 	n := int32(len(p.steps))
 	switch c.plan {
 	case p:
@@ -532,9 +680,9 @@ func (p *plan) away(c claim, now int32) int64 {
 		}
 		return int64(next - now)
 	case p.next:
-		return int64(n - now + c.plan.slots[c.slot].members[0])
+		return int64(n - now + c.first)
 	}
-	return int64(2*n - now + c.plan.slots[c.slot].members[0])
+	return int64(2*n - now + c.first)
 }
 
 // expendable is how many bytes are free that the next run has no use for.

@@ -92,6 +92,37 @@ func (w *watermark) Requested(session int32, n int64) bool {
 	m.kind = m.kind*16777619 ^ m.gone // FNV-1
 	m.run = append(m.run, asked{n, m.kind, -1})
 	was := m.trusted()
+	if len(m.alike) > 0 {
+		m.compare(k, n)
+	}
+	p := m.plan
+	if p != nil && (!p.is(k, m.kind) || k == 0 && p.steps[0].last != n) {
+		p = m.closest(k, n)
+		m.plan = p
+	}
+	if p != nil && m.near {
+		if last := p.steps[k].last; n != last {
+			m.near = n <= last+last/16 && n >= last-last/16
+		}
+	}
+	if was && !m.trusted() { // perhaps it is like a run of another plan
+		for _, p = range m.alike {
+			m.plan, m.ratio = p, 1
+		}
+	}
+	if p == nil {
+		m.step = nil
+		return false
+	}
+	st := &p.steps[k]
+	if m.step = st; n > st.size {
+		m.ratio = max(m.ratio, float64(n)/float64(st.size))
+	}
+	return false
+}
+
+// compare leaves those of alike that are so with request k, of n bytes.
+func (m *memory) compare(k int, n int64) {
 	still := m.alike[:0]
 	for _, p := range m.alike {
 		if p.compare(k, n, m.kind) {
@@ -99,27 +130,6 @@ func (w *watermark) Requested(session int32, n int64) bool {
 		}
 	}
 	m.alike = still
-	if p := m.plan; p != nil && (!p.is(k, m.kind) || k == 0 && p.steps[0].last != n) {
-		m.plan = m.closest(k, n)
-	}
-	if m.plan != nil {
-		last := m.plan.steps[k].last
-		m.near = m.near && n <= last+last/16 && n >= last-last/16
-	}
-	if was && !m.trusted() { // perhaps it is like a run of another plan
-		for _, p := range m.alike {
-			m.plan, m.ratio = p, 1
-		}
-	}
-	if m.plan == nil {
-		m.step = nil
-		return false
-	}
-	m.step = &m.plan.steps[k]
-	if n > m.step.size {
-		m.ratio = max(m.ratio, float64(n)/float64(m.step.size))
-	}
-	return false
 }
 
 // closest is the plan that the run may follow, by its kind up to request k: the one
@@ -225,6 +235,7 @@ func (w *watermark) RunEnd(session int32) bool {
 		p = newPlan(m.run)
 		if m.plans = append(m.plans, p); len(m.plans) > memoryPlans {
 			m.drop(m.plans[0])
+			w.early = early{}
 		}
 		m.due = p
 	} else {
@@ -260,7 +271,7 @@ func (m *memory) learn(w *watermark, free *Shelf) {
 	if p == nil {
 		return
 	}
-	m.due = nil
+	m.due, w.early = nil, early{}
 	budget := w.limit - (free.AllHeld() - free.Bytes() - m.inUse)
 	if budget <= 0 {
 		p.forget()
@@ -317,6 +328,7 @@ func (w *watermark) Forget(session int32) bool {
 	for _, p := range m.plans {
 		p.dead = true
 	}
+	w.early = early{}
 	for i := range w.uses {
 		if w.uses[i].memory == m {
 			w.uses[i].memory = nil

@@ -88,6 +88,9 @@ func (p *plan) differs(run []asked) bool {
 func (p *plan) update(run []asked) (bigger bool) {
 	for i := range p.steps {
 		st, a := &p.steps[i], &run[i]
+		if a.size == st.last && a.size <= st.size && a.end == st.end && a.end >= 0 { // as mostly
+			continue
+		}
 		if grow := a.size - st.last; st.end < 0 && grow <= a.size/8 && grow >= -a.size/8 {
 			st.grow = max(0, grow)
 			st.size = max(st.size, a.size)
@@ -490,25 +493,28 @@ func (p *plan) fit(st *step, n, padding int64) int64 {
 	}
 	scaled := int64(float64(size) / float64(st.size) * float64(n))
 	if st.end < 0 {
-		share := padding / int64(2*max(1, len(p.lasting)))
+		share := p.share(padding)
 		scaled = min(scaled, n+share)
 		if grow := n - st.last; grow > 0 && grow <= n/8 {
-			scaled = n + min(n, watermarkRuns*grow, share, p.spare/int64(2*max(1, len(p.lasting))))
+			scaled = n + min(n, watermarkRuns*grow, share, p.share(p.spare))
 		}
 	}
 	return max(scaled/watermarkStep*watermarkStep, roundUp(n, watermarkStep))
 }
 
+// share is the part of something that one of what outlives the run has, of two
+// generations.
+func (p *plan) share(of int64) int64 { return of / int64(2*max(1, len(p.lasting))) }
+
 // nextUse is the step that needs a slot next after a request, counted on into the
 // next run.
 func (p *plan) nextUse(slot, after int32) int32 {
 	members := p.slots[slot].members
-	for _, k := range members {
-		if k > after {
-			return k
-		}
+	if members[len(members)-1] <= after {
+		return members[0] + int32(len(p.steps))
 	}
-	return members[0] + int32(len(p.steps))
+	at, _ := slices.BinarySearch(members, after+1)
+	return members[at]
 }
 
 // keeps is the smallest slot of what outlives the run that holds n bytes; 0 for none

@@ -91,7 +91,8 @@ func TestWatermarkLearns(t *testing.T) {
 }
 
 // TestWatermarkLimit: what is held exceeds the limit only where nothing that is
-// free could go, whatever is asked for; and the books of what is in use balance.
+// free could go, whatever is asked for; and the books of what is in use balance. What
+// is needed late is found to be the same whatever was looked at before.
 func TestWatermarkLimit(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m, w := watermarked(rapid.Int64Range(1, 1<<26).Draw(t, "weights"))
@@ -110,15 +111,34 @@ func TestWatermarkLimit(t *testing.T) {
 				t.Fatalf("%d bytes are in use and %d of them extra, the mode says %d and %d", m.held[Storage]-shelf.Bytes(), extra, inUse, w.extra)
 			}
 		}
+		checkAll := func() {
+			check()
+			got, kept := w.late(shelf), w.early
+			w.early = early{}
+			if want := w.late(shelf); got != want {
+				t.Fatalf("buffer %d is needed late, but it looks at %d", want, got)
+			}
+			w.early = kept
+		}
 		kinds := [][]wanted{drawRun(t), drawRun(t)}
 		users := []user{{m: m, session: 0}, {m: m, session: 1}}
 		for range rapid.IntRange(1, 12).Draw(t, "runs") {
-			run := slices.Clone(kinds[rapid.IntRange(0, 1).Draw(t, "kind")])
-			percent := rapid.SampledFrom([]int64{100, 100, 25, 103, 400}).Draw(t, "percent")
-			for i := range run {
-				run[i].n = max(1, run[i].n*percent/100)
+			draw := func() []wanted {
+				run := slices.Clone(kinds[rapid.IntRange(0, 1).Draw(t, "kind")])
+				percent := rapid.SampledFrom([]int64{100, 100, 25, 103, 400}).Draw(t, "percent")
+				for i := range run {
+					run[i].n = max(1, run[i].n*percent/100)
+				}
+				return run
 			}
-			users[rapid.IntRange(0, 1).Draw(t, "session")].play(run, check)
+			session := rapid.IntRange(0, 1).Draw(t, "session")
+			within := rapid.IntRange(0, 60).Draw(t, "the other's run is within it")
+			users[session].play(draw(), func() {
+				checkAll()
+				if within--; within == 0 {
+					users[1-session].play(draw(), checkAll)
+				}
+			})
 			if rapid.IntRange(0, 5).Draw(t, "refuse") == 0 {
 				id, events := m.Request(0, Storage, 1<<21)
 				check()
