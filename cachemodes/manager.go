@@ -16,6 +16,7 @@ type Manager struct {
 	config  Config
 	sharing Sharing
 	bufs    []buffer
+	nobody  buffer
 	ids     []BufID // free for new buffers
 	keys    [NumCaches]map[int64]KeyID
 	order   [NumCaches][]int64 // sizes, in the order of first sight
@@ -57,6 +58,7 @@ func NewManager(cfg Config) *Manager { return NewSharing(cfg, Sharing{}) }
 func NewSharing(cfg Config, sharing Sharing) *Manager {
 	m := &Manager{config: cfg, sharing: sharing, events: make([]Event, 0, 2*mostPlayed), played: make([]Plain, 0, 2*mostPlayed)}
 	m.now.session = nobody
+	m.nobody.session, m.nobody.last = nobody, nobody
 	for u, s := range cfg {
 		if err := s.Params.Validate(); err != nil {
 			panic(fmt.Sprintf("cachemodes: NewManager wants valid parameters: %v", err))
@@ -571,7 +573,7 @@ func (m *Manager) emit(id BufID, b *buffer, k Kind, why Reason) {
 	if b.last == m.now.session && b.domain == m.now.domain && (k == Hit && b.session == b.last || k >= Keep && k <= Settle) {
 		m.tell()
 		e := m.next()
-		e.Requested, e.Buf, e.Key, e.Kind, e.Why, e.Mode = b.requested, id, b.key, k, why, b.mode
+		e.Requested, e.Buf, e.Key, e.Kind, e.Why, e.Mode, e.Brief = b.requested, id, b.key, k, why, b.mode, false
 		return
 	}
 	n := len(m.events)

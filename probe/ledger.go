@@ -15,6 +15,7 @@ type Ledger struct {
 	usage    [cachemodes.NumUsages]Books
 	total    Books
 	keys     []Key
+	none     Key
 	touched  []cachemodes.KeyID // keys asked for since the last run end
 	sessions []Session
 	lent     lending

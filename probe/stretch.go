@@ -8,7 +8,9 @@ type flow struct {
 	inUse, requested  int64 // bytes
 	floor, padding    int64 // peaks of requested, and of their difference
 	pending           int64 // bytes that came to be so
-	hits, back, waits int64 // buffers handed out, come back, come to be pending
+	hits, back, waits int32 // buffers handed out, come back, come to be pending
+	briefs            int32 // handed out and come to be pending at once, which these do not count
+	_                 [8]byte
 }
 
 // Played books what a Manager played, as Apply would its events one by one.
@@ -49,12 +51,12 @@ func (l *Ledger) stretch(id int32, events []cachemodes.Plain) int {
 	s, t := l.session(id), &l.total
 	for u := range cachemodes.NumCaches {
 		f, b := &flows[u], &l.usage[u]
-		if f.hits|f.back|f.pending == 0 {
+		if int64(f.hits|f.back|f.briefs)|f.pending == 0 {
 			continue
 		}
-		inUse := f.inUse - b.InUse
-		s.Requests += f.hits
-		s.Hits += f.hits
+		inUse, hits := f.inUse-b.InUse, int64(f.hits+f.briefs)
+		s.Requests += hits
+		s.Hits += hits
 		s.InUse += inUse
 		s.Pending += f.pending
 		s.Cached -= inUse + f.pending
@@ -69,24 +71,22 @@ func (l *Ledger) stretch(id int32, events []cachemodes.Plain) int {
 // does not follow from these; see stretch. It calls nothing, so that what it goes on
 // with stays in registers.
 func (l *Ledger) follow(flows *[maxUsages]flow, events []cachemodes.Plain) int {
-	keys, done := l.keys, len(events)
+	done := len(events)
 	inUse, requested := l.total.InUse, l.total.Requested // of all usages
 loop:
-	for i := range events {
+	for i := uint(0); i < uint(len(events)); i++ {
 		e := &events[i]
-		at := uint(e.Key)
-		if at >= uint(len(keys)) { // a Refresh before there is any
-			done = i
-			break
+		k, n := &l.none, e.Requested
+		if at := uint(uint32(e.Key)); at < uint(len(l.keys)) {
+			k = &l.keys[at]
 		}
-		k, n := &keys[at], e.Requested
 		f, size := &flows[k.Usage&(maxUsages-1)], k.Size
 		switch e.Kind {
 		case cachemodes.Hit:
 			if !k.touched {
 				n := len(l.touched)
 				if n == cap(l.touched) {
-					done = i
+					done = int(i)
 					break loop
 				}
 				l.touched = l.touched[:n+1]
@@ -95,6 +95,33 @@ loop:
 			k.Requests++
 			k.Hits++
 			k.Cached--
+			if e.Brief && i+1 < uint(len(events)) { // the next is its Pend: what both leave
+				i++
+				k.Pending++
+				if k.InUse >= k.PeakInUse {
+					k.PeakInUse = k.InUse + 1
+				}
+				f.briefs++
+				f.pending += size
+				u, r := f.inUse+size, f.requested+n
+				if r > f.floor {
+					f.floor = r
+				}
+				if p := u - r; p > f.padding {
+					f.padding = p
+				}
+				u, r = inUse+size, requested+n
+				if u > l.high.inUse {
+					l.high.inUse = u
+				}
+				if r > l.high.requested {
+					l.high.requested = r
+				}
+				if p := u - r; p > l.total.PeakPadding {
+					l.total.PeakPadding = p
+				}
+				continue
+			}
 			k.take(n)
 			f.hits++
 			f.take(size, n)
@@ -136,7 +163,7 @@ loop:
 			requested -= n
 		case cachemodes.Refresh: // it changes no books
 		default:
-			done = i
+			done = int(i)
 			break loop
 		}
 	}
@@ -152,11 +179,11 @@ const maxUsages = 8
 // add adds what a stretch changed, in use by so many bytes. What is held is the
 // same.
 func (b *Books) add(f *flow, inUse int64) {
-	b.Requests += f.hits
-	b.Hits += f.hits
-	b.InUseCount += f.hits - f.back
-	b.PendingCount += f.waits
-	b.CachedCount += f.back - f.waits - f.hits
+	b.Requests += int64(f.hits + f.briefs)
+	b.Hits += int64(f.hits + f.briefs)
+	b.InUseCount += int64(f.hits - f.back)
+	b.PendingCount += int64(f.waits + f.briefs)
+	b.CachedCount += int64(f.back - f.waits - f.hits - f.briefs)
 	b.InUse += inUse
 	b.Pending += f.pending
 	b.Cached -= inUse + f.pending

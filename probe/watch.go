@@ -27,6 +27,7 @@ type Watch struct {
 	Immediate bool
 
 	bufs   []watched
+	none   watched // in place of a buffer that was not seen
 	made   int64
 	recs   []recording
 	graphs map[cachemodes.DomainID]bool // captured; false while it is captured
@@ -232,34 +233,37 @@ func (w *Watch) plain(p *cachemodes.Played, i int) int {
 	if at >= uint(len(w.recs)) || w.graphs != nil {
 		return i
 	}
-	r, bufs, events, session, domain := &w.recs[at], w.bufs, p.Plain, p.Session, p.Domain
-	for ; i < len(events); i++ {
-		e := &events[i]
-		if e.Kind == cachemodes.Settle {
-			continue
+	r, events, session, domain := &w.recs[at], p.Plain, p.Session, p.Domain
+	for i := uint(i); i < uint(len(events)); i++ {
+		e, b := &events[i], &w.none
+		if at := uint(uint32(e.Buf)); at < uint(len(w.bufs)) {
+			b = &w.bufs[at]
 		}
-		at := uint(e.Buf)
-		if at >= uint(len(bufs)) {
-			return i
-		}
-		b := &bufs[at]
 		switch e.Kind {
 		case cachemodes.Hit:
-			if b.out || b.use.Session != session || b.usage == cachemodes.Uniform && b.epoch >= r.epoch {
-				return i
+			epoch := r.epoch
+			if b.out || b.use.Session != session || b.usage == cachemodes.Uniform && b.epoch >= epoch {
+				return int(i)
 			}
-			r.newest = r.epoch
-			b.use.Run, b.use.Requested, b.use.Domain, b.out = r.run, e.Requested, b.domain, true
+			r.newest = epoch
+			b.use.Run, b.use.Requested, b.use.Domain = r.run, e.Requested, b.domain
+			if e.Brief && b.domain == domain && i+1 < uint(len(events)) {
+				i++ // the next is its Pend
+				b.epoch = epoch
+				continue
+			}
+			b.out = true
 		case cachemodes.Keep, cachemodes.Pend:
 			if b.use.Session != session || b.domain != domain {
-				return i
+				return int(i)
 			}
 			b.out, b.epoch = false, r.newest
+		case cachemodes.Settle:
 		default:
-			return i
+			return int(i)
 		}
 	}
-	return i
+	return len(events)
 }
 
 // lookPlain is look for a plain event.
