@@ -40,6 +40,7 @@ type bucket struct {
 	// waiting counts pending buffers that are not doomed; owed is how many
 	// misses they explain since the last time they were looked at.
 	waiting, owed int32
+	settling      int32 // of settle
 	// lost counts, by reason, the buffers given up which no miss has been
 	// explained by yet.
 	lost [NumReasons]int32

@@ -13,27 +13,29 @@ import (
 // order; the slice is valid until the next call. The caller makes Create true
 // on a device before anything else; where it cannot, it calls Fail.
 type Manager struct {
-	config  Config
-	sharing Sharing
-	bufs    []buffer
-	nobody  buffer
-	ids     []BufID // free for new buffers
-	keys    [NumCaches]map[int64]KeyID
-	order   [NumCaches][]int64 // sizes, in the order of first sight
-	sizes   []sized            // by KeyID
-	buckets []*bucket          // of home's caches, by KeyID; none where they have none
-	none    bucket             // whose way is to ask
-	events  []Event
-	call    [1]Call            // of Request and Release
-	slot    [1]BufID           // of call
-	now     stretch            // of Play
-	played  []Plain            // of Play
-	told    int                // events that an Other of played stands for
-	relief  []Event            // of Relieve
-	merged  []BufID            // of merge
-	gone    []int32            // of drop
-	steps   int64              // see Steps
-	recent  [maxUsages]recents // buckets of home's caches
+	config   Config
+	sharing  Sharing
+	bufs     []buffer
+	unknown  buffer  // in place of one that there is not, in loops: its session is nobody
+	ids      []BufID // free for new buffers
+	keys     [NumCaches]map[int64]KeyID
+	order    [NumCaches][]int64 // sizes, in the order of first sight
+	sizes    []sized            // by KeyID
+	buckets  []*bucket          // of home's caches, by KeyID; none where they have none
+	none     bucket             // whose way is to ask
+	events   []Event
+	call     [1]Call            // of Request and Release
+	slot     [1]BufID           // of call
+	now      stretch            // of Play
+	played   []Plain            // of Play
+	settled  []Plain            // of Play, each of those that its Settles stand for
+	told     int                // events that an Other of played stands for
+	relief   []Event            // of Relieve
+	merged   []BufID            // of merge
+	gone     []int32            // of drop
+	settling []int32            // of settle: buckets
+	steps    int64              // see Steps
+	recent   [maxUsages]recents // buckets of home's caches
 	// held is the bytes of the buffers that exist, requested what was asked for
 	// of those in use.
 	held      [NumUsages]int64
@@ -58,7 +60,7 @@ func NewManager(cfg Config) *Manager { return NewSharing(cfg, Sharing{}) }
 func NewSharing(cfg Config, sharing Sharing) *Manager {
 	m := &Manager{config: cfg, sharing: sharing, events: make([]Event, 0, 2*mostPlayed), played: make([]Plain, 0, 2*mostPlayed)}
 	m.now.session = nobody
-	m.nobody.session, m.nobody.last = nobody, nobody
+	m.unknown.session, m.unknown.last, m.unknown.doomed = nobody, nobody, true
 	for u, s := range cfg {
 		if err := s.Params.Validate(); err != nil {
 			panic(fmt.Sprintf("cachemodes: NewManager wants valid parameters: %v", err))
@@ -570,7 +572,7 @@ func (m *Manager) destroy(id BufID, b *buffer, why Reason) {
 // emit appends the event that a buffer's change of state is. It is written where
 // it stays: a copy would wait for the bytes that were written last.
 func (m *Manager) emit(id BufID, b *buffer, k Kind, why Reason) {
-	if b.last == m.now.session && b.domain == m.now.domain && (k == Hit && b.session == b.last || k >= Keep && k <= Settle) {
+	if b.last == m.now.session && b.domain == m.now.domain && (k == Hit && b.session == b.last || k >= Keep && k <= Pend) {
 		m.tell()
 		e := m.next()
 		e.Requested, e.Buf, e.Key, e.Kind, e.Why, e.Mode, e.Brief = b.requested, id, b.key, k, why, b.mode, false

@@ -57,6 +57,7 @@ type stretch struct {
 	// Of short: its calls' session, and session.newest.
 	at     uint16
 	newest int64
+	line   uint // of a cache of home's, which no session owns
 }
 
 // nobody is the session of a stretch in which no event is Plain.
@@ -133,7 +134,7 @@ const (
 // be made true on a device that does not refuse it: Relieve and Fail come too late
 // here.
 func (m *Manager) Play(first int32, calls []Call, slots []BufID) (int, Played) {
-	m.events, m.played, m.told = m.events[:0], m.played[:0], 0
+	m.events, m.played, m.settled, m.told = m.events[:0], m.played[:0], m.settled[:0], 0
 	if len(calls) == 0 {
 		return 0, Played{}
 	}
@@ -142,7 +143,7 @@ func (m *Manager) Play(first int32, calls []Call, slots []BufID) (int, Played) {
 	m.plainly(session)
 	done := m.play(session, calls, slots)
 	m.tell()
-	p := Played{Session: session, Domain: m.now.domain, Plain: m.played, Others: m.events}
+	p := Played{Session: session, Domain: m.now.domain, Plain: m.played, Settled: m.settled, Others: m.events}
 	m.now.session = nobody
 	return done, p
 }
@@ -340,6 +341,7 @@ func (m *Manager) shorts(s *session, calls []Call, slots []BufID) int {
 func (m *Manager) short(s *session, calls []Call, events []Plain, slots []BufID) int {
 	m.now.at = calls[0].Session
 	m.now.newest = s.newest()
+	m.now.line = uint(s.id + 2)
 	done := m.shortly(s, calls, events, slots)
 	if m.now.newest == s.epoch {
 		s.recorded = true
@@ -352,44 +354,43 @@ func (m *Manager) short(s *session, calls []Call, events []Plain, slots []BufID)
 // each call. Of events there are as many as calls.
 func (m *Manager) shortly(s *session, calls []Call, events []Plain, slots []BufID) int {
 	events = events[:len(calls)] // indices need no check
-	for i := 0; i < len(calls); i++ {
+	for i := uint(0); i < uint(len(calls)); i++ {
 		call, e := &calls[i], &events[i]
-		slot := uint(call.Slot)
+		slot := uint(uint32(call.Slot))
 		if call.Session != m.now.at || slot >= uint(len(slots)) {
-			return i
+			return int(i)
 		}
 		switch call.Op {
 		case CallRequest, CallBrief:
 			n, usage := call.Bytes, call.Usage&(maxUsages-1)
 			bk := m.recent[usage].find(n)
 			if bk == nil {
-				return i
+				return int(i)
 			}
 			top := uint(len(bk.free)) - 1
 			if top >= uint(len(bk.free)) { // none is
-				return i
+				return int(i)
 			}
 			id := bk.free[top]
-			b := &m.nobody
-			if at := uint(id); at < uint(len(m.bufs)) {
+			b := &m.unknown
+			if at := uint(uint32(id)); at < uint(len(m.bufs)) {
 				b = &m.bufs[at]
 			}
 			if b.last != s.id {
-				return i
+				return int(i)
 			}
 			m.now.newest = s.epoch
 			b.requested = n
 			e.Requested, e.Buf, e.Key, e.Kind, e.Why, e.Brief = n, id, bk.key, Hit, NoReason, false
 			b.mode, e.Mode = bk.mode, bk.mode
-			if call.Op == CallBrief && bk.way == waits && i+1 < len(events) {
+			if call.Op == CallBrief && bk.way == waits && i+1 < uint(len(events)) {
 				c := bk.cache
-				own := uint(s.id + 2) // it owns no cache of home's: see line
-				if own < uint(len(c.lines)) {
+				if own := m.now.line; own < uint(len(c.lines)) {
 					l := &c.lines[own]
-					if n := len(l.ids); n < cap(l.ids) { // its Hit and Pend together
+					if end := uint(len(l.ids)); end < uint(cap(l.ids)) { // its Hit and Pend together
 						bk.free = bk.free[:top]
-						l.ids = l.ids[:n+1]
-						l.ids[n] = id
+						l.ids = l.ids[:end+1]
+						l.ids[end] = id
 						bk.waiting++
 						b.turn = c.turns
 						c.turns++
@@ -398,7 +399,7 @@ func (m *Manager) shortly(s *session, calls []Call, events []Plain, slots []BufI
 						e.Brief = true
 						i++
 						e := &events[i]
-						e.Requested, e.Buf, e.Key, e.Kind, e.Why, e.Mode = b.requested, id, bk.key, Pend, NoReason, bk.mode
+						e.Requested, e.Buf, e.Key, e.Kind, e.Why, e.Mode = n, id, bk.key, Pend, NoReason, bk.mode
 						continue
 					}
 				}
@@ -409,20 +410,20 @@ func (m *Manager) shortly(s *session, calls []Call, events []Plain, slots []BufI
 			b.session, b.state = b.last, InUse
 		case CallRelease:
 			id := slots[slot]
-			b := &m.nobody
-			if at := uint(id); at < uint(len(m.bufs)) {
+			b := &m.unknown
+			if at := uint(uint32(id)); at < uint(len(m.bufs)) {
 				b = &m.bufs[at]
 			}
-			key := uint(b.key)
+			key := uint(uint32(b.key))
 			if b.session != s.id || b.domain != homeID || key >= uint(len(m.buckets)) {
-				return i
+				return int(i)
 			}
 			bk := m.buckets[key]
 			switch bk.way {
 			case keeps:
-				free := len(bk.free)
-				if free >= int(bk.cap) || free >= cap(bk.free) {
-					return i
+				free := uint(len(bk.free))
+				if int(free) >= int(bk.cap) || free >= uint(cap(bk.free)) {
+					return int(i)
 				}
 				bk.free = bk.free[:free+1]
 				bk.free[free] = id
@@ -430,24 +431,24 @@ func (m *Manager) shortly(s *session, calls []Call, events []Plain, slots []BufI
 				e.Kind, e.Why = Keep, NoReason
 			case waits:
 				c := bk.cache
-				own := uint(s.id + 2) // it owns no cache of home's: see line
+				own := m.now.line
 				if own >= uint(len(c.lines)) || m.now.newest != s.epoch {
-					return i
+					return int(i)
 				}
 				l := &c.lines[own]
-				n := len(l.ids)
-				if n >= cap(l.ids) {
-					return i
+				end := uint(len(l.ids))
+				if end >= uint(cap(l.ids)) {
+					return int(i)
 				}
-				l.ids = l.ids[:n+1]
-				l.ids[n] = id
+				l.ids = l.ids[:end+1]
+				l.ids[end] = id
 				bk.waiting++
 				b.turn = c.turns
 				c.turns++
 				b.state = Pending
 				e.Kind, e.Why = Pend, NoReason
 			default:
-				return i
+				return int(i)
 			}
 			slots[slot] = NoBuf
 			m.requested[bk.usage&(maxUsages-1)] -= b.requested
@@ -455,7 +456,7 @@ func (m *Manager) shortly(s *session, calls []Call, events []Plain, slots []BufI
 			e.Requested, e.Buf, e.Key, e.Mode = b.requested, id, b.key, b.mode
 			b.last, b.epoch, b.session = b.session, m.now.newest, NoSession
 		default:
-			return i
+			return int(i)
 		}
 	}
 	return len(calls)

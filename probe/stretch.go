@@ -137,11 +137,12 @@ loop:
 				l.total.PeakPadding = p
 			}
 		case cachemodes.Settle:
-			k.Pending--
-			k.Cached++
+			many := int64(e.Buf)
+			k.Pending -= many
+			k.Cached += many
 			k.wanted()
-			f.waits--
-			f.pending -= size
+			f.waits -= int32(many)
+			f.pending -= many * size
 		case cachemodes.Keep:
 			k.give(n)
 			k.Cached++
