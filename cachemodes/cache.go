@@ -30,6 +30,7 @@ type bucket struct {
 	key   KeyID
 	usage Usage
 	cache *cache  // that it is of
+	index int32   // in that
 	free  []BufID // last in, first out
 	cap   int32   // of the policy in force
 	why   Reason  // cap is 0
@@ -109,12 +110,18 @@ func (m *Manager) adopt(c *cache, s Setting) {
 
 // bucketFor is the bucket that serves requests of n bytes.
 func (m *Manager) bucketFor(c *cache, n int64) int32 {
+	quick := c.domain == m.home && c.shelf == nil && c.learner == nil
+	if quick {
+		if bk := m.recent[c.usage].find(n); bk != nil {
+			return bk.index
+		}
+	}
 	i, ok := c.byRequest[n]
 	if !ok {
 		i = m.bucketOf(c, c.policy.Key(n))
 		c.byRequest[n] = i
 	}
-	if c.domain == m.home && c.shelf == nil && c.learner == nil {
+	if quick {
 		m.recent[c.usage].put(n, &c.buckets[i])
 	}
 	return i
@@ -127,7 +134,7 @@ func (m *Manager) bucketOf(c *cache, size int64) int32 {
 	}
 	i := int32(len(c.buckets))
 	move := len(c.buckets) == cap(c.buckets)
-	c.buckets = append(c.buckets, bucket{size: size, key: m.keyOf(c.usage, size), usage: c.usage, cache: c})
+	c.buckets = append(c.buckets, bucket{size: size, key: m.keyOf(c.usage, size), usage: c.usage, cache: c, index: i})
 	c.bySize[size] = i
 	if c.domain == m.home {
 		m.find(c, i, move)

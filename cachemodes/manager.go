@@ -291,13 +291,14 @@ func (m *Manager) Refresh(session int32) []Event {
 func (m *Manager) refresh(session int32) {
 	r := m.recording(session)
 	m.endRecording(session, r)
+	home := m.sharing.Scope == ScopeDevice && r.capture == nil && len(r.graphs) == 0 // nearly always: each does nothing else then
 	for u := range NumCaches {
 		r.submits[u]++
 		due := r.submits[u] >= m.config[u].Params.RefreshEvery
 		if due {
 			r.submits[u] = 0
 		}
-		if m.sharing.Scope == ScopeDevice && r.capture == nil && len(r.graphs) == 0 { // nearly always: each does nothing else then
+		if home {
 			if c := &m.home.caches[u]; c.evictor != nil || len(c.ripe) > 0 || len(c.line(session).ids) > 0 {
 				m.submit(m.home, c, session, due)
 			}

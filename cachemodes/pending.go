@@ -172,7 +172,7 @@ func (m *Manager) stay(c *cache, id BufID, b *buffer, over bool) {
 // from now on, and answers how many: as many as releases in some modes. Where they
 // are plain, there is one Plain for all of a key.
 func (m *Manager) settle(c *cache, ids []BufID) int {
-	if len(ids) == 0 {
+	if len(ids) == 0 || m.bufs[ids[0]].doomed {
 		return 0
 	}
 	if m.bufs[ids[0]].last != m.now.session || c.domain.id != m.now.domain {

@@ -64,9 +64,9 @@ type stretch struct {
 const nobody = NoSession - 1
 
 // mostPlayed is how many events there are before Play answers: they stay in the
-// processor's nearest cache, 8 KiB, until they are booked. It is more than one
+// processor's nearest cache, 16 KiB, until they are booked. It is more than one
 // of them where a call leads to many.
-const mostPlayed = 256
+const mostPlayed = 512
 
 // maxUsages is NumUsages up to a power of two, for indices that need no check.
 const maxUsages = 8
@@ -172,23 +172,26 @@ func (m *Manager) PlayPlain(first int32, calls []Call, slots []BufID, into []Pla
 }
 
 func (m *Manager) play(session int32, calls []Call, slots []BufID) int {
-	at, i := calls[0].Session, 0
-	for i < len(calls) {
+	at, s := calls[0].Session, m.plain(session)
+	for i := 0; i < len(calls); i++ {
 		call := &calls[i]
-		if call.Session == at && m.mayBePlain(call, slots) {
-			if s := m.plain(session); s != nil {
-				if i += m.shorts(s, calls[i:], slots); i == len(calls) {
-					break
-				}
-				call = &calls[i]
-			}
-		}
 		if call.Session != at || len(m.played)+len(m.events) >= mostPlayed {
-			break
+			return i
+		}
+		if s != nil && m.mayBePlain(call, slots) {
+			if i += m.shorts(s, calls[i:], slots); i == len(calls) {
+				return i
+			}
+			if call = &calls[i]; call.Session != at || len(m.played)+len(m.events) >= mostPlayed {
+				return i
+			}
 		}
 		switch call.Op {
 		case CallRequest, CallBrief:
 			slots[call.Slot] = m.request(session, call.Usage, call.Bytes)
+			if s == nil { // it may be awake now
+				s = m.plain(session)
+			}
 		case CallRelease:
 			if id := slots[call.Slot]; id != NoBuf {
 				slots[call.Slot] = NoBuf
@@ -199,9 +202,8 @@ func (m *Manager) play(session int32, calls []Call, slots []BufID) int {
 		default:
 			return i
 		}
-		i++
 	}
-	return i
+	return len(calls)
 }
 
 // mayBePlain reports whether it is worth while to try short: it costs as much as
@@ -215,8 +217,8 @@ func (m *Manager) mayBePlain(call *Call, slots []BufID) bool {
 		if id := uint(slots[call.Slot]); id < uint(len(m.bufs)) {
 			key := uint(m.bufs[id].key)
 			if key < uint(len(m.buckets)) {
-				w := m.buckets[key].way
-				return w == keeps || w == waits
+				bk := m.buckets[key]
+				return bk.way == keeps && len(bk.free) < int(bk.cap) || bk.way == waits
 			}
 		}
 	}
@@ -357,16 +359,23 @@ func (m *Manager) shortly(s *session, calls []Call, events []Plain, slots []BufI
 	for i := uint(0); i < uint(len(calls)); i++ {
 		call, e := &calls[i], &events[i]
 		slot := uint(uint32(call.Slot))
-		if call.Session != m.now.at || slot >= uint(len(slots)) {
+		if slot >= uint(len(slots)) {
 			return int(i)
 		}
 		switch call.Op {
 		case CallRequest, CallBrief:
-			n, usage := call.Bytes, call.Usage&(maxUsages-1)
-			bk := m.recent[usage].find(n)
-			if bk == nil {
+			if call.Session != m.now.at { // whose a buffer is says the same of a release
 				return int(i)
 			}
+			n, usage := call.Bytes, call.Usage&(maxUsages-1)
+			at := recentSlot(n) & (recentSizes - 1)
+			r := &m.recent[usage][at]
+			if r.n != n {
+				if r = &m.recent[usage][at^1]; r.n != n {
+					return int(i)
+				}
+			}
+			bk := r.bk
 			top := uint(len(bk.free)) - 1
 			if top >= uint(len(bk.free)) { // none is
 				return int(i)
@@ -379,16 +388,15 @@ func (m *Manager) shortly(s *session, calls []Call, events []Plain, slots []BufI
 			if b.last != s.id {
 				return int(i)
 			}
+			bk.free = bk.free[:top]
 			m.now.newest = s.epoch
-			b.requested = n
-			e.Requested, e.Buf, e.Key, e.Kind, e.Why, e.Brief = n, id, bk.key, Hit, NoReason, false
-			b.mode, e.Mode = bk.mode, bk.mode
+			b.requested, b.mode = n, bk.mode
+			e.Requested, e.Buf, e.Key, e.Kind, e.Why, e.Mode, e.Brief = n, id, bk.key, Hit, NoReason, bk.mode, false
 			if call.Op == CallBrief && bk.way == waits && i+1 < uint(len(events)) {
 				c := bk.cache
 				if own := m.now.line; own < uint(len(c.lines)) {
 					l := &c.lines[own]
 					if end := uint(len(l.ids)); end < uint(cap(l.ids)) { // its Hit and Pend together
-						bk.free = bk.free[:top]
 						l.ids = l.ids[:end+1]
 						l.ids[end] = id
 						bk.waiting++
@@ -404,7 +412,6 @@ func (m *Manager) shortly(s *session, calls []Call, events []Plain, slots []BufI
 					}
 				}
 			}
-			bk.free = bk.free[:top]
 			slots[slot] = id
 			m.requested[usage] += n
 			b.session, b.state = b.last, InUse

@@ -42,35 +42,43 @@ func (l *Ledger) Played(p *cachemodes.Played) {
 // the session: these are followed beside the books, since half of them follow from
 // the others at the end.
 func (l *Ledger) stretch(id int32, events []cachemodes.Plain) int {
-	var flows [maxUsages]flow
-	for u := range cachemodes.NumCaches {
-		f, b := &flows[u], &l.usage[u]
-		f.inUse, f.requested, f.floor, f.padding = b.InUse, b.Requested, b.Floor, b.PeakPadding
-	}
+	var flows [cachemodes.NumCaches]flow
 	done := l.follow(&flows, events)
-	s, t := l.session(id), &l.total
-	for u := range cachemodes.NumCaches {
+	var all flow
+	for u := range flows {
 		f, b := &flows[u], &l.usage[u]
 		if int64(f.hits|f.back|f.briefs)|f.pending == 0 {
 			continue
 		}
-		inUse, hits := f.inUse-b.InUse, int64(f.hits+f.briefs)
-		s.Requests += hits
-		s.Hits += hits
-		s.InUse += inUse
-		s.Pending += f.pending
-		s.Cached -= inUse + f.pending
-		b.add(f, inUse)
-		t.add(f, inUse)
+		f.inUse -= b.InUse
+		b.add(f)
 		b.Requested, b.Floor, b.PeakPadding = f.requested, f.floor, f.padding
+		all.inUse += f.inUse
+		all.pending += f.pending
+		all.hits += f.hits
+		all.back += f.back
+		all.waits += f.waits
+		all.briefs += f.briefs
 	}
+	l.total.add(&all)
+	s := l.session(id)
+	s.Requests += int64(all.hits + all.briefs)
+	s.Hits += int64(all.hits + all.briefs)
+	s.InUse += all.inUse
+	s.Pending += all.pending
+	s.Cached -= all.inUse + all.pending
 	return done
 }
 
 // follow books events in the keys, the flows of their usages, and what of the total
 // does not follow from these; see stretch. It calls nothing, so that what it goes on
 // with stays in registers.
-func (l *Ledger) follow(flows *[maxUsages]flow, events []cachemodes.Plain) int {
+func (l *Ledger) follow(flows *[cachemodes.NumCaches]flow, events []cachemodes.Plain) int {
+	*flows = [cachemodes.NumCaches]flow{}
+	for u := range flows {
+		f, b := &flows[u], &l.usage[u]
+		f.inUse, f.requested, f.floor, f.padding = b.InUse, b.Requested, b.Floor, b.PeakPadding
+	}
 	done := len(events)
 	inUse, requested := l.total.InUse, l.total.Requested // of all usages
 loop:
@@ -80,7 +88,7 @@ loop:
 		if at := uint(uint32(e.Key)); at < uint(len(l.keys)) {
 			k = &l.keys[at]
 		}
-		f, size := &flows[k.Usage&(maxUsages-1)], k.Size
+		f, size := &flows[k.Usage%cachemodes.Usage(cachemodes.NumCaches)], k.Size
 		switch e.Kind {
 		case cachemodes.Hit:
 			if !k.touched {
@@ -173,21 +181,17 @@ loop:
 	return done
 }
 
-// maxUsages is cachemodes.NumUsages up to a power of two, for indices that need no
-// check.
-const maxUsages = 8
-
-// add adds what a stretch changed, in use by so many bytes. What is held is the
+// add adds what a stretch changed, where inUse is by how much. What is held is the
 // same.
-func (b *Books) add(f *flow, inUse int64) {
+func (b *Books) add(f *flow) {
 	b.Requests += int64(f.hits + f.briefs)
 	b.Hits += int64(f.hits + f.briefs)
 	b.InUseCount += int64(f.hits - f.back)
 	b.PendingCount += int64(f.waits + f.briefs)
 	b.CachedCount += int64(f.back - f.waits - f.hits - f.briefs)
-	b.InUse += inUse
+	b.InUse += f.inUse
 	b.Pending += f.pending
-	b.Cached -= inUse + f.pending
+	b.Cached -= f.inUse + f.pending
 }
 
 // take follows a buffer handed out.

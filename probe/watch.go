@@ -204,6 +204,8 @@ func (w *Watch) Played(p *cachemodes.Played, found func(*Hazard)) {
 		e := &p.Plain[i]
 		switch e.Kind {
 		case cachemodes.Other:
+		case cachemodes.Settle:
+			continue
 		case cachemodes.Refresh:
 			w.Submitted(p.Session)
 			continue
@@ -259,6 +261,8 @@ func (w *Watch) plain(p *cachemodes.Played, i int) int {
 			}
 			b.out, b.epoch = false, r.newest
 		case cachemodes.Settle:
+		case cachemodes.Refresh: // as Submitted
+			r.epoch++
 		default:
 			return int(i)
 		}
