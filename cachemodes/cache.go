@@ -185,6 +185,8 @@ func (c *cache) limit(b *bucket) {
 	n, why := c.policy.Cap(b.size)
 	b.cap, b.why, b.mode = int32(min(n, math.MaxInt32)), why, c.setting.Mode
 	switch {
+	case b.cap == 0 && c.shelf == nil && c.discard != AtOnce:
+		b.way = dooms
 	case b.cap == 0 || c.shelf != nil && c.reuse != AtOnce:
 		b.way = asks
 	case c.shelf != nil:

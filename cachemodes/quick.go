@@ -121,7 +121,8 @@ type way uint8
 // The ways.
 const (
 	asks    way = iota // it is not
-	keeps              // free at once, up to the cap
+	keeps              // free at once, up to the cap; what is above it as dooms, or it asks
+	dooms              // pending, to be destroyed later
 	waits              // pending, to be free later
 	shelves            // as keeps, on a shelf; then the policy is asked what goes
 )
@@ -218,7 +219,7 @@ func (m *Manager) mayBePlain(call *Call, slots []BufID) bool {
 			key := uint(m.bufs[id].key)
 			if key < uint(len(m.buckets)) {
 				bk := m.buckets[key]
-				return bk.way == keeps && len(bk.free) < int(bk.cap) || bk.way == waits
+				return bk.way == waits || bk.way == dooms || bk.way == keeps && (len(bk.free) < int(bk.cap) || bk.cache.discard != AtOnce)
 			}
 		}
 	}
@@ -426,36 +427,41 @@ func (m *Manager) shortly(s *session, calls []Call, events []Plain, slots []BufI
 				return int(i)
 			}
 			bk := m.buckets[key]
-			switch bk.way {
-			case keeps:
-				free := uint(len(bk.free))
-				if int(free) >= int(bk.cap) || free >= uint(cap(bk.free)) {
+			if free := uint(len(bk.free)); bk.way == keeps && int(free) < int(bk.cap) {
+				if free >= uint(cap(bk.free)) {
 					return int(i)
 				}
 				bk.free = bk.free[:free+1]
 				bk.free[free] = id
 				b.state = Cached
 				e.Kind, e.Why = Keep, NoReason
-			case waits:
-				c := bk.cache
-				own := m.now.line
-				if own >= uint(len(c.lines)) || m.now.newest != s.epoch {
+			} else {
+				c, own := bk.cache, m.now.line
+				if own >= uint(len(c.lines)) {
 					return int(i)
 				}
 				l := &c.lines[own]
 				end := uint(len(l.ids))
-				if end >= uint(cap(l.ids)) {
+				if end >= uint(cap(l.ids)) || m.now.newest != s.epoch && !l.ripe { // see pend
+					return int(i)
+				}
+				switch {
+				case bk.way == waits:
+					bk.waiting++
+					e.Kind, e.Why = Pend, NoReason
+				case bk.way == dooms || bk.way == keeps && c.discard != AtOnce:
+					why := bk.notKept()
+					bk.lose(why)
+					b.doomed, b.why = true, why
+					e.Kind, e.Why = Pend, why
+				default:
 					return int(i)
 				}
 				l.ids = l.ids[:end+1]
 				l.ids[end] = id
-				bk.waiting++
 				b.turn = c.turns
 				c.turns++
 				b.state = Pending
-				e.Kind, e.Why = Pend, NoReason
-			default:
-				return int(i)
 			}
 			slots[slot] = NoBuf
 			m.requested[bk.usage&(maxUsages-1)] -= b.requested
