@@ -197,12 +197,11 @@ func (m *Manager) handOut(c *cache, id BufID, session int32, n int64) {
 func (m *Manager) create(c *cache, i, session int32, n int64, why Reason) BufID {
 	bk := &c.buckets[i]
 	id, b := m.newBuffer()
-	*b = buffer{
-		size: bk.size, requested: n, key: bk.key, bucket: i, session: session, last: NoSession, domain: c.domain.id,
-		usage: c.usage, mode: c.setting.Mode, state: InUse,
-	}
-	m.held[c.usage] += b.size
-	c.held += b.size
+	*b = buffer{} // then what it has, where it stays: see emit
+	b.size, b.requested, b.key, b.bucket, b.session, b.last = bk.size, n, bk.key, i, session, NoSession
+	b.domain, b.usage, b.mode, b.state = c.domain.id, c.usage, c.setting.Mode, InUse
+	m.held[c.usage] += bk.size
+	c.held += bk.size
 	c.domain.bufs++
 	m.emit(id, b, Create, why)
 	return id
