@@ -58,7 +58,7 @@ func NewManager(cfg Config) *Manager { return NewSharing(cfg, Sharing{}) }
 
 // NewSharing makes an empty manager. The config must be valid.
 func NewSharing(cfg Config, sharing Sharing) *Manager {
-	m := &Manager{config: cfg, sharing: sharing, events: make([]Event, 0, 2*mostPlayed), played: make([]Plain, 0, 2*mostPlayed)}
+	m := &Manager{config: cfg, sharing: sharing, events: make([]Event, 0, mostPlayed/2), played: make([]Plain, 0, 2*mostPlayed)}
 	m.now.session = nobody
 	m.unknown.session, m.unknown.last, m.unknown.doomed = nobody, nobody, true
 	for u, s := range cfg {
@@ -298,8 +298,25 @@ func (m *Manager) refresh(session int32) {
 			r.submits[u] = 0
 		}
 		if home {
-			if c := &m.home.caches[u]; c.evictor != nil || len(c.ripe) > 0 || len(c.line(session).ids) > 0 {
+			c := &m.home.caches[u]
+			l := c.line(session)
+			switch {
+			case c.evictor != nil || len(c.ripe) > 0 || len(l.ids) > 0 && !due:
 				m.submit(m.home, c, session, due)
+			case len(l.ids) > 0: // as look and submit
+				ids := l.ids
+				l.ids = ids[:0]
+				if c.shelf == nil && c.reuse <= AtRefresh {
+					n := m.settle(c, ids)
+					m.steps += int64(n)
+					ids = ids[n:]
+				}
+				if len(ids) > 0 {
+					m.lookThrough(c, AtRefresh, session, ids, false)
+				}
+				if len(l.ids) > 0 {
+					c.ripen(l, session)
+				}
 			}
 			continue
 		}

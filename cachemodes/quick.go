@@ -63,10 +63,13 @@ type stretch struct {
 // nobody is the session of a stretch in which no event is Plain.
 const nobody = NoSession - 1
 
-// mostPlayed is how many events there are before Play answers: they stay in the
-// processor's nearest cache, 16 KiB, until they are booked. It is more than one
-// of them where a call leads to many.
-const mostPlayed = 512
+// mostPlayed is how many events there are before Play answers: 32 KiB of them, which
+// is less work than to go from deciding to booking and back more often. It is more
+// than one of them where a call leads to many.
+const mostPlayed = 1024
+
+// mostAhead is how many calls PlayPlain decides before the device gets the first.
+const mostAhead = 256
 
 // maxUsages is NumUsages up to a power of two, for indices that need no check.
 const maxUsages = 8
@@ -164,7 +167,7 @@ func (m *Manager) PlayPlain(first int32, calls []Call, slots []BufID, into []Pla
 	if s == nil || !m.mayBePlain(&calls[0], slots) {
 		return 0, p
 	}
-	calls = calls[:min(len(calls), mostPlayed)]
+	calls = calls[:min(len(calls), mostAhead)]
 	n := len(into)
 	p.Plain = slices.Grow(into, len(calls))
 	done := m.short(s, calls, p.Plain[n:n+len(calls)], slots)
@@ -189,7 +192,7 @@ func (m *Manager) play(session int32, calls []Call, slots []BufID) int {
 		}
 		switch call.Op {
 		case CallRequest, CallBrief:
-			slots[call.Slot] = m.request(session, call.Usage, call.Bytes)
+			slots[call.Slot] = m.ask(s, session, call)
 			if s == nil { // it may be awake now
 				s = m.plain(session)
 			}
@@ -205,6 +208,19 @@ func (m *Manager) play(session int32, calls []Call, slots []BufID) int {
 		}
 	}
 	return len(calls)
+}
+
+// ask is request, by a shorter way where a plain session's is a miss that nobody
+// learns from.
+func (m *Manager) ask(s *session, id int32, call *Call) BufID {
+	if s != nil {
+		if bk := m.recent[call.Usage&(maxUsages-1)].find(call.Bytes); bk != nil && len(bk.free) == 0 {
+			m.requested[bk.usage] += call.Bytes
+			s.recorded = true
+			return m.create(bk.cache, bk.index, id, call.Bytes, bk.missReason())
+		}
+	}
+	return m.request(id, call.Usage, call.Bytes)
 }
 
 // mayBePlain reports whether it is worth while to try short: it costs as much as
@@ -391,8 +407,9 @@ func (m *Manager) shortly(s *session, calls []Call, events []Plain, slots []BufI
 			}
 			bk.free = bk.free[:top]
 			m.now.newest = s.epoch
-			b.requested, b.mode = n, bk.mode
-			e.Requested, e.Buf, e.Key, e.Kind, e.Why, e.Mode, e.Brief = n, id, bk.key, Hit, NoReason, bk.mode, false
+			mode := bk.mode
+			b.requested, b.mode = n, mode
+			e.Requested, e.Buf, e.Key, e.Kind, e.Why, e.Mode, e.Brief = n, id, bk.key, Hit, NoReason, mode, false
 			if call.Op == CallBrief && bk.way == waits && i+1 < uint(len(events)) {
 				c := bk.cache
 				if own := m.now.line; own < uint(len(c.lines)) {
