@@ -30,7 +30,7 @@ type bucket struct {
 	key   KeyID
 	usage Usage
 	cache *cache  // that it is of
-	index int32   // in that
+	index int32   // among its buckets
 	free  []BufID // last in, first out
 	cap   int32   // of the policy in force
 	why   Reason  // cap is 0
@@ -41,7 +41,7 @@ type bucket struct {
 	// waiting counts pending buffers that are not doomed; owed is how many
 	// misses they explain since the last time they were looked at.
 	waiting, owed int32
-	settling      int32 // of settle
+	settling      int32 // of them, those that settle at the moment: see settle
 	// lost counts, by reason, the buffers given up which no miss has been
 	// explained by yet.
 	lost [NumReasons]int32

@@ -170,7 +170,8 @@ func (m *Manager) stay(c *cache, id BufID, b *buffer, over bool) {
 
 // settle settles pending buffers of one session's up to the first that is not free
 // from now on, and answers how many: as many as releases in some modes. Where they
-// are plain, there is one Plain for all of a key.
+// are plain, one Plain tells of all of a key. Which they are is kept beside it: only
+// who wants the events whole has to go through them.
 func (m *Manager) settle(c *cache, ids []BufID) int {
 	if len(ids) == 0 || m.bufs[ids[0]].doomed {
 		return 0
@@ -195,7 +196,7 @@ func (m *Manager) settle(c *cache, ids []BufID) int {
 	return done
 }
 
-// settleAll is the loop of settle. It calls nothing, and leaves what a list has no
+// settleAll is the loop of settle where they are plain. It leaves what a list has no
 // room for to the long way.
 func (m *Manager) settleAll(c *cache, ids []BufID, settled []Plain) int {
 	settled = settled[:len(ids)] // indices need no check
@@ -223,7 +224,7 @@ func (m *Manager) settleAll(c *cache, ids []BufID, settled []Plain) int {
 	return len(ids)
 }
 
-// settleOne is settle with an event for each.
+// settleOne is settle where they are not: it emits an event for each.
 func (m *Manager) settleOne(c *cache, ids []BufID) int {
 	for i, id := range ids {
 		b := &m.bufs[id]

@@ -13,7 +13,7 @@ type Plain struct {
 	Kind      Kind
 	Why       Reason
 	Mode      ModeID
-	Brief     bool    // of a Hit: the next is that buffer's Keep or Pend
+	Brief     bool    // of a Hit: the next Plain is that buffer's Pend
 	_         [8]byte // up to a power of two, so that an index is a shift
 }
 

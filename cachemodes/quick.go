@@ -368,9 +368,11 @@ func (m *Manager) short(s *session, calls []Call, events []Plain, slots []BufID)
 	return done
 }
 
-// shortly is the loop of short. It calls nothing, and keeps little at hand: what is read from m and s where it
-// is needed costs less than what the compiler would move to the stack and back for
-// each call. Of events there are as many as calls.
+// shortly is the loop of short. It calls nothing, and keeps little at hand: what is
+// read from m and s where it is needed costs less than what the compiler would move
+// to the stack and back for each call. So does a pointer to a buffer that has two
+// origins: else each use of it is an index of 72 bytes. Of events there are as many
+// as calls.
 func (m *Manager) shortly(s *session, calls []Call, events []Plain, slots []BufID) int {
 	events = events[:len(calls)] // indices need no check
 	for i := uint(0); i < uint(len(calls)); i++ {

@@ -15,7 +15,7 @@ type Ledger struct {
 	usage    [cachemodes.NumUsages]Books
 	total    Books
 	keys     []Key
-	none     Key
+	none     Key                // in place of the key of an event that has none, in loops
 	touched  []cachemodes.KeyID // keys asked for since the last run end
 	sessions []Session
 	lent     lending

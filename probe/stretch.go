@@ -103,7 +103,7 @@ loop:
 			k.Requests++
 			k.Hits++
 			k.Cached--
-			if e.Brief && i+1 < uint(len(events)) { // the next is its Pend: what both leave
+			if e.Brief && i+1 < uint(len(events)) { // what it and its Pend leave
 				i++
 				k.Pending++
 				if k.InUse >= k.PeakInUse {
@@ -135,6 +135,9 @@ loop:
 			f.take(size, n)
 			inUse += size
 			requested += n
+			if i+1 < uint(len(events)) && events[i+1].Kind == cachemodes.Hit { // they go on to rise
+				continue
+			}
 			if inUse > l.high.inUse {
 				l.high.inUse = inUse
 			}

@@ -27,7 +27,6 @@ type Watch struct {
 	Immediate bool
 
 	bufs   []watched
-	none   watched // in place of a buffer that was not seen
 	made   int64
 	recs   []recording
 	graphs map[cachemodes.DomainID]bool // captured; false while it is captured
@@ -236,8 +235,9 @@ func (w *Watch) plain(p *cachemodes.Played, i int) int {
 		return i
 	}
 	r, events, session, domain := &w.recs[at], p.Plain, p.Session, p.Domain
+	unseen := watched{out: true, use: Use{Session: cachemodes.NoSession - 1}} // in place of a buffer that was not
 	for i := uint(i); i < uint(len(events)); i++ {
-		e, b := &events[i], &w.none
+		e, b := &events[i], &unseen
 		if at := uint(uint32(e.Buf)); at < uint(len(w.bufs)) {
 			b = &w.bufs[at]
 		}
@@ -250,7 +250,7 @@ func (w *Watch) plain(p *cachemodes.Played, i int) int {
 			r.newest = epoch
 			b.use.Run, b.use.Requested, b.use.Domain = r.run, e.Requested, b.domain
 			if e.Brief && b.domain == domain && i+1 < uint(len(events)) {
-				i++ // the next is its Pend
+				i++ // its Pend
 				b.epoch = epoch
 				continue
 			}
