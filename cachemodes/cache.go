@@ -30,6 +30,7 @@ type bucket struct {
 	key   KeyID
 	usage Usage
 	cache *cache  // that it is of
+	index int32   // among its buckets
 	free  []BufID // last in, first out
 	cap   int32   // of the policy in force
 	why   Reason  // cap is 0
@@ -40,6 +41,7 @@ type bucket struct {
 	// waiting counts pending buffers that are not doomed; owed is how many
 	// misses they explain since the last time they were looked at.
 	waiting, owed int32
+	settling      int32 // of them, those that settle at the moment: see settle
 	// lost counts, by reason, the buffers given up which no miss has been
 	// explained by yet.
 	lost [NumReasons]int32
@@ -115,12 +117,18 @@ func (m *Manager) adopt(c *cache, s Setting) {
 
 // bucketFor is the bucket that serves requests of n bytes.
 func (m *Manager) bucketFor(c *cache, n int64) int32 {
+	quick := c.domain == m.home && c.shelf == nil && c.learner == nil
+	if quick {
+		if bk := m.recent[c.usage].find(n); bk != nil {
+			return bk.index
+		}
+	}
 	i, ok := c.byRequest[n]
 	if !ok {
 		i = m.bucketOf(c, c.policy.Key(n))
 		c.byRequest[n] = i
 	}
-	if c.domain == m.home && c.shelf == nil && c.learner == nil {
+	if quick {
 		m.recent[c.usage].put(n, &c.buckets[i])
 	}
 	return i
@@ -133,7 +141,7 @@ func (m *Manager) bucketOf(c *cache, size int64) int32 {
 	}
 	i := int32(len(c.buckets))
 	move := len(c.buckets) == cap(c.buckets)
-	c.buckets = append(c.buckets, bucket{size: size, key: m.keyOf(c.usage, size), usage: c.usage, cache: c})
+	c.buckets = append(c.buckets, bucket{size: size, key: m.keyOf(c.usage, size), usage: c.usage, cache: c, index: i})
 	c.bySize[size] = i
 	if c.domain == m.home {
 		m.find(c, i, move)
@@ -184,6 +192,8 @@ func (c *cache) limit(b *bucket) {
 	n, why := c.policy.Cap(b.size)
 	b.cap, b.why, b.mode = int32(min(n, math.MaxInt32)), why, c.setting.Mode
 	switch {
+	case b.cap == 0 && c.shelf == nil && c.discard != AtOnce:
+		b.way = dooms
 	case b.cap == 0 || c.shelf != nil && c.reuse != AtOnce:
 		b.way = asks
 	case c.shelf != nil:

@@ -13,28 +13,31 @@ import (
 // order; the slice is valid until the next call. The caller makes Create true
 // on a device before anything else; where it cannot, it calls Fail.
 type Manager struct {
-	config  Config
-	sharing Sharing
-	bufs    []buffer
-	ids     []BufID // free for new buffers
-	keys    [NumCaches]map[int64]KeyID
-	order   [NumCaches][]int64 // sizes, in the order of first sight
-	sizes   []sized            // by KeyID
-	buckets []*bucket          // of home's caches, by KeyID; none where they have none
-	none    bucket             // whose way is to ask
-	events  []Event
-	call    [1]Call            // of Request and Release
-	slot    [1]BufID           // of call
-	now     stretch            // of Play
-	played  []Plain            // of Play
-	told    int                // events that an Other of played stands for
-	relief  []Event            // of Relieve
-	merged  []BufID            // of merge
-	gone    []int32            // of drop
-	steps   int64              // see Steps
-	recent  [maxUsages]recents // buckets of home's caches
-	chosen  [maxUsages]*cache  // home's that have a Chooser
-	onShelf uint8              // a bit for each of home's that has a shelf
+	config   Config
+	sharing  Sharing
+	bufs     []buffer
+	unknown  buffer  // in place of one that there is not, in loops: its session is nobody
+	ids      []BufID // free for new buffers
+	keys     [NumCaches]map[int64]KeyID
+	order    [NumCaches][]int64 // sizes, in the order of first sight
+	sizes    []sized            // by KeyID
+	buckets  []*bucket          // of home's caches, by KeyID; none where they have none
+	none     bucket             // whose way is to ask
+	events   []Event
+	call     [1]Call            // of Request and Release
+	slot     [1]BufID           // of call
+	now      stretch            // of Play
+	played   []Plain            // of Play
+	settled  []Plain            // of Play, each of those that its Settles stand for
+	told     int                // events that an Other of played stands for
+	relief   []Event            // of Relieve
+	merged   []BufID            // of merge
+	gone     []int32            // of drop
+	settling []int32            // of settle: buckets
+	steps    int64              // see Steps
+	recent   [maxUsages]recents // buckets of home's caches
+	chosen   [maxUsages]*cache  // home's that have a Chooser
+	onShelf  uint8              // a bit for each of home's that has a shelf
 	// held is the bytes of the buffers that exist, requested what was asked for
 	// of those in use.
 	held      [NumUsages]int64
@@ -57,8 +60,9 @@ func NewManager(cfg Config) *Manager { return NewSharing(cfg, Sharing{}) }
 
 // NewSharing makes an empty manager. The config must be valid.
 func NewSharing(cfg Config, sharing Sharing) *Manager {
-	m := &Manager{config: cfg, sharing: sharing, events: make([]Event, 0, 2*mostPlayed), played: make([]Plain, 0, 2*mostPlayed)}
+	m := &Manager{config: cfg, sharing: sharing, events: make([]Event, 0, mostPlayed/2), played: make([]Plain, 0, 2*mostPlayed)}
 	m.now.session = nobody
+	m.unknown.session, m.unknown.last, m.unknown.doomed = nobody, nobody, true
 	for u, s := range cfg {
 		if err := s.Params.Validate(); err != nil {
 			panic(fmt.Sprintf("cachemodes: NewManager wants valid parameters: %v", err))
@@ -195,12 +199,11 @@ func (m *Manager) handOut(c *cache, id BufID, session int32, n int64) {
 func (m *Manager) create(c *cache, i, session int32, n int64, why Reason) BufID {
 	bk := &c.buckets[i]
 	id, b := m.newBuffer()
-	*b = buffer{
-		size: bk.size, requested: n, key: bk.key, bucket: i, session: session, last: NoSession, domain: c.domain.id,
-		usage: c.usage, mode: c.setting.Mode, state: InUse,
-	}
-	m.held[c.usage] += b.size
-	c.held += b.size
+	*b = buffer{} // then what it has, where it stays: see emit
+	b.size, b.requested, b.key, b.bucket, b.session, b.last = bk.size, n, bk.key, i, session, NoSession
+	b.domain, b.usage, b.mode, b.state = c.domain.id, c.usage, c.setting.Mode, InUse
+	m.held[c.usage] += bk.size
+	c.held += bk.size
 	c.domain.bufs++
 	m.emit(id, b, Create, why)
 	return id
@@ -289,15 +292,33 @@ func (m *Manager) Refresh(session int32) []Event {
 func (m *Manager) refresh(session int32) {
 	r := m.recording(session)
 	m.endRecording(session, r)
+	home := m.sharing.Scope == ScopeDevice && r.capture == nil && len(r.graphs) == 0 // nearly always: each does nothing else then
 	for u := range NumCaches {
 		r.submits[u]++
 		due := r.submits[u] >= m.config[u].Params.RefreshEvery
 		if due {
 			r.submits[u] = 0
 		}
-		if m.sharing.Scope == ScopeDevice && r.capture == nil && len(r.graphs) == 0 { // nearly always: each does nothing else then
-			if c := &m.home.caches[u]; c.evictor != nil || len(c.ripe) > 0 || len(c.line(session).ids) > 0 {
+		if home {
+			c := &m.home.caches[u]
+			l := c.line(session)
+			switch {
+			case c.evictor != nil || len(c.ripe) > 0 || len(l.ids) > 0 && !due:
 				m.submit(m.home, c, session, due)
+			case len(l.ids) > 0: // as look and submit
+				ids := l.ids
+				l.ids = ids[:0]
+				if c.shelf == nil && c.reuse <= AtRefresh {
+					n := m.settle(c, ids)
+					m.steps += int64(n)
+					ids = ids[n:]
+				}
+				if len(ids) > 0 {
+					m.lookThrough(c, AtRefresh, session, ids, false)
+				}
+				if len(l.ids) > 0 {
+					c.ripen(l, session)
+				}
 			}
 			continue
 		}
@@ -570,10 +591,10 @@ func (m *Manager) destroy(id BufID, b *buffer, why Reason) {
 // emit appends the event that a buffer's change of state is. It is written where
 // it stays: a copy would wait for the bytes that were written last.
 func (m *Manager) emit(id BufID, b *buffer, k Kind, why Reason) {
-	if b.last == m.now.session && b.domain == m.now.domain && (k == Hit && b.session == b.last || k >= Keep && k <= Settle) {
+	if b.last == m.now.session && b.domain == m.now.domain && (k == Hit && b.session == b.last || k >= Keep && k <= Pend) {
 		m.tell()
 		e := m.next()
-		e.Requested, e.Buf, e.Key, e.Kind, e.Why, e.Mode = b.requested, id, b.key, k, why, b.mode
+		e.Requested, e.Buf, e.Key, e.Kind, e.Why, e.Mode, e.Brief = b.requested, id, b.key, k, why, b.mode, false
 		return
 	}
 	n := len(m.events)

@@ -169,12 +169,63 @@ func (m *Manager) stay(c *cache, id BufID, b *buffer, over bool) {
 }
 
 // settle settles pending buffers of one session's up to the first that is not free
-// from now on, and answers how many: as many as releases in some modes.
+// from now on, and answers how many: as many as releases in some modes. Where they
+// are plain, one Plain tells of all of a key. Which they are is kept beside it: only
+// who wants the events whole has to go through them.
 func (m *Manager) settle(c *cache, ids []BufID) int {
-	plain := len(ids) > 0 && m.bufs[ids[0]].last == m.now.session && c.domain.id == m.now.domain
-	if plain {
-		m.tell()
+	if len(ids) == 0 || m.bufs[ids[0]].doomed {
+		return 0
 	}
+	if m.bufs[ids[0]].last != m.now.session || c.domain.id != m.now.domain {
+		return m.settleOne(c, ids)
+	}
+	m.tell()
+	n := len(m.settled)
+	m.settled = slices.Grow(m.settled, len(ids))[:n+len(ids)]
+	m.settling = slices.Grow(m.settling[:0], len(c.buckets))
+	done := m.settleAll(c, ids, m.settled[n:])
+	m.settled = m.settled[:n+done]
+	for _, i := range m.settling {
+		bk := &c.buckets[i]
+		e := m.next()
+		e.Buf, e.Key, e.Kind, e.Why = BufID(bk.settling), bk.key, Settle, NoReason
+		bk.waiting -= bk.settling
+		bk.owed = min(bk.owed, bk.waiting)
+		bk.settling = 0
+	}
+	return done
+}
+
+// settleAll is the loop of settle where they are plain. It leaves what a list has no
+// room for to the long way.
+func (m *Manager) settleAll(c *cache, ids []BufID, settled []Plain) int {
+	settled = settled[:len(ids)] // indices need no check
+	for i, id := range ids {
+		b, bk := &m.unknown, &m.none
+		if at := uint(uint32(id)); at < uint(len(m.bufs)) {
+			b = &m.bufs[at]
+		}
+		if at := uint(uint32(b.bucket)); at < uint(len(c.buckets)) {
+			bk = &c.buckets[at]
+		}
+		n := uint(len(bk.free))
+		if b.doomed || int(n) >= int(bk.cap) || n >= uint(cap(bk.free)) {
+			return i
+		}
+		bk.free = bk.free[:n+1]
+		bk.free[n] = id
+		b.state = Cached
+		e := &settled[i]
+		e.Requested, e.Buf, e.Key, e.Kind, e.Why, e.Mode = b.requested, id, b.key, Settle, NoReason, b.mode
+		if bk.settling++; bk.settling == 1 {
+			m.settling = append(m.settling, b.bucket)
+		}
+	}
+	return len(ids)
+}
+
+// settleOne is settle where they are not: it emits an event for each.
+func (m *Manager) settleOne(c *cache, ids []BufID) int {
 	for i, id := range ids {
 		b := &m.bufs[id]
 		bk := &c.buckets[b.bucket]
@@ -183,16 +234,9 @@ func (m *Manager) settle(c *cache, ids []BufID) int {
 		}
 		bk.free = append(bk.free, id)
 		bk.waiting--
-		if bk.owed > bk.waiting {
-			bk.owed = bk.waiting
-		}
+		bk.owed = min(bk.owed, bk.waiting)
 		b.state = Cached
-		if !plain {
-			m.emit(id, b, Settle, NoReason)
-			continue
-		}
-		e := m.next()
-		e.Requested, e.Buf, e.Key, e.Kind, e.Why, e.Mode = b.requested, id, b.key, Settle, NoReason, b.mode
+		m.emit(id, b, Settle, NoReason)
 	}
 	return len(ids)
 }

@@ -24,6 +24,7 @@ const (
 	CallRequest               // Request
 	CallRelease               // Release
 	CallRefresh               // Refresh
+	CallBrief                 // Request, of what the next call releases: see Pair
 )
 
 // Call is a call of a Manager as data, known before it is made.
@@ -35,6 +36,19 @@ type Call struct {
 	Op      CallOp
 }
 
+// Pair marks the requests whose buffers the next call releases (CallBrief): a
+// uniform is nearly always given back as soon as it is written. What a call leads to
+// is the same, and the next one may as well be missing; but both together cost half
+// of what they do one by one.
+func Pair(calls []Call) {
+	for i := range len(calls) - 1 {
+		call, next := &calls[i], &calls[i+1]
+		if call.Op == CallRequest && next.Op == CallRelease && next.Slot == call.Slot && next.Session == call.Session {
+			call.Op = CallBrief
+		}
+	}
+}
+
 // stretch says which events of Play are Plain: those about buffers of a domain that
 // a session had last.
 type stretch struct {
@@ -43,15 +57,19 @@ type stretch struct {
 	// Of short: its calls' session, and session.newest.
 	at     uint16
 	newest int64
+	line   uint // of a cache of home's, which no session owns
 }
 
 // nobody is the session of a stretch in which no event is Plain.
 const nobody = NoSession - 1
 
-// mostPlayed is how many events there are before Play answers: they stay in the
-// processor's nearest cache, 8 KiB, until they are booked. It is more than one
-// of them where a call leads to many.
-const mostPlayed = 256
+// mostPlayed is how many events there are before Play answers: 32 KiB of them, which
+// is less work than to go from deciding to booking and back more often. It is more
+// than one of them where a call leads to many.
+const mostPlayed = 1024
+
+// mostAhead is how many calls PlayPlain decides before the device gets the first.
+const mostAhead = 256
 
 // maxUsages is NumUsages up to a power of two, for indices that need no check.
 const maxUsages = 8
@@ -106,7 +124,8 @@ type way uint8
 // The ways.
 const (
 	asks    way = iota // it is not
-	keeps              // free at once, up to the cap
+	keeps              // free at once, up to the cap; what is above it as dooms, or it asks
+	dooms              // pending, to be destroyed later
 	waits              // pending, to be free later
 	shelves            // as keeps, on a shelf; then the policy is asked what goes
 )
@@ -119,7 +138,7 @@ const (
 // be made true on a device that does not refuse it: Relieve and Fail come too late
 // here.
 func (m *Manager) Play(first int32, calls []Call, slots []BufID) (int, Played) {
-	m.events, m.played, m.told = m.events[:0], m.played[:0], 0
+	m.events, m.played, m.settled, m.told = m.events[:0], m.played[:0], m.settled[:0], 0
 	if len(calls) == 0 {
 		return 0, Played{}
 	}
@@ -128,7 +147,7 @@ func (m *Manager) Play(first int32, calls []Call, slots []BufID) (int, Played) {
 	m.plainly(session)
 	done := m.play(session, calls, slots)
 	m.tell()
-	p := Played{Session: session, Domain: m.now.domain, Plain: m.played, Others: m.events}
+	p := Played{Session: session, Domain: m.now.domain, Plain: m.played, Settled: m.settled, Others: m.events}
 	m.now.session = nobody
 	return done, p
 }
@@ -148,7 +167,7 @@ func (m *Manager) PlayPlain(first int32, calls []Call, slots []BufID, into []Pla
 	if s == nil || !m.mayBePlain(&calls[0], slots) {
 		return 0, p
 	}
-	calls = calls[:min(len(calls), mostPlayed)]
+	calls = calls[:min(len(calls), mostAhead)]
 	n := len(into)
 	p.Plain = slices.Grow(into, len(calls))
 	done := m.short(s, calls, p.Plain[n:n+len(calls)], slots)
@@ -157,9 +176,8 @@ func (m *Manager) PlayPlain(first int32, calls []Call, slots []BufID, into []Pla
 }
 
 func (m *Manager) play(session int32, calls []Call, slots []BufID) int {
-	at, i := calls[0].Session, 0
-	s := m.plain(session)
-	for i < len(calls) {
+	at, s := calls[0].Session, m.plain(session)
+	for i := 0; i < len(calls); i++ {
 		if s != nil && calls[i].Session == at {
 			if m.onShelf != 0 {
 				i += m.shelved(s, calls[i:], slots)
@@ -167,18 +185,18 @@ func (m *Manager) play(session int32, calls []Call, slots []BufID) int {
 				i += m.shorts(s, calls[i:], slots)
 			}
 			if i == len(calls) {
-				break
+				return i
 			}
 		}
 		call := &calls[i]
 		if call.Session != at || len(m.played)+len(m.events) >= mostPlayed {
-			break
+			return i
 		}
 		switch call.Op {
-		case CallRequest:
-			slots[call.Slot] = m.request(session, call.Usage, call.Bytes)
-			if s == nil {
-				s = m.plain(session) // it may be its first request
+		case CallRequest, CallBrief:
+			slots[call.Slot] = m.obtain(s, session, call)
+			if s == nil { // it may be awake now
+				s = m.plain(session)
 			}
 		case CallRelease:
 			if id := slots[call.Slot]; id != NoBuf {
@@ -190,24 +208,36 @@ func (m *Manager) play(session int32, calls []Call, slots []BufID) int {
 		default:
 			return i
 		}
-		i++
 	}
-	return i
+	return len(calls)
+}
+
+// obtain is request, by a shorter way where a plain session's is a miss that nobody
+// learns from.
+func (m *Manager) obtain(s *session, id int32, call *Call) BufID {
+	if s != nil {
+		if bk := m.recent[call.Usage&(maxUsages-1)].find(call.Bytes); bk != nil && len(bk.free) == 0 {
+			m.requested[bk.usage] += call.Bytes
+			s.recorded = true
+			return m.create(bk.cache, bk.index, id, call.Bytes, bk.missReason())
+		}
+	}
+	return m.request(id, call.Usage, call.Bytes)
 }
 
 // mayBePlain reports whether it is worth while to try short: it costs as much as
 // three calls that are plain.
 func (m *Manager) mayBePlain(call *Call, slots []BufID) bool {
 	switch call.Op {
-	case CallRequest:
+	case CallRequest, CallBrief:
 		bk := m.recent[call.Usage&(maxUsages-1)].find(call.Bytes)
 		return bk != nil && len(bk.free) > 0
 	case CallRelease:
 		if id := uint(slots[call.Slot]); id < uint(len(m.bufs)) {
 			key := uint(m.bufs[id].key)
 			if key < uint(len(m.buckets)) {
-				w := m.buckets[key].way
-				return w == keeps || w == waits
+				bk := m.buckets[key]
+				return bk.way == waits || bk.way == dooms || bk.way == keeps && (len(bk.free) < int(bk.cap) || bk.cache.discard != AtOnce)
 			}
 		}
 	}
@@ -246,7 +276,7 @@ func (m *Manager) shelved(s *session, calls []Call, slots []BufID) int {
 			return i
 		}
 		switch call.Op {
-		case CallRequest:
+		case CallRequest, CallBrief:
 			if c := m.chosen[call.Usage&(maxUsages-1)]; c != nil {
 				slots[slot] = m.ask(c, s, call.Bytes)
 				i++
@@ -295,7 +325,7 @@ func (m *Manager) say(id BufID, b *buffer, k Kind) {
 	}
 	m.played = m.played[:n+1]
 	e := &m.played[n]
-	e.Requested, e.Buf, e.Key, e.Kind, e.Why, e.Mode = b.requested, id, b.key, k, NoReason, b.mode
+	e.Requested, e.Buf, e.Key, e.Kind, e.Why, e.Mode, e.Brief = b.requested, id, b.key, k, NoReason, b.mode, false
 }
 
 // back is release, where the buffer goes on a shelf.
@@ -399,6 +429,7 @@ func (m *Manager) shorts(s *session, calls []Call, slots []BufID) int {
 func (m *Manager) short(s *session, calls []Call, events []Plain, slots []BufID) int {
 	m.now.at = calls[0].Session
 	m.now.newest = s.newest()
+	m.now.line = uint(s.id + 2)
 	done := m.shortly(s, calls, events, slots)
 	if m.now.newest == s.epoch {
 		s.recorded = true
@@ -406,82 +437,119 @@ func (m *Manager) short(s *session, calls []Call, events []Plain, slots []BufID)
 	return done
 }
 
-// shortly is the loop of short. It calls nothing, and keeps little at hand: what is read from m and s where it
-// is needed costs less than what the compiler would move to the stack and back for
-// each call. Of events there are as many as calls.
+// shortly is the loop of short. It calls nothing, and keeps little at hand: what is
+// read from m and s where it is needed costs less than what the compiler would move
+// to the stack and back for each call. So does a pointer to a buffer that has two
+// origins: else each use of it is an index of 72 bytes. Of events there are as many
+// as calls.
 func (m *Manager) shortly(s *session, calls []Call, events []Plain, slots []BufID) int {
 	events = events[:len(calls)] // indices need no check
-	for i := range calls {
+	for i := uint(0); i < uint(len(calls)); i++ {
 		call, e := &calls[i], &events[i]
-		slot := uint(call.Slot)
-		if call.Session != m.now.at || slot >= uint(len(slots)) {
-			return i
+		slot := uint(uint32(call.Slot))
+		if slot >= uint(len(slots)) {
+			return int(i)
 		}
 		switch call.Op {
-		case CallRequest:
-			n, usage := call.Bytes, call.Usage&(maxUsages-1)
-			bk := m.recent[usage].find(n)
-			if bk == nil {
-				return i
+		case CallRequest, CallBrief:
+			if call.Session != m.now.at { // whose a buffer is says the same of a release
+				return int(i)
 			}
+			n, usage := call.Bytes, call.Usage&(maxUsages-1)
+			at := recentSlot(n) & (recentSizes - 1)
+			r := &m.recent[usage][at]
+			if r.n != n {
+				if r = &m.recent[usage][at^1]; r.n != n {
+					return int(i)
+				}
+			}
+			bk := r.bk
 			top := uint(len(bk.free)) - 1
 			if top >= uint(len(bk.free)) { // none is
-				return i
+				return int(i)
 			}
 			id := bk.free[top]
-			b := &m.bufs[id]
+			b := &m.unknown
+			if at := uint(uint32(id)); at < uint(len(m.bufs)) {
+				b = &m.bufs[at]
+			}
 			if b.last != s.id {
-				return i
+				return int(i)
 			}
 			bk.free = bk.free[:top]
-			slots[slot] = id
 			m.now.newest = s.epoch
+			mode := bk.mode
+			b.requested, b.mode = n, mode
+			e.Requested, e.Buf, e.Key, e.Kind, e.Why, e.Mode, e.Brief = n, id, bk.key, Hit, NoReason, mode, false
+			if call.Op == CallBrief && bk.way == waits && i+1 < uint(len(events)) {
+				c := bk.cache
+				if own := m.now.line; own < uint(len(c.lines)) {
+					l := &c.lines[own]
+					if end := uint(len(l.ids)); end < uint(cap(l.ids)) { // its Hit and Pend together
+						l.ids = l.ids[:end+1]
+						l.ids[end] = id
+						bk.waiting++
+						b.turn = c.turns
+						c.turns++
+						b.state, b.excuse, b.epoch = Pending, false, s.epoch
+						slots[slot] = NoBuf
+						e.Brief = true
+						i++
+						e := &events[i]
+						e.Requested, e.Buf, e.Key, e.Kind, e.Why, e.Mode = n, id, bk.key, Pend, NoReason, bk.mode
+						continue
+					}
+				}
+			}
+			slots[slot] = id
 			m.requested[usage] += n
-			b.requested, b.session, b.state = n, b.last, InUse
-			e.Requested, e.Buf, e.Key, e.Kind, e.Why = n, id, bk.key, Hit, NoReason
-			b.mode, e.Mode = bk.mode, bk.mode
+			b.session, b.state = b.last, InUse
 		case CallRelease:
 			id := slots[slot]
-			at := uint(id)
-			if at >= uint(len(m.bufs)) {
-				return i
+			b := &m.unknown
+			if at := uint(uint32(id)); at < uint(len(m.bufs)) {
+				b = &m.bufs[at]
 			}
-			b := &m.bufs[at]
-			key := uint(b.key)
+			key := uint(uint32(b.key))
 			if b.session != s.id || b.domain != homeID || key >= uint(len(m.buckets)) {
-				return i
+				return int(i)
 			}
 			bk := m.buckets[key]
-			switch bk.way {
-			case keeps:
-				free := len(bk.free)
-				if free >= int(bk.cap) || free >= cap(bk.free) {
-					return i
+			if free := uint(len(bk.free)); bk.way == keeps && int(free) < int(bk.cap) {
+				if free >= uint(cap(bk.free)) {
+					return int(i)
 				}
 				bk.free = bk.free[:free+1]
 				bk.free[free] = id
 				b.state = Cached
 				e.Kind, e.Why = Keep, NoReason
-			case waits:
-				c := bk.cache
-				own := uint(s.id + 2) // it owns no cache of home's: see line
-				if own >= uint(len(c.lines)) || m.now.newest != s.epoch {
-					return i
+			} else {
+				c, own := bk.cache, m.now.line
+				if own >= uint(len(c.lines)) {
+					return int(i)
 				}
 				l := &c.lines[own]
-				n := len(l.ids)
-				if n >= cap(l.ids) {
-					return i
+				end := uint(len(l.ids))
+				if end >= uint(cap(l.ids)) || m.now.newest != s.epoch && !l.ripe { // see pend
+					return int(i)
 				}
-				l.ids = l.ids[:n+1]
-				l.ids[n] = id
-				bk.waiting++
+				switch {
+				case bk.way == waits:
+					bk.waiting++
+					e.Kind, e.Why = Pend, NoReason
+				case bk.way == dooms || bk.way == keeps && c.discard != AtOnce:
+					why := bk.notKept()
+					bk.lose(why)
+					b.doomed, b.why = true, why
+					e.Kind, e.Why = Pend, why
+				default:
+					return int(i)
+				}
+				l.ids = l.ids[:end+1]
+				l.ids[end] = id
 				b.turn = c.turns
 				c.turns++
 				b.state = Pending
-				e.Kind, e.Why = Pend, NoReason
-			default:
-				return i
 			}
 			slots[slot] = NoBuf
 			m.requested[bk.usage&(maxUsages-1)] -= b.requested
@@ -489,7 +557,7 @@ func (m *Manager) shortly(s *session, calls []Call, events []Plain, slots []BufI
 			e.Requested, e.Buf, e.Key, e.Mode = b.requested, id, b.key, b.mode
 			b.last, b.epoch, b.session = b.session, m.now.newest, NoSession
 		default:
-			return i
+			return int(i)
 		}
 	}
 	return len(calls)

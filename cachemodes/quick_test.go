@@ -12,7 +12,7 @@ import (
 // of what is plain.
 func TestQuick(t *testing.T) {
 	const steps = 600
-	quickHits, quickReleases, stretches, plain := 0, 0, 0, 0
+	quickHits, quickReleases, stretches, plain, briefs, settles := 0, 0, 0, 0, 0, 0
 	for seed := range uint64(400) {
 		rng := rand.New(rand.NewPCG(seed, 0))
 		mode := func() ModeID { return ModeID(rng.IntN(numModes)) }
@@ -43,6 +43,7 @@ func TestQuick(t *testing.T) {
 		catchUp := func() {
 			t.Helper()
 			var got []Event
+			Pair(calls)
 			for at := 0; at < len(calls); stretches++ {
 				if rng.IntN(2) == 0 {
 					n, played := short.PlayPlain(0, calls[at:], slots, nil)
@@ -60,6 +61,12 @@ func TestQuick(t *testing.T) {
 				}
 				at += n
 				got = short.Expand(&played, got)
+				settles += len(played.Settled)
+				for _, e := range played.Plain {
+					if e.Kind == Hit && e.Brief {
+						briefs++
+					}
+				}
 			}
 			same("stretch", got, want)
 			if !slices.Equal(slots, others) {
@@ -84,7 +91,12 @@ func TestQuick(t *testing.T) {
 			s := int32(rng.IntN(4) / 3) // mostly the first
 			long.events = long.events[:0]
 			call := Call{Session: uint16(s)}
-			switch n := rng.IntN(100); {
+			n := rng.IntN(100)
+			brief := len(out) > 0 && out[len(out)-1] == slot-1 && rng.IntN(3) == 0
+			if brief { // what was asked for last comes back
+				n = 50
+			}
+			switch {
 			case n < 45:
 				u := []Usage{Storage, Storage, Uniform, Uniform, QueryResolve, Weights, Staging}[rng.IntN(7)]
 				call.Op, call.Slot, call.Usage, call.Bytes = CallRequest, slot, u, sizes[rng.IntN(len(sizes))]
@@ -101,6 +113,9 @@ func TestQuick(t *testing.T) {
 					continue
 				}
 				i := rng.IntN(len(out))
+				if brief {
+					i = len(out) - 1
+				}
 				call.Op, call.Slot = CallRelease, out[i]
 				id := others[call.Slot]
 				call.Session = uint16(long.bufs[id].session)
@@ -163,9 +178,10 @@ func TestQuick(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d hits and %d releases took the short way alone; %d stretches; %d plain calls", quickHits, quickReleases, stretches, plain)
-	if quickHits < 500 || quickReleases < 500 || stretches < 1000 || plain < 500 {
-		t.Errorf("only %d hits and %d releases took the short way alone, %d stretches, %d plain calls", quickHits, quickReleases, stretches, plain)
+	t.Logf("%d hits and %d releases took the short way alone; %d stretches; %d plain calls; %d brief; %d settled together",
+		quickHits, quickReleases, stretches, plain, briefs, settles)
+	if min(quickHits, quickReleases, plain, briefs, settles) < 500 || stretches < 1000 {
+		t.Error("these are too few")
 	}
 }
 

@@ -272,7 +272,9 @@ func (l *Ledger) codeOpen(c *coder) {
 	list(c, &all, func(b *begun) { b.run.code(c, &b.most) })
 	if c.reading {
 		for i := range all {
-			l.begin(all[i].run, all[i].most)
+			b := &all[i].run
+			o := l.begin(b.run.RunInfo, all[i].most)
+			o.run, o.total, o.usage, o.adjusts, o.switches = b.run, b.total, b.usage, b.adjusts, b.switches
 		}
 	}
 }

@@ -15,6 +15,7 @@ type Ledger struct {
 	usage    [cachemodes.NumUsages]Books
 	total    Books
 	keys     []Key
+	none     Key                // in place of the key of an event that has none, in loops
 	touched  []cachemodes.KeyID // keys asked for since the last run end
 	sessions []Session
 	lent     lending
@@ -582,19 +583,19 @@ func (l *Ledger) AvgHeldWall() (int64, bool) {
 // StartRun opens a run.
 func (l *Ledger) StartRun(info RunInfo, atUS int64) {
 	l.fold()
-	l.begin(openRun{
-		run:   Run{RunInfo: info, StartUS: atUS},
-		total: l.total, usage: l.usage,
-		adjusts: l.adjusts, switches: l.switches,
-	}, l.peaksNow())
+	o := l.begin(info, l.peaksNow())
+	o.run.StartUS = atUS
+	o.total, o.usage = l.total, l.usage
+	o.adjusts, o.switches = l.adjusts, l.switches
 }
 
 // begin adds a run to those going on, with the most that it has seen.
-func (l *Ledger) begin(o openRun, most peaks) {
+func (l *Ledger) begin(info RunInfo, most peaks) *openRun {
 	l.started++
+	o := l.open.add(info)
 	o.ordinal = l.started
-	l.open.add(o)
 	l.crests.start(o.ordinal, most)
+	return o
 }
 
 // EndRun closes the run of that session and id and answers what happened in
@@ -612,9 +613,9 @@ func (l *Ledger) EndRun(session int32, id int64, mode cachemodes.ModeID, atUS in
 	r.PeakHeld, r.PeakRequested, r.PeakInUse = most.held, most.requested, most.inUse
 	r.Adjusts, r.Switches = l.adjusts-o.adjusts, l.switches-o.switches
 	r.Fails = l.total.Fails - o.total.Fails
-	r.Total = tally(&l.total, &o.total)
+	r.Total.count(&l.total, &o.total)
 	for u := range r.Usage {
-		r.Usage[u] = tally(&l.usage[u], &o.usage[u])
+		r.Usage[u].count(&l.usage[u], &o.usage[u])
 	}
 	if m := l.total.average().since(o.total.average()); m.n > 0 {
 		r.AvgHeld = m.value()
@@ -644,17 +645,15 @@ func (l *Ledger) EndRun(session int32, id int64, mode cachemodes.ModeID, atUS in
 // stopped in the middle of it.
 func (l *Ledger) AbandonRuns() { l.open, l.crests = openRuns{}, crests{} }
 
-func tally(now, then *Books) Tally {
-	t := Tally{
-		Requests: now.Requests - then.Requests, Hits: now.Hits - then.Hits,
-		Creates: now.Creates - then.Creates, CreateBytes: now.CreateBytes - then.CreateBytes,
-		Destroys: now.Destroys - then.Destroys, DestroyBytes: now.DestroyBytes - then.DestroyBytes,
-		EndHeld: now.Held(),
-	}
+// count is what happened between two states of the books.
+func (t *Tally) count(now, then *Books) {
+	t.Requests, t.Hits = now.Requests-then.Requests, now.Hits-then.Hits
+	t.Creates, t.CreateBytes = now.Creates-then.Creates, now.CreateBytes-then.CreateBytes
+	t.Destroys, t.DestroyBytes = now.Destroys-then.Destroys, now.DestroyBytes-then.DestroyBytes
+	t.EndHeld = now.Held()
 	for i := range t.Misses {
 		t.Misses[i] = now.Misses[i] - then.Misses[i]
 	}
-	return t
 }
 
 // Total are the books of everything held: weights, storage, uniform, query

@@ -59,20 +59,23 @@ func (r *openRuns) find(session int32, id int64) *openRun {
 	return o
 }
 
-// add opens a run.
-func (r *openRuns) add(o openRun) {
-	if n := int(o.run.Session) + 2 - len(r.of); n > 0 {
+// add opens a run. The books that go with it are the caller's to write, where they
+// stay: they are some kilobytes.
+func (r *openRuns) add(info RunInfo) *openRun {
+	if n := int(info.Session) + 2 - len(r.of); n > 0 {
 		r.of = append(r.of, make([]int32, n)...)
 	}
-	of := &r.of[o.run.Session+1]
+	of := &r.of[info.Session+1]
+	var self int32
 	if n := len(r.free) - 1; n >= 0 {
-		o.self, r.free = r.free[n], r.free[:n]
+		self, r.free = r.free[n], r.free[:n]
 	} else {
 		r.slots = append(r.slots, openRun{})
-		o.self = int32(len(r.slots))
+		self = int32(len(r.slots))
 	}
-	o.earlier, o.later, o.before = r.last, 0, *of
-	*r.at(o.self) = o
+	o := r.at(self)
+	o.run.RunInfo = info
+	o.links = links{self: self, earlier: r.last, before: *of}
 	if r.last != 0 {
 		r.newest().later = o.self
 	} else {
@@ -80,6 +83,7 @@ func (r *openRuns) add(o openRun) {
 	}
 	r.last, *of = o.self, o.self
 	r.n++
+	return o
 }
 
 // remove closes a run.

@@ -23,7 +23,7 @@ func TestOpenRuns(t *testing.T) {
 	for i := range 5000 {
 		if len(want) == 0 || random.IntN(20) >= len(want) {
 			info := RunInfo{Session: random.Int32N(6), ID: random.Int64N(4)}
-			runs.add(openRun{run: Run{RunInfo: info}})
+			runs.add(info)
 			want = append(want, info)
 		} else {
 			gone := want[random.IntN(len(want))]
@@ -123,7 +123,7 @@ func TestCrest(t *testing.T) {
 			}
 			if random.IntN(2*most) >= len(want) {
 				ordinal++
-				open.add(openRun{ordinal: ordinal, run: Run{RunInfo: RunInfo{ID: ordinal}}})
+				open.add(RunInfo{ID: ordinal}).ordinal = ordinal
 				c.start(ordinal, now)
 				want[ordinal] = now
 			} else {

@@ -8,7 +8,9 @@ type flow struct {
 	inUse, requested  int64 // bytes
 	floor, padding    int64 // peaks of requested, and of their difference
 	pending           int64 // bytes that came to be so
-	hits, back, waits int64 // buffers handed out, come back, come to be pending
+	hits, back, waits int32 // buffers handed out, come back, come to be pending
+	briefs            int32 // handed out and come to be pending at once, which these do not count
+	_                 [8]byte
 }
 
 // Played books what a Manager played, as Apply would its events one by one.
@@ -40,53 +42,59 @@ func (l *Ledger) Played(p *cachemodes.Played) {
 // the session: these are followed beside the books, since half of them follow from
 // the others at the end.
 func (l *Ledger) stretch(id int32, events []cachemodes.Plain) int {
-	var flows [maxUsages]flow
-	for u := range cachemodes.NumCaches {
-		f, b := &flows[u], &l.usage[u]
-		f.inUse, f.requested, f.floor, f.padding = b.InUse, b.Requested, b.Floor, b.PeakPadding
-	}
+	var flows [cachemodes.NumCaches]flow
 	done := l.follow(&flows, events)
-	s, t := l.session(id), &l.total
-	for u := range cachemodes.NumCaches {
+	var all flow
+	for u := range flows {
 		f, b := &flows[u], &l.usage[u]
-		if f.hits|f.back|f.pending == 0 {
+		if int64(f.hits|f.back|f.briefs)|f.pending == 0 {
 			continue
 		}
-		inUse := f.inUse - b.InUse
-		s.Requests += f.hits
-		s.Hits += f.hits
-		s.InUse += inUse
-		s.Pending += f.pending
-		s.Cached -= inUse + f.pending
-		b.add(f, inUse)
-		t.add(f, inUse)
+		f.inUse -= b.InUse
+		b.add(f)
 		b.Requested, b.Floor, b.PeakPadding = f.requested, f.floor, f.padding
+		all.inUse += f.inUse
+		all.pending += f.pending
+		all.hits += f.hits
+		all.back += f.back
+		all.waits += f.waits
+		all.briefs += f.briefs
 	}
+	l.total.add(&all)
+	s := l.session(id)
+	s.Requests += int64(all.hits + all.briefs)
+	s.Hits += int64(all.hits + all.briefs)
+	s.InUse += all.inUse
+	s.Pending += all.pending
+	s.Cached -= all.inUse + all.pending
 	return done
 }
 
 // follow books events in the keys, the flows of their usages, and what of the total
 // does not follow from these; see stretch. It calls nothing, so that what it goes on
 // with stays in registers.
-func (l *Ledger) follow(flows *[maxUsages]flow, events []cachemodes.Plain) int {
-	keys, done := l.keys, len(events)
+func (l *Ledger) follow(flows *[cachemodes.NumCaches]flow, events []cachemodes.Plain) int {
+	*flows = [cachemodes.NumCaches]flow{}
+	for u := range flows {
+		f, b := &flows[u], &l.usage[u]
+		f.inUse, f.requested, f.floor, f.padding = b.InUse, b.Requested, b.Floor, b.PeakPadding
+	}
+	done := len(events)
 	inUse, requested := l.total.InUse, l.total.Requested // of all usages
 loop:
-	for i := range events {
+	for i := uint(0); i < uint(len(events)); i++ {
 		e := &events[i]
-		at := uint(e.Key)
-		if at >= uint(len(keys)) { // a Refresh before there is any
-			done = i
-			break
+		k, n := &l.none, e.Requested
+		if at := uint(uint32(e.Key)); at < uint(len(l.keys)) {
+			k = &l.keys[at]
 		}
-		k, n := &keys[at], e.Requested
-		f, size := &flows[k.Usage&(maxUsages-1)], k.Size
+		f, size := &flows[k.Usage%cachemodes.Usage(cachemodes.NumCaches)], k.Size
 		switch e.Kind {
 		case cachemodes.Hit:
 			if !k.touched {
 				n := len(l.touched)
 				if n == cap(l.touched) {
-					done = i
+					done = int(i)
 					break loop
 				}
 				l.touched = l.touched[:n+1]
@@ -95,11 +103,41 @@ loop:
 			k.Requests++
 			k.Hits++
 			k.Cached--
+			if e.Brief && i+1 < uint(len(events)) { // what it and its Pend leave
+				i++
+				k.Pending++
+				if k.InUse >= k.PeakInUse {
+					k.PeakInUse = k.InUse + 1
+				}
+				f.briefs++
+				f.pending += size
+				u, r := f.inUse+size, f.requested+n
+				if r > f.floor {
+					f.floor = r
+				}
+				if p := u - r; p > f.padding {
+					f.padding = p
+				}
+				u, r = inUse+size, requested+n
+				if u > l.high.inUse {
+					l.high.inUse = u
+				}
+				if r > l.high.requested {
+					l.high.requested = r
+				}
+				if p := u - r; p > l.total.PeakPadding {
+					l.total.PeakPadding = p
+				}
+				continue
+			}
 			k.take(n)
 			f.hits++
 			f.take(size, n)
 			inUse += size
 			requested += n
+			if i+1 < uint(len(events)) && events[i+1].Kind == cachemodes.Hit { // they go on to rise
+				continue
+			}
 			if inUse > l.high.inUse {
 				l.high.inUse = inUse
 			}
@@ -110,11 +148,12 @@ loop:
 				l.total.PeakPadding = p
 			}
 		case cachemodes.Settle:
-			k.Pending--
-			k.Cached++
+			many := int64(e.Buf)
+			k.Pending -= many
+			k.Cached += many
 			k.wanted()
-			f.waits--
-			f.pending -= size
+			f.waits -= int32(many)
+			f.pending -= many * size
 		case cachemodes.Keep:
 			k.give(n)
 			k.Cached++
@@ -136,7 +175,7 @@ loop:
 			requested -= n
 		case cachemodes.Refresh: // it changes no books
 		default:
-			done = i
+			done = int(i)
 			break loop
 		}
 	}
@@ -145,21 +184,17 @@ loop:
 	return done
 }
 
-// maxUsages is cachemodes.NumUsages up to a power of two, for indices that need no
-// check.
-const maxUsages = 8
-
-// add adds what a stretch changed, in use by so many bytes. What is held is the
+// add adds what a stretch changed, where inUse is by how much. What is held is the
 // same.
-func (b *Books) add(f *flow, inUse int64) {
-	b.Requests += f.hits
-	b.Hits += f.hits
-	b.InUseCount += f.hits - f.back
-	b.PendingCount += f.waits
-	b.CachedCount += f.back - f.waits - f.hits
-	b.InUse += inUse
+func (b *Books) add(f *flow) {
+	b.Requests += int64(f.hits + f.briefs)
+	b.Hits += int64(f.hits + f.briefs)
+	b.InUseCount += int64(f.hits - f.back)
+	b.PendingCount += int64(f.waits + f.briefs)
+	b.CachedCount += int64(f.back - f.waits - f.hits - f.briefs)
+	b.InUse += f.inUse
 	b.Pending += f.pending
-	b.Cached -= inUse + f.pending
+	b.Cached -= f.inUse + f.pending
 }
 
 // take follows a buffer handed out.

@@ -203,6 +203,8 @@ func (w *Watch) Played(p *cachemodes.Played, found func(*Hazard)) {
 		e := &p.Plain[i]
 		switch e.Kind {
 		case cachemodes.Other:
+		case cachemodes.Settle:
+			continue
 		case cachemodes.Refresh:
 			w.Submitted(p.Session)
 			continue
@@ -232,34 +234,40 @@ func (w *Watch) plain(p *cachemodes.Played, i int) int {
 	if at >= uint(len(w.recs)) || w.graphs != nil {
 		return i
 	}
-	r, bufs, events, session, domain := &w.recs[at], w.bufs, p.Plain, p.Session, p.Domain
-	for ; i < len(events); i++ {
-		e := &events[i]
-		if e.Kind == cachemodes.Settle {
-			continue
+	r, events, session, domain := &w.recs[at], p.Plain, p.Session, p.Domain
+	unseen := watched{out: true, use: Use{Session: cachemodes.NoSession - 1}} // in place of a buffer that was not
+	for i := uint(i); i < uint(len(events)); i++ {
+		e, b := &events[i], &unseen
+		if at := uint(uint32(e.Buf)); at < uint(len(w.bufs)) {
+			b = &w.bufs[at]
 		}
-		at := uint(e.Buf)
-		if at >= uint(len(bufs)) {
-			return i
-		}
-		b := &bufs[at]
 		switch e.Kind {
 		case cachemodes.Hit:
-			if b.out || b.use.Session != session || b.usage == cachemodes.Uniform && b.epoch >= r.epoch {
-				return i
+			epoch := r.epoch
+			if b.out || b.use.Session != session || b.usage == cachemodes.Uniform && b.epoch >= epoch {
+				return int(i)
 			}
-			r.newest = r.epoch
-			b.use.Run, b.use.Requested, b.use.Domain, b.out = r.run, e.Requested, b.domain, true
+			r.newest = epoch
+			b.use.Run, b.use.Requested, b.use.Domain = r.run, e.Requested, b.domain
+			if e.Brief && b.domain == domain && i+1 < uint(len(events)) {
+				i++ // its Pend
+				b.epoch = epoch
+				continue
+			}
+			b.out = true
 		case cachemodes.Keep, cachemodes.Pend:
 			if b.use.Session != session || b.domain != domain {
-				return i
+				return int(i)
 			}
 			b.out, b.epoch = false, r.newest
+		case cachemodes.Settle:
+		case cachemodes.Refresh: // as Submitted
+			r.epoch++
 		default:
-			return i
+			return int(i)
 		}
 	}
-	return i
+	return len(events)
 }
 
 // lookPlain is look for a plain event.

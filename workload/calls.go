@@ -31,6 +31,7 @@ func (t *Trace) Calls(part []Event) []cachemodes.Call {
 	for i := range part {
 		out[i] = part[i].Call()
 	}
+	cachemodes.Pair(out)
 	if t.calls.of == nil {
 		t.calls.of = map[*Event][]cachemodes.Call{}
 	}

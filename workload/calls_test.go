@@ -17,6 +17,10 @@ func TestCalls(t *testing.T) {
 		{Op: Release, Buf: 4, Usage: cachemodes.Uniform, Session: 2},
 		{Op: RunStart},
 		{Op: Release, Buf: 3, Session: 1 << 16},
+		{Op: Request, Buf: 5, Bytes: 16, Usage: cachemodes.Uniform},
+		{Op: Release, Buf: 5, Usage: cachemodes.Uniform},
+		{Op: Request, Buf: 5, Bytes: 16, Usage: cachemodes.Uniform},
+		{Op: Release, Buf: 4, Usage: cachemodes.Uniform},
 	}}
 	want := []cachemodes.Call{
 		{},
@@ -26,6 +30,10 @@ func TestCalls(t *testing.T) {
 		{Op: cachemodes.CallRelease, Slot: 4, Session: 2},
 		{},
 		{}, // of a session that a call has no number for
+		{Op: cachemodes.CallBrief, Slot: 5, Bytes: 16, Usage: cachemodes.Uniform},
+		{Op: cachemodes.CallRelease, Slot: 5},
+		{Op: cachemodes.CallRequest, Slot: 5, Bytes: 16, Usage: cachemodes.Uniform},
+		{Op: cachemodes.CallRelease, Slot: 4},
 	}
 	first := tr.Calls(tr.Events[:3])
 	got := tr.Calls(tr.Events)

@@ -13,19 +13,34 @@ import (
 
 // BenchmarkReplay is the speed of the whole way through on the host device:
 // policy, device and ledger, on one core. An operation is one event of the loop
-// of phi3-mini-4k/grow: a line of the trace.
+// of phi3-mini-4k/grow: a line of the trace. best-booked/s counts what the ledger
+// takes in instead, the manager's events: each buffer that is handed out, made, comes
+// back, settles or is destroyed, and each submit.
 func BenchmarkReplay(b *testing.B) {
 	tr := load(b, "phi3-mini-4k/grow")
 	for _, mode := range cachemodes.Modes() {
 		b.Run(mode.Name, func(b *testing.B) {
 			p := newPlayer(tr, storageMode(mode.ID), device.NewHost(), MakeWeights)
-			benchmark(b, tr, func(events []workload.Event, calls []cachemodes.Call) {
+			best := benchmark(b, tr, func(events []workload.Event, calls []cachemodes.Call) {
 				if err := p.lanes[0].play(events, calls); err != nil {
 					b.Fatal(err)
 				}
 			})
+			if best > 0 {
+				b.ReportMetric(1e9/best*bookedPerLine(tr, storageMode(mode.ID)), "best-booked/s")
+			}
 		})
 	}
+}
+
+// bookedPerLine is how many events of the manager a line of the loop leads to.
+func bookedPerLine(tr *workload.Trace, cfg cachemodes.Config) float64 {
+	u := newUnbooked(tr, cfg)
+	u.play(tr.Prologue(), tr.Calls(tr.Prologue()), nil)
+	loop, booked := tr.Loop(), 0
+	u.play(loop, tr.Calls(loop), nil) // the first time differs from every other
+	u.play(loop, tr.Calls(loop), func(p cachemodes.Played) { booked += len(u.mgr.Expand(&p, nil)) })
+	return float64(booked) / float64(len(loop))
 }
 
 // BenchmarkShadow is BenchmarkReplay as What if plays: a shadow, which follows in
@@ -57,6 +72,22 @@ func BenchmarkUnbooked(b *testing.B) {
 		b.Run(mode.Name, func(b *testing.B) {
 			u := newUnbooked(tr, storageMode(mode.ID))
 			benchmark(b, tr, func(events []workload.Event, calls []cachemodes.Call) { u.play(events, calls, nil) })
+		})
+	}
+}
+
+// BenchmarkUnledgered is the same replay with the ledger alone left out: the watch for
+// hazards goes on.
+func BenchmarkUnledgered(b *testing.B) {
+	tr := load(b, "phi3-mini-4k/grow")
+	for _, mode := range cachemodes.Modes() {
+		b.Run(mode.Name, func(b *testing.B) {
+			u := newUnbooked(tr, storageMode(mode.ID))
+			u.watch = &probe.Watch{}
+			found := func(h *probe.Hazard) { b.Fatal(h) }
+			benchmark(b, tr, func(events []workload.Event, calls []cachemodes.Call) {
+				u.play(events, calls, func(p cachemodes.Played) { u.watch.Played(&p, found) })
+			})
 		})
 	}
 }
@@ -109,10 +140,11 @@ func BenchmarkBooks(b *testing.B) {
 type unbooked struct {
 	mgr   *cachemodes.Manager
 	slots []cachemodes.BufID
+	watch *probe.Watch // told of runs, unless nil
 }
 
 func newUnbooked(t *workload.Trace, cfg cachemodes.Config) *unbooked {
-	return &unbooked{cachemodes.NewManager(cfg), make([]cachemodes.BufID, t.Slots)}
+	return &unbooked{mgr: cachemodes.NewManager(cfg), slots: make([]cachemodes.BufID, t.Slots)}
 }
 
 // play plays events the way that Player does, and tells of them, if anybody is to
@@ -129,8 +161,17 @@ func (u *unbooked) play(events []workload.Event, calls []cachemodes.Call, tell f
 		switch e := &events[at]; e.Op {
 		case workload.RunStart:
 			u.mgr.RunStart(e.Session)
+			if u.watch != nil {
+				u.watch.RunStart(e.Session, int64(e.Run))
+			}
 		case workload.RunEnd:
-			u.mgr.RunEnd(e.Session)
+			events := u.mgr.RunEnd(e.Session)
+			if u.watch != nil {
+				for i := range events {
+					u.watch.Event(&events[i])
+				}
+				u.watch.RunEnd(e.Session)
+			}
 		}
 		at++
 	}
@@ -139,14 +180,15 @@ func (u *unbooked) play(events []workload.Event, calls []cachemodes.Call, tell f
 // benchmark plays the loop of a trace, warm, so that an operation is an event.
 // best-ns/op is the sum of the best times of stretches of some tens of
 // microseconds, in which few are interrupted: what the processor needs when
-// others leave it alone, on a machine that others use, too.
-func benchmark(b *testing.B, t *workload.Trace, play func([]workload.Event, []cachemodes.Call)) {
+// others leave it alone, on a machine that others use, too. It answers that, 0 where no
+// stretch was whole.
+func benchmark(b *testing.B, t *workload.Trace, play func([]workload.Event, []cachemodes.Call)) (best float64) {
 	play(t.Prologue(), t.Calls(t.Prologue()))
 	loop := t.Loop()
 	calls := t.Calls(loop)
 	play(loop, calls)
 	stretches := slices.Collect(slices.Chunk(loop, 1000))
-	best := make([]time.Duration, len(stretches))
+	bests := make([]time.Duration, len(stretches))
 	b.ReportAllocs()
 	b.ResetTimer()
 	for n, at := b.N, 0; n > 0; at = (at + 1) % len(stretches) {
@@ -157,23 +199,25 @@ func benchmark(b *testing.B, t *workload.Trace, play func([]workload.Event, []ca
 		}
 		began := time.Now()
 		play(s, calls[1000*at:1000*at+len(s)])
-		if took := time.Since(began); best[at] == 0 || took < best[at] {
-			best[at] = took
+		if took := time.Since(began); bests[at] == 0 || took < bests[at] {
+			bests[at] = took
 		}
 		n -= len(s)
 	}
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
 	var sum time.Duration
 	events := 0
-	for i, took := range best {
+	for i, took := range bests {
 		if took > 0 {
 			sum += took
 			events += len(stretches[i])
 		}
 	}
 	if events > 0 {
-		b.ReportMetric(float64(sum.Nanoseconds())/float64(events), "best-ns/op")
+		best = float64(sum.Nanoseconds()) / float64(events)
+		b.ReportMetric(best, "best-ns/op")
 	}
+	return best
 }
 
 // BenchmarkSessions is what four sessions on one device play in a second by turns

@@ -543,8 +543,9 @@ func (lp *loop) some() *workload.Event {
 // wait for what is asked more often.
 func (lp *loop) stretch() {
 	for !lp.between && lp.err == nil && !lp.released {
-		op := lp.parts[lp.part].calls[lp.at].Op
-		if op != cachemodes.CallRequest && op != cachemodes.CallRelease {
+		switch lp.parts[lp.part].calls[lp.at].Op {
+		case cachemodes.CallRequest, cachemodes.CallBrief, cachemodes.CallRelease:
+		default:
 			return
 		}
 		n := lp.step()

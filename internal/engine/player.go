@@ -270,10 +270,11 @@ func (l *lane) plain(events []workload.Event, calls []cachemodes.Call) (int, err
 }
 
 // joins reports whether calls of the lane may go together: nothing has to be done
-// for one of them before the next is decided.
+// for one of them before the next is decided. Where destroying is a hazard, the watch
+// has to know of a submit before it is told what that destroyed.
 func (l *lane) joins() bool {
 	p := l.p
-	return p.idle && !p.timed && !p.shared && l.graphs == nil && !invariants
+	return p.idle && !p.timed && !p.shared && l.graphs == nil && !p.watch.Immediate && !invariants
 }
 
 // together plays as many calls as go together, and answers how many. With a

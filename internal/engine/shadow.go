@@ -38,6 +38,7 @@ func (s *Shadow) Play(events []*workload.Event) {
 		for _, e := range events {
 			s.calls = append(s.calls, e.Call())
 		}
+		cachemodes.Pair(s.calls)
 	}
 	for at := 0; at < len(events); {
 		if len(s.calls) > 0 {
