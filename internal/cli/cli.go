@@ -202,7 +202,7 @@ terminal interface; m picks another mode while it runs, ? lists the keys.`,
 	}
 	f.add(root)
 	s.add(root)
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(a.runCommand(), a.openCommand(), a.tuneCommand(), a.calibrateCommand(), a.resultsCommand(), a.compareCommand(), a.exportCommand(), a.importCommand(), a.recordCommand(), a.workloadsCommand(), a.configCommand(), a.doctorCommand(), a.versionCommand())
 	root.CompletionOptions.HiddenDefaultCmd = false
 	return root
