@@ -459,8 +459,8 @@ func (m *Manager) takeFree(c *cache, id BufID) *buffer {
 	if b.state != Cached || b.usage != c.usage {
 		panic(notFree(c, id))
 	}
-	if bk := &c.buckets[b.bucket]; len(bk.free) == 1 && bk.free[0] == id {
-		bk.free = bk.free[:0]
+	if bk := &c.buckets[b.bucket]; len(bk.free) > 0 && bk.free[len(bk.free)-1] == id {
+		bk.free = bk.free[:len(bk.free)-1]
 	} else {
 		c.shelf.takeOff(&bk.free, id)
 	}

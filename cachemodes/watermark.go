@@ -465,13 +465,20 @@ func (w *watermark) smallest(from, to int64, p *plan, free *Shelf) BufID {
 	if p == nil {
 		return free.Smallest(from, to)
 	}
-	for i := free.find(from); i < free.top; i++ {
-		of := free.stocked[i]
+	at := free.find(from)
+	if at >= free.top {
+		return NoBuf
+	}
+	buckets, claims := free.c.buckets, w.claims
+	for i := range free.stocked[at:free.top] {
+		of := &free.stocked[at+i]
 		if of.size > to {
 			break
 		}
-		for _, id := range free.c.buckets[of.bucket].free {
-			if w.claim(id).plan != p && free.sees(id) {
+		ids := buckets[of.bucket].free
+		for k := len(ids) - 1; k >= 0; k-- { // the newest costs least to take
+			id := ids[k]
+			if (uint(id) >= uint(len(claims)) || claims[id].plan != p) && free.sees(id) {
 				return id
 			}
 		}
