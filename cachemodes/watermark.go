@@ -401,12 +401,11 @@ func (w *watermark) released(id BufID, free *Shelf) {
 			w.own(id, u.plan, u.slot)
 		}
 	}
-	w.over(mark)
+	w.over(mark, u)
 }
 
 // over ends a use.
-func (w *watermark) over(mark int32) {
-	u := &w.uses[mark-1]
+func (w *watermark) over(mark int32, u *use) {
 	w.newest = 0
 	w.spare = append(w.spare, mark)
 	w.extra -= u.extra
@@ -510,7 +509,7 @@ func (w *watermark) Evict(on Occasion, n int64, gone int, free *Shelf) BufID {
 		}
 	case OnFail:
 		if gone == 0 && w.newest != 0 {
-			w.over(w.newest)
+			w.over(w.newest, &w.uses[w.newest-1])
 		}
 	case OnRefresh:
 		if gone == 0 {

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -171,16 +172,28 @@ func TestDominance(t *testing.T) {
 		names []string
 	}{{"recordings", recordings}, {"looked at", looked}, {"once", once}, {"afterwards", afterwards}, {"many", many}, {"unseen", unseen}, {"last", last}, {"fresh", fresh}} {
 		var peak, average, creates, impossible int
+		kinds := map[string]*dominated{}
 		for _, name := range set.names {
 			tr := generate(t, name)
 			s := NewStream(tr, cachemodes.DefaultConfig())
 			got, bucket := modeFigures(t, tr, cachemodes.Watermark), NewReplayer(s).Replay(cachemodes.DefaultTable())
 			met := [...]bool{got.Peak <= s.Floor/100*103, got.Average <= bucket.Average, got.Creates <= bucket.Creates}
+			kind, _, shape := strings.Cut(name, ":")
+			if !shape {
+				kind = "recording"
+			}
+			k := kinds[kind]
+			if k == nil {
+				k = &dominated{}
+				kinds[kind] = k
+			}
+			k.of, k.bucket, k.creates = k.of+1, k.bucket+bucket.Creates, k.creates+got.Creates
 			text := ""
 			for i, n := range []*int{&peak, &average, &creates} {
 				text += map[bool]string{true: "y", false: "-"}[met[i]]
 				if met[i] {
 					*n++
+					k.met[i]++
 				}
 			}
 			if set.what == "many" {
@@ -198,8 +211,20 @@ func TestDominance(t *testing.T) {
 				float64(bucket.Peak)/float64(s.Floor), bucket.Creates,
 				float64(got.Peak)/float64(s.Floor), float64(got.Average)/float64(bucket.Average), got.Creates, text, any, byRun, soFar)
 		}
+		for _, kind := range slices.Sorted(maps.Keys(kinds)) {
+			k := kinds[kind]
+			t.Logf("| %s | %s | %d | %d | %d %d %d / %d |", kind, set.what, k.of, k.bucket, k.met[0], k.met[1], k.met[2], k.creates)
+		}
 		t.Logf("%s: of %d (a) %d, (b) %d, (c) %d; (c) is impossible on %d", set.what, len(set.names), peak, average, creates, impossible)
 	}
+}
+
+// dominated is what the mode reaches on workloads of a kind: on how many (a), (b) and
+// (c), and what it and bucket create on all of them.
+type dominated struct {
+	of              int
+	met             [3]int
+	bucket, creates int64
 }
 
 const llmPrefix = "llm:"
