@@ -224,9 +224,13 @@ var (
 	ortMemory = []string{"Session", "TotalMemory(MB)"}
 )
 
-// maxORTRequests bounds the requests of one row: a number in a file must not
-// become as many events.
-const maxORTRequests = 1 << 20
+// The requests that a file may tell of are so many, and so many more for each of its
+// rows: a few numbers in a file must not become millions of events. A run asks for
+// some hundred buffers of a size.
+const (
+	maxORTRequests  = 1 << 15
+	moreORTRequests = 1 << 10
+)
 
 func isORT(b []byte) bool {
 	_, sizes := columns(string(b), ortSizes...)
@@ -246,6 +250,7 @@ func playORT(r *bufio.Reader, t *tape) error {
 	t.assume("weights are not said: there are none")
 	open := ""
 	var names []string
+	left := int64(maxORTRequests)
 	end := func() {
 		for _, n := range names {
 			t.release(n)
@@ -265,9 +270,10 @@ func playORT(r *bufio.Reader, t *tape) error {
 			}
 		}
 		size, requests, asked := n[0], n[1], n[2]
-		if requests > maxORTRequests {
-			return fmt.Errorf("%d requests of a size in a run are more than %d", requests, maxORTRequests)
+		if left += moreORTRequests; requests > left {
+			return fmt.Errorf("%d requests of a size in a run are too many: %d, and %d more for each row, may be all of a file", requests, maxORTRequests, moreORTRequests)
 		}
+		left -= requests
 		if f[0] != open {
 			end()
 			open = strings.Clone(f[0])
