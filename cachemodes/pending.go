@@ -168,16 +168,13 @@ func (m *Manager) stay(c *cache, id BufID, b *buffer, over bool) {
 	}
 }
 
-// settle settles pending buffers of one session's up to the first that is not free
-// from now on, and answers how many: as many as releases in some modes. Where they
-// are plain, one Plain tells of all of a key. Which they are is kept beside it: only
-// who wants the events whole has to go through them.
+// settle settles pending buffers of one session's, if they are plain, up to the first
+// that is not free from now on, and answers how many: as many as releases in some
+// modes. One Plain tells of all of a key. Which they are is kept beside it: only who
+// wants the events whole has to go through them.
 func (m *Manager) settle(c *cache, ids []BufID) int {
-	if len(ids) == 0 || m.bufs[ids[0]].doomed {
+	if len(ids) == 0 || m.bufs[ids[0]].doomed || m.bufs[ids[0]].last != m.now.session || c.domain.id != m.now.domain {
 		return 0
-	}
-	if m.bufs[ids[0]].last != m.now.session || c.domain.id != m.now.domain {
-		return m.settleOne(c, ids)
 	}
 	m.tell()
 	n := len(m.settled)
@@ -196,7 +193,7 @@ func (m *Manager) settle(c *cache, ids []BufID) int {
 	return done
 }
 
-// settleAll is the loop of settle where they are plain. It leaves what a list has no
+// settleAll is the loop of settle. It leaves what a list has no
 // room for to the long way.
 func (m *Manager) settleAll(c *cache, ids []BufID, settled []Plain) int {
 	settled = settled[:len(ids)] // indices need no check
@@ -220,23 +217,6 @@ func (m *Manager) settleAll(c *cache, ids []BufID, settled []Plain) int {
 		if bk.settling++; bk.settling == 1 {
 			m.settling = append(m.settling, b.bucket)
 		}
-	}
-	return len(ids)
-}
-
-// settleOne is settle where they are not: it emits an event for each.
-func (m *Manager) settleOne(c *cache, ids []BufID) int {
-	for i, id := range ids {
-		b := &m.bufs[id]
-		bk := &c.buckets[b.bucket]
-		if b.doomed || len(bk.free) >= int(bk.cap) {
-			return i
-		}
-		bk.free = append(bk.free, id)
-		bk.waiting--
-		bk.owed = min(bk.owed, bk.waiting)
-		b.state = Cached
-		m.emit(id, b, Settle, NoReason)
 	}
 	return len(ids)
 }

@@ -179,12 +179,7 @@ func (m *Manager) play(session int32, calls []Call, slots []BufID) int {
 	at, s := calls[0].Session, m.plain(session)
 	for i := 0; i < len(calls); i++ {
 		if s != nil && calls[i].Session == at {
-			if m.onShelf != 0 {
-				i += m.shelved(s, calls[i:], slots)
-			} else if m.mayBePlain(&calls[i], slots) {
-				i += m.shorts(s, calls[i:], slots)
-			}
-			if i == len(calls) {
+			if i += m.shorter(s, calls[i:], slots); i == len(calls) {
 				return i
 			}
 		}
@@ -210,6 +205,18 @@ func (m *Manager) play(session int32, calls []Call, slots []BufID) int {
 		}
 	}
 	return len(calls)
+}
+
+// shorter does calls of a session in order by the shorter ways, and answers how many:
+// none where the first has none.
+func (m *Manager) shorter(s *session, calls []Call, slots []BufID) int {
+	switch {
+	case m.onShelf != 0:
+		return m.shelved(s, calls, slots)
+	case m.mayBePlain(&calls[0], slots):
+		return m.shorts(s, calls, slots)
+	}
+	return 0
 }
 
 // obtain is request, by a shorter way where a plain session's is a miss that nobody
@@ -247,13 +254,9 @@ func (m *Manager) mayBePlain(call *Call, slots []BufID) bool {
 // one does m.call, of session and the buffer in m.slot, alone.
 func (m *Manager) one(session int32) []Event {
 	m.events, m.played, m.told = m.events[:0], m.played[:0], 0
-	s := m.plain(session)
-	if s != nil && m.shorts(s, m.call[:], m.slot[:]) > 0 {
+	if s := m.plain(session); s != nil && m.shorter(s, m.call[:], m.slot[:]) > 0 {
 		p := Played{Session: session, Domain: homeID, Plain: m.played}
-		m.events = m.Expand(&p, m.events)
-		return m.events
-	}
-	if s != nil && m.onShelf != 0 && m.shelved(s, m.call[:], m.slot[:]) > 0 {
+		m.events = m.Expand(&p, m.events) // where it is plain
 		return m.events
 	}
 	if call := &m.call[0]; call.Op == CallRequest {

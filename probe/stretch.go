@@ -111,23 +111,8 @@ loop:
 				}
 				f.briefs++
 				f.pending += size
-				u, r := f.inUse+size, f.requested+n
-				if r > f.floor {
-					f.floor = r
-				}
-				if p := u - r; p > f.padding {
-					f.padding = p
-				}
-				u, r = inUse+size, requested+n
-				if u > l.high.inUse {
-					l.high.inUse = u
-				}
-				if r > l.high.requested {
-					l.high.requested = r
-				}
-				if p := u - r; p > l.total.PeakPadding {
-					l.total.PeakPadding = p
-				}
+				f.rise(f.inUse+size, f.requested+n)
+				l.rise(inUse+size, requested+n)
 				continue
 			}
 			k.take(n)
@@ -138,15 +123,7 @@ loop:
 			if i+1 < uint(len(events)) && events[i+1].Kind == cachemodes.Hit { // they go on to rise
 				continue
 			}
-			if inUse > l.high.inUse {
-				l.high.inUse = inUse
-			}
-			if requested > l.high.requested {
-				l.high.requested = requested
-			}
-			if p := inUse - requested; p > l.total.PeakPadding {
-				l.total.PeakPadding = p
-			}
+			l.rise(inUse, requested)
 		case cachemodes.Settle:
 			many := int64(e.Buf)
 			k.Pending -= many
@@ -199,13 +176,32 @@ func (b *Books) add(f *flow) {
 
 // take follows a buffer handed out.
 func (f *flow) take(size, requested int64) {
-	inUse, requested := f.inUse+size, f.requested+requested
-	f.inUse, f.requested = inUse, requested
+	f.inUse += size
+	f.requested += requested
+	f.rise(f.inUse, f.requested)
+}
+
+// rise follows the peaks of a usage, of which so many bytes are in use and were asked
+// for.
+func (f *flow) rise(inUse, requested int64) {
 	if requested > f.floor {
 		f.floor = requested
 	}
 	if p := inUse - requested; p > f.padding {
 		f.padding = p
+	}
+}
+
+// rise follows the peaks of the total.
+func (l *Ledger) rise(inUse, requested int64) {
+	if inUse > l.high.inUse {
+		l.high.inUse = inUse
+	}
+	if requested > l.high.requested {
+		l.high.requested = requested
+	}
+	if p := inUse - requested; p > l.total.PeakPadding {
+		l.total.PeakPadding = p
 	}
 }
 

@@ -58,7 +58,8 @@ func predictions(d *snapshots.RunDocument) string {
 	tw := tabwriter.NewWriter(&b, 0, 0, 2, ' ', tabwriter.AlignRight)
 	var from *snapshots.Predicted
 	var first *snapshots.ModeResult // that was measured
-	var scaled []float64            // what the others are off by, scaled by it
+	var scale float64               // what it took by what was predicted
+	var scaled []float64            // what the others are off by, scaled by that
 	for i := range d.Results {
 		r := &d.Results[i]
 		p := r.Predicted
@@ -76,9 +77,11 @@ func predictions(d *snapshots.RunDocument) string {
 			continue
 		}
 		mean := meanDuration(r.Runs)
-		if first == nil {
-			first = r
-		} else if scale := meanDuration(first.Runs) / first.Predicted.MeanUS; mean > 0 && scale > 0 && !math.IsInf(scale, 1) {
+		switch {
+		case mean <= 0 || p.MeanUS <= 0:
+		case first == nil:
+			first, scale = r, mean/p.MeanUS
+		default:
 			scaled = append(scaled, 100*(p.MeanUS*scale/mean-1))
 		}
 		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t\n", units.Duration(us(int64(mean))), off(p.MeanUS, mean), units.Duration(us(int64(p.MedianUS))),
