@@ -300,25 +300,8 @@ func (m *Manager) refresh(session int32) {
 			r.submits[u] = 0
 		}
 		if home {
-			c := &m.home.caches[u]
-			l := c.line(session)
-			switch {
-			case c.evictor != nil || len(c.ripe) > 0 || len(l.ids) > 0 && !due:
+			if c := &m.home.caches[u]; c.evictor != nil || len(c.ripe) > 0 || len(c.line(session).ids) > 0 {
 				m.submit(m.home, c, session, due)
-			case len(l.ids) > 0: // as look and submit
-				ids := l.ids
-				l.ids = ids[:0]
-				if c.shelf == nil && c.reuse <= AtRefresh {
-					n := m.settle(c, ids)
-					m.steps += int64(n)
-					ids = ids[n:]
-				}
-				if len(ids) > 0 {
-					m.lookThrough(c, AtRefresh, session, ids, false)
-				}
-				if len(l.ids) > 0 {
-					c.ripen(l, session)
-				}
 			}
 			continue
 		}

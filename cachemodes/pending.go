@@ -65,7 +65,7 @@ func (m *Manager) look(c *cache, at When, session int32) {
 	own := c.line(session)
 	// What a session that is gone released in the home waits for nobody: see
 	// Release and SessionRelease.
-	if at == AtRefresh && min(c.reuse, c.discard) <= at || c.domain != m.home {
+	if len(c.ripe) > 0 && (at == AtRefresh && min(c.reuse, c.discard) <= at || c.domain != m.home) {
 		if m.merge(c, session); len(m.merged) > 0 {
 			m.lookThrough(c, at, session, m.merged, true)
 			return

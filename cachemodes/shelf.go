@@ -389,7 +389,11 @@ func (s *Shelf) byTurn(a, b BufID) int { return cmp.Compare(s.m.bufs[a].turn, s.
 // takeOff takes a buffer off a list in the order of release.
 func (s *Shelf) takeOff(list *[]BufID, id BufID) {
 	l, at := *list, 0
-	if len(l) == 0 || l[0] != id { // mostly it is the one that has been free longest
+	if last := len(l) - 1; last >= 0 && l[last] == id { // mostly
+		*list = l[:last]
+		return
+	}
+	if len(l) == 0 || l[0] != id { // or it is the one that has been free longest
 		turn := s.m.bufs[id].turn
 		for end := len(l); at < end; {
 			if mid := int(uint(at+end) >> 1); s.m.bufs[l[mid]].turn < turn {
@@ -459,11 +463,7 @@ func (m *Manager) takeFree(c *cache, id BufID) *buffer {
 	if b.state != Cached || b.usage != c.usage {
 		panic(notFree(c, id))
 	}
-	if bk := &c.buckets[b.bucket]; len(bk.free) > 0 && bk.free[len(bk.free)-1] == id {
-		bk.free = bk.free[:len(bk.free)-1]
-	} else {
-		c.shelf.takeOff(&bk.free, id)
-	}
+	c.shelf.takeOff(&c.buckets[b.bucket].free, id)
 	c.shelf.removed(id, b)
 	return b
 }
